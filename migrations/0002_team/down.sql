@@ -1,0 +1,10 @@
+DROP TABLE idempotency_keys;
+DROP TABLE audit_log;
+DROP TABLE invitations;
+DROP TABLE sign_in_failures;
+DROP TABLE one_time_links;
+DROP TABLE tokens;
+DROP TABLE session_secrets;
+DROP TABLE sessions;
+DROP TABLE members;
+DROP TABLE users;

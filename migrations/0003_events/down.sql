@@ -1,0 +1,4 @@
+DROP TABLE reactors;
+DROP TABLE event_log_state;
+DROP TABLE events;
+DROP TABLE outbox;

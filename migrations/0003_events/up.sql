@@ -1,0 +1,46 @@
+-- The event log: see src/events/mod.rs for how the three tables work together.
+
+-- Written by operations, in their own transactions; emptied by the relay.
+CREATE TABLE outbox (
+    id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT outbox_pkey PRIMARY KEY,
+    workspace_id uuid NOT NULL,
+    name text NOT NULL,
+    -- the kind of record it is about, and which ones; empty where it is about none
+    kind text,
+    record_ids uuid[] NOT NULL DEFAULT '{}',
+    payload jsonb NOT NULL,
+    actor jsonb NOT NULL,
+    at timestamptz NOT NULL
+);
+SELECT grant_to_app('outbox', 'INSERT');
+
+-- The log itself. Positions are gapless and in commit order; only the relay writes.
+CREATE TABLE events (
+    position bigint NOT NULL,
+    logged_at timestamptz NOT NULL,
+    workspace_id uuid NOT NULL,
+    name text NOT NULL,
+    kind text,
+    record_ids uuid[] NOT NULL,
+    payload jsonb NOT NULL,
+    actor jsonb NOT NULL,
+    at timestamptz NOT NULL,
+    CONSTRAINT events_pkey PRIMARY KEY (position, logged_at)
+) PARTITION BY RANGE (logged_at);
+CREATE INDEX events_workspace_idx ON events (workspace_id, position);
+
+-- One row: the last position given out, and the last one of the partitions dropped so far.
+CREATE TABLE event_log_state (
+    single boolean CONSTRAINT event_log_state_pkey PRIMARY KEY DEFAULT true
+        CONSTRAINT event_log_state_single_check CHECK (single),
+    last_position bigint NOT NULL,
+    dropped_position bigint NOT NULL
+);
+INSERT INTO event_log_state (last_position, dropped_position) VALUES (0, 0);
+
+-- How far each reader that turns events into jobs has come.
+CREATE TABLE reactors (
+    name text CONSTRAINT reactors_pkey PRIMARY KEY,
+    position bigint NOT NULL,
+    updated_at timestamptz NOT NULL
+);

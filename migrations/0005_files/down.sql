@@ -1,0 +1,2 @@
+DROP TABLE file_parts;
+DROP TABLE files;

@@ -1,0 +1,81 @@
+//! The one table of who may do what. A row is a permission, a column a role; API tokens narrow it
+//! further by scopes, which are the permissions' own names.
+
+use crate::text_enum;
+
+text_enum! {
+    /// What a member is in a workspace.
+    pub enum Role {
+        Admin = "admin",
+        Manager = "manager",
+        SalesRep = "sales_rep",
+        Support = "support",
+    }
+}
+
+/// How far a permission reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Grant {
+    No,
+    /// Only records that the caller owns, or made where there is no owner.
+    Own,
+    All,
+}
+
+use Grant::{All, No, Own};
+
+macro_rules! permissions {
+    ($($(#[$doc:meta])* $name:ident = $scope:literal: $admin:ident $manager:ident $sales:ident $support:ident,)+) => {
+        /// Something an operation asks for. Its scope name is what API tokens carry.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Permission { $($(#[$doc])* $name,)+ }
+
+        impl Permission {
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// `noun:verb`, as in a token's scopes.
+            pub fn scope(self) -> &'static str {
+                match self { $(Self::$name => $scope,)+ }
+            }
+
+            pub fn grant(self, role: Role) -> Grant {
+                let (admin, manager, sales_rep, support) = match self { $(Self::$name => ($admin, $manager, $sales, $support),)+ };
+                match role {
+                    Role::Admin => admin,
+                    Role::Manager => manager,
+                    Role::SalesRep => sales_rep,
+                    Role::Support => support,
+                }
+            }
+        }
+    };
+}
+
+permissions! {
+    //                                              admin manager sales_rep support
+    ContactsRead = "contacts:read":                 All   All     All       All,
+    ContactsWrite = "contacts:write":               All   All     All       All,
+    ContactsDelete = "contacts:delete":             All   All     Own       No,
+    AccountsRead = "accounts:read":                 All   All     All       All,
+    AccountsWrite = "accounts:write":               All   All     All       No,
+    AccountsDelete = "accounts:delete":             All   All     Own       No,
+    /// Give a record to somebody else. Taking an unowned one needs no more than writing.
+    RecordsAssign = "records:assign":               All   All     No        No,
+    ImportsRun = "imports:run":                     All   All     All       No,
+    /// See and steer jobs, imports and exports: one's own, or everybody's.
+    JobsRead = "jobs:read":                         All   All     Own       Own,
+    JobsWrite = "jobs:write":                       All   Own     Own       Own,
+    UsersRead = "users:read":                       All   All     Own       Own,
+    UsersWrite = "users:write":                     All   Own     Own       Own,
+    /// Invite, deactivate, change roles.
+    UsersManage = "users:manage":                   All   No      No        No,
+    TokensManage = "tokens:manage":                 All   Own     Own       Own,
+    WorkspaceManage = "workspace:manage":           All   No      No        No,
+    AuditRead = "audit:read":                       All   No      No        No,
+}
+
+impl Permission {
+    pub fn from_scope(scope: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|permission| permission.scope() == scope)
+    }
+}

@@ -1,0 +1,66 @@
+//! Every limit in one place, each with its unit and its default; all can be set in the
+//! configuration under `limits`. A request past a limit gets an error that names the limit.
+
+use serde::Deserialize;
+
+/// How much of anything one caller may use. See `docs/configuration.md` for the list.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Largest body of an API request, in bytes (uploads have their own).
+    pub body_bytes: usize,
+    /// Largest uploaded file, in bytes.
+    pub upload_bytes: u64,
+    /// Longest time an API request may take, in seconds.
+    pub request_seconds: u64,
+    /// Longest time one SQL statement of a request may take, in seconds.
+    pub statement_seconds: u64,
+    /// Deepest nesting of a GraphQL document.
+    pub graphql_depth: usize,
+    /// Highest cost of a GraphQL document: one per field, times the page sizes around it.
+    pub graphql_cost: usize,
+    /// Most operations in one batched GraphQL request.
+    pub graphql_batch: usize,
+    /// Most websockets of one user at a time, per node.
+    pub sockets_per_user: usize,
+    /// Most running subscriptions of one websocket.
+    pub subscriptions_per_socket: usize,
+    /// Messages waiting for one slow websocket before it is closed with its cursor.
+    pub socket_queue: usize,
+    /// Requests a minute for one token, or one address where nobody is signed in; bursts of a
+    /// tenth are allowed. 0 switches the limit off.
+    pub requests_per_minute: u32,
+    /// Failed sign-ins for one account or address before it has to wait.
+    pub sign_in_attempts: u32,
+    /// The time in which those count, in seconds.
+    pub sign_in_window_seconds: u64,
+    /// Longest cell of an imported file, in bytes.
+    pub import_cell_bytes: usize,
+    /// Most columns of an imported file.
+    pub import_columns: usize,
+    /// Days that uploads and reports are kept.
+    pub file_days: i64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 2 * 1024 * 1024,
+            upload_bytes: 2 * 1024 * 1024 * 1024,
+            request_seconds: 30,
+            statement_seconds: 15,
+            graphql_depth: 15,
+            graphql_cost: 20_000,
+            graphql_batch: 20,
+            sockets_per_user: 50,
+            subscriptions_per_socket: 100,
+            socket_queue: 256,
+            requests_per_minute: 3_000,
+            sign_in_attempts: 10,
+            sign_in_window_seconds: 15 * 60,
+            import_cell_bytes: 1024 * 1024,
+            import_columns: 1_000,
+            file_days: 30,
+        }
+    }
+}

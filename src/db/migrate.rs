@@ -1,0 +1,147 @@
+//! Brings a database to this version's schema: makes the roles where it may, then runs the
+//! migrations as the system role, one server at a time.
+
+use std::time::Duration;
+
+use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use tokio_postgres::{Client, error::SqlState};
+
+use super::{
+    Connector, cannot_connect, connect_plain,
+    pool::{Role, quote_identifier},
+};
+use crate::base::{Error, Result};
+
+pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+
+/// Any number will do, as long as nobody else in the database uses it: "kontor", upgrading.
+const MIGRATION_LOCK: i64 = 0x6b6f_6e74_6f72_0001;
+
+/// Makes roles and schema ready. Returns the names of the migrations that ran.
+/// Errors are sentences for the person who starts the server.
+pub async fn prepare(connector: &Connector) -> Result<Vec<String>> {
+    let owner = connect_plain(connector).await.map_err(|error| Error::Unavailable(cannot_connect(&error).into()))?;
+    check_version(&owner).await?;
+    prepare_roles(&owner, connector).await?;
+    run(connector, Way::Up).await
+}
+
+/// Takes the newest migration back.
+pub async fn revert_last(connector: &Connector) -> Result<Vec<String>> {
+    run(connector, Way::DownOne).await
+}
+
+/// The migrations that the database still lacks.
+pub async fn pending(connector: &Connector) -> Result<Vec<String>> {
+    run(connector, Way::Look).await
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Up,
+    DownOne,
+    Look,
+}
+
+async fn check_version(owner: &Client) -> Result<()> {
+    let row = owner.query_one("SELECT current_setting('server_version_num')::int, version()", &[]).await;
+    let row = row.map_err(Error::internal)?;
+    let (number, name): (i32, String) = (row.get(0), row.get(1));
+    if number < 150_000 {
+        return Err(Error::Unavailable(format!("PostgreSQL 15 or newer is needed; this is {name}.").into()));
+    }
+    Ok(())
+}
+
+/// Makes the two roles and lets the URL's user act as them. Where the user lacks the right, the
+/// roles may have been made by an administrator: then everything is there already.
+async fn prepare_roles(owner: &Client, connector: &Connector) -> Result<()> {
+    let roles = connector.roles();
+    for role in [&roles.app, &roles.system] {
+        make_role(owner, role).await.map_err(|error| missing_right(&error, role))?;
+    }
+    let system = quote_identifier(&roles.system);
+    let database = quote_identifier(connector.database());
+    let grants = format!(
+        "GRANT CREATE, CONNECT, TEMPORARY ON DATABASE {database} TO {system}; \
+         GRANT CREATE, USAGE ON SCHEMA public TO {system}; \
+         GRANT USAGE ON SCHEMA public TO {}",
+        quote_identifier(&roles.app)
+    );
+    let may: bool = owner
+        .query_one(
+            "SELECT has_schema_privilege($1, 'public', 'CREATE') AND has_database_privilege($1, current_database(), 'CREATE')",
+            &[&roles.system],
+        )
+        .await
+        .map_err(Error::internal)?
+        .get(0);
+    if !may {
+        owner.batch_execute(&grants).await.map_err(|error| missing_right(&error, &roles.system))?;
+    }
+    Ok(())
+}
+
+async fn make_role(owner: &Client, role: &str) -> Result<(), tokio_postgres::Error> {
+    let exists = owner.query_opt("SELECT 1 FROM pg_roles WHERE rolname = $1", &[&role]).await?.is_some();
+    if !exists {
+        let made = owner.batch_execute(&format!("CREATE ROLE {} NOLOGIN", quote_identifier(role))).await;
+        // another server may have made it at the same moment
+        let raced = |error: &tokio_postgres::Error| matches!(error.code(), Some(code) if *code == SqlState::DUPLICATE_OBJECT || *code == SqlState::UNIQUE_VIOLATION);
+        if let Err(error) = made
+            && !raced(&error)
+        {
+            return Err(error);
+        }
+    }
+    let member = owner.query_one("SELECT pg_has_role(current_user, $1, 'MEMBER')", &[&role]).await?;
+    if !member.get::<_, bool>(0) {
+        owner.batch_execute(&format!("GRANT {} TO CURRENT_USER", quote_identifier(role))).await?;
+    }
+    Ok(())
+}
+
+fn missing_right(error: &tokio_postgres::Error, role: &str) -> Error {
+    let message = error.as_db_error().map_or_else(|| error.to_string(), |database| database.message().to_owned());
+    Error::Unavailable(
+        format!(
+            "The user of DATABASE_URL may not prepare the role {role} ({message}). Give it CREATEROLE and ownership of \
+             the database, or let an administrator run the SQL in docs/deployment.md."
+        )
+        .into(),
+    )
+}
+
+async fn run(connector: &Connector, way: Way) -> Result<Vec<String>> {
+    let mut connection = connector.connect_diesel(Role::System).await.map_err(Error::internal)?;
+    let roles = connector.roles();
+    let settings = format!(
+        "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
+         SELECT set_config('kontor.app_role', '{}', false), set_config('kontor.system_role', '{}', false)",
+        roles.app.replace('\'', "''"),
+        roles.system.replace('\'', "''")
+    );
+    connection.batch_execute(&settings).await?;
+    wait_for_lock(&mut connection).await?;
+    let mut harness = AsyncMigrationHarness::new(connection);
+    let names = match way {
+        Way::Up => {
+            harness.run_pending_migrations(MIGRATIONS).map(|done| done.iter().map(ToString::to_string).collect())
+        }
+        Way::DownOne => harness.revert_last_migration(MIGRATIONS).map(|name| vec![name.to_string()]),
+        Way::Look => harness
+            .pending_migrations(MIGRATIONS)
+            .map(|waiting| waiting.iter().map(|migration| migration.name().to_string()).collect()),
+    };
+    // closing the connection gives the lock back
+    names.map_err(Error::internal)
+}
+
+async fn wait_for_lock(connection: &mut AsyncPgConnection) -> Result<()> {
+    let lock = format!("SELECT pg_advisory_lock({MIGRATION_LOCK})");
+    let waited = tokio::time::timeout(Duration::from_secs(600), connection.batch_execute(&lock)).await;
+    waited
+        .map_err(|_| Error::Unavailable("Another server has been migrating for ten minutes.".into()))?
+        .map_err(Into::into)
+}

@@ -1,0 +1,150 @@
+//! The database: connections, transactions bound to a workspace, migrations, and the translation
+//! of database errors. Features put their SQL into their own `queries` and get `&mut Tx` from here.
+//!
+//! Connections step down to one of two roles right after they are opened. The **app** role is
+//! subject to row-level security and serves requests and job bodies; the **system** role sees all
+//! workspaces and claims jobs, relays events, signs people in and migrates. Both names derive from
+//! the database's name, so that two installations can share a cluster.
+
+pub mod columns;
+pub mod embedded;
+mod errors;
+pub mod migrate;
+mod pool;
+pub mod schema;
+mod tx;
+
+use std::sync::Arc;
+
+use diesel_async::{AsyncPgConnection, pooled_connection::deadpool};
+use tokio::sync::Notify;
+
+use crate::base::{Error, Result, ids::WorkspaceId};
+
+pub use errors::{constraint, from_postgres};
+pub use pool::{Connector, Roles, connect_plain};
+pub use tx::Tx;
+
+/// Where the database is and how it is used. URLs hold passwords: `Debug` hides them.
+#[derive(Clone)]
+pub struct Config {
+    /// A `postgresql://` URL.
+    pub url: String,
+    /// What the two roles' names begin with; the database's name unless set.
+    pub role_prefix: Option<String>,
+    /// Connections of the app role; the system role gets a quarter of it.
+    pub connections: usize,
+    /// After this many seconds PostgreSQL ends a statement of a request.
+    pub statement_seconds: u64,
+    /// A file of PEM certificates that the server's must be signed by, besides the machine's own.
+    pub ca_file: Option<std::path::PathBuf>,
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config").field("connections", &self.connections).finish_non_exhaustive()
+    }
+}
+
+/// Whose data a transaction may see. Callers and job runs are tenants.
+pub trait Tenant {
+    fn workspace(&self) -> WorkspaceId;
+}
+
+impl Tenant for WorkspaceId {
+    fn workspace(&self) -> WorkspaceId {
+        *self
+    }
+}
+
+/// The handle to the database; clones share the pools.
+#[derive(Clone)]
+pub struct Db {
+    app: deadpool::Pool<AsyncPgConnection>,
+    system: deadpool::Pool<AsyncPgConnection>,
+    copy: deadpool_postgres::Pool,
+    connector: Arc<Connector>,
+    relay_wake: Arc<Notify>,
+}
+
+impl Db {
+    /// Opens the pools; connections are made when first needed. The schema must have been
+    /// prepared by [`migrate::prepare`] once, which also makes the roles.
+    pub fn open(config: &Config) -> Result<Self> {
+        let connector = Arc::new(Connector::new(config)?);
+        let few = (config.connections / 4).max(4);
+        Ok(Self {
+            app: pool::diesel(&connector, pool::Role::App, config.connections)?,
+            system: pool::diesel(&connector, pool::Role::System, few)?,
+            copy: pool::copy(&connector, few)?,
+            connector,
+            relay_wake: Arc::new(Notify::new()),
+        })
+    }
+
+    /// Begins a transaction that sees and changes one workspace only.
+    pub async fn begin(&self, tenant: &impl Tenant) -> Result<Tx> {
+        Tx::begin(&self.app, Some(tenant.workspace()), "BEGIN", &self.relay_wake).await
+    }
+
+    /// Begins a read-only transaction of one snapshot per statement.
+    pub async fn read(&self, tenant: &impl Tenant) -> Result<Tx> {
+        Tx::begin(&self.app, Some(tenant.workspace()), "BEGIN READ ONLY", &self.relay_wake).await
+    }
+
+    /// Begins a transaction that sees all workspaces. For what no single workspace can do:
+    /// signing in, claiming jobs, relaying, purging. Never for a feature's own rows.
+    pub async fn system(&self) -> Result<Tx> {
+        Tx::begin(&self.system, None, "BEGIN", &self.relay_wake).await
+    }
+
+    /// A transaction of the system role that writes into one workspace, for registration.
+    pub async fn system_in(&self, workspace: WorkspaceId) -> Result<Tx> {
+        Tx::begin(&self.system, Some(workspace), "BEGIN", &self.relay_wake).await
+    }
+
+    /// A connection of the system role that can `COPY`, for staging tables alone.
+    pub async fn copy(&self) -> Result<deadpool_postgres::Object> {
+        self.copy.get().await.map_err(|error| pool::unavailable(&error))
+    }
+
+    /// What opens connections of its own: for `LISTEN` and for the relay's lock.
+    pub fn connector(&self) -> &Arc<Connector> {
+        &self.connector
+    }
+
+    /// Rung after each commit that emitted events; the relay waits for it.
+    pub fn relay_wake(&self) -> &Arc<Notify> {
+        &self.relay_wake
+    }
+
+    /// Answers whether the database can be reached now.
+    pub async fn ping(&self) -> Result<()> {
+        let tx = self.system().await?;
+        tx.commit().await
+    }
+
+    /// Connections in use and idle, of the app role's pool; for metrics.
+    pub fn usage(&self) -> (usize, usize) {
+        let status = self.app.status();
+        (status.size.saturating_sub(status.available), status.available)
+    }
+
+    /// Closes the pools: waiting and later requests fail at once.
+    pub fn close(&self) {
+        self.app.close();
+        self.system.close();
+        self.copy.close();
+    }
+}
+
+/// Why the database could not be reached, in a sentence for the person who starts the server.
+pub fn cannot_connect(error: &tokio_postgres::Error) -> String {
+    errors::connect_sentence(error)
+}
+
+impl From<::deadpool_postgres::PoolError> for Error {
+    fn from(error: ::deadpool_postgres::PoolError) -> Self {
+        pool::unavailable(&error)
+    }
+}

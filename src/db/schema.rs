@@ -1,0 +1,448 @@
+//! The tables as diesel sees them. Follows `migrations/` by hand; `tests/it/schema.rs` compares it
+//! with a migrated database. Generated columns (`search_text`) are left out: nobody reads them.
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    instance_settings (name) {
+        name -> Text,
+        value -> Jsonb,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    workspaces (id) {
+        id -> Uuid,
+        name -> Text,
+        time_zone -> Text,
+        week_start -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    users (id) {
+        id -> Uuid,
+        email -> Text,
+        full_name -> Text,
+        password_hash -> Nullable<Text>,
+        phone -> Nullable<Text>,
+        department -> Nullable<Text>,
+        avatar_url -> Nullable<Text>,
+        preferences -> Jsonb,
+        last_login_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    members (workspace_id, user_id) {
+        workspace_id -> Uuid,
+        user_id -> Uuid,
+        role -> Text,
+        status -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    sessions (id) {
+        id -> Uuid,
+        workspace_id -> Uuid,
+        user_id -> Uuid,
+        kind -> Text,
+        user_agent -> Nullable<Text>,
+        address -> Nullable<Text>,
+        created_at -> Timestamptz,
+        last_used_at -> Timestamptz,
+        ended_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    session_secrets (hash) {
+        hash -> Bytea,
+        session_id -> Uuid,
+        kind -> Text,
+        expires_at -> Timestamptz,
+        spent_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    tokens (id) {
+        id -> Uuid,
+        workspace_id -> Uuid,
+        user_id -> Uuid,
+        name -> Text,
+        hash -> Bytea,
+        hint -> Text,
+        scopes -> Array<Text>,
+        created_at -> Timestamptz,
+        expires_at -> Nullable<Timestamptz>,
+        last_used_at -> Nullable<Timestamptz>,
+        revoked_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    one_time_links (hash) {
+        hash -> Bytea,
+        purpose -> Text,
+        user_id -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    sign_in_failures (subject) {
+        subject -> Bytea,
+        failures -> Int4,
+        window_ends_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    invitations (workspace_id, id) {
+        workspace_id -> Uuid,
+        id -> Uuid,
+        email -> Text,
+        full_name -> Nullable<Text>,
+        role -> Text,
+        hash -> Nullable<Bytea>,
+        invited_by -> Uuid,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        accepted_at -> Nullable<Timestamptz>,
+        revoked_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    audit_log (workspace_id, id) {
+        workspace_id -> Uuid,
+        id -> Uuid,
+        at -> Timestamptz,
+        actor -> Jsonb,
+        user_id -> Nullable<Uuid>,
+        action -> Text,
+        subject_kind -> Nullable<Text>,
+        subject_id -> Nullable<Uuid>,
+        address -> Nullable<Text>,
+        request_id -> Nullable<Text>,
+        details -> Jsonb,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    idempotency_keys (workspace_id, user_id, key) {
+        workspace_id -> Uuid,
+        user_id -> Uuid,
+        key -> Text,
+        input_hash -> Bytea,
+        answer -> Jsonb,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    outbox (id) {
+        id -> Int8,
+        workspace_id -> Uuid,
+        name -> Text,
+        kind -> Nullable<Text>,
+        record_ids -> Array<Uuid>,
+        payload -> Jsonb,
+        actor -> Jsonb,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    events (position, logged_at) {
+        position -> Int8,
+        logged_at -> Timestamptz,
+        workspace_id -> Uuid,
+        name -> Text,
+        kind -> Nullable<Text>,
+        record_ids -> Array<Uuid>,
+        payload -> Jsonb,
+        actor -> Jsonb,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    event_log_state (single) {
+        single -> Bool,
+        last_position -> Int8,
+        dropped_position -> Int8,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    reactors (name) {
+        name -> Text,
+        position -> Int8,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    jobs (id) {
+        id -> Uuid,
+        workspace_id -> Nullable<Uuid>,
+        kind -> Text,
+        payload -> Jsonb,
+        state -> Text,
+        priority -> Int2,
+        run_at -> Timestamptz,
+        lease_until -> Nullable<Timestamptz>,
+        leased_by -> Nullable<Text>,
+        attempt -> Int4,
+        max_attempts -> Int4,
+        crashes -> Int4,
+        cancel_requested -> Bool,
+        unique_key -> Nullable<Text>,
+        progress -> Jsonb,
+        last_error -> Nullable<Text>,
+        created_by -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        finished_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    schedules (name) {
+        name -> Text,
+        last_fired_for -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    files (workspace_id, id) {
+        workspace_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        media_type -> Text,
+        status -> Text,
+        size -> Int8,
+        announced_size -> Nullable<Int8>,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    file_parts (workspace_id, file_id, offset) {
+        workspace_id -> Uuid,
+        file_id -> Uuid,
+        offset -> Int8,
+        size -> Int8,
+        key -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    accounts (workspace_id, id) {
+        workspace_id -> Uuid,
+        id -> Uuid,
+        version -> Int4,
+        name -> Text,
+        account_number -> Nullable<Text>,
+        website -> Nullable<Text>,
+        industry -> Nullable<Text>,
+        annual_revenue -> Nullable<Numeric>,
+        employees -> Nullable<Int4>,
+        #[sql_name = "type"]
+        type_ -> Text,
+        phone -> Nullable<Text>,
+        billing_address -> Nullable<Text>,
+        billing_city -> Nullable<Text>,
+        billing_state -> Nullable<Text>,
+        billing_country -> Nullable<Text>,
+        billing_postal_code -> Nullable<Text>,
+        shipping_address -> Nullable<Text>,
+        shipping_city -> Nullable<Text>,
+        shipping_state -> Nullable<Text>,
+        shipping_country -> Nullable<Text>,
+        shipping_postal_code -> Nullable<Text>,
+        description -> Nullable<Text>,
+        owner_id -> Nullable<Uuid>,
+        tags -> Array<Text>,
+        custom_fields -> Jsonb,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        deleted_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    contacts (workspace_id, id) {
+        workspace_id -> Uuid,
+        id -> Uuid,
+        version -> Int4,
+        first_name -> Nullable<Text>,
+        last_name -> Nullable<Text>,
+        email -> Nullable<Text>,
+        phone -> Nullable<Text>,
+        mobile -> Nullable<Text>,
+        title -> Nullable<Text>,
+        department -> Nullable<Text>,
+        account_id -> Nullable<Uuid>,
+        source -> Text,
+        status -> Text,
+        linkedin_url -> Nullable<Text>,
+        twitter_handle -> Nullable<Text>,
+        address -> Nullable<Text>,
+        city -> Nullable<Text>,
+        state -> Nullable<Text>,
+        country -> Nullable<Text>,
+        postal_code -> Nullable<Text>,
+        notes -> Nullable<Text>,
+        owner_id -> Nullable<Uuid>,
+        last_contact_date -> Nullable<Timestamptz>,
+        tags -> Array<Text>,
+        custom_fields -> Jsonb,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        deleted_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    record_changes (workspace_id, kind, record_id, version) {
+        workspace_id -> Uuid,
+        kind -> Text,
+        record_id -> Uuid,
+        version -> Int4,
+        at -> Timestamptz,
+        actor -> Jsonb,
+        origin -> Text,
+        before -> Jsonb,
+        after -> Jsonb,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    imports (workspace_id, id) {
+        workspace_id -> Uuid,
+        id -> Uuid,
+        kind -> Text,
+        status -> Text,
+        file_id -> Uuid,
+        job_id -> Nullable<Uuid>,
+        mapping -> Jsonb,
+        options -> Jsonb,
+        total_rows -> Nullable<Int8>,
+        processed_rows -> Int8,
+        created_rows -> Int8,
+        updated_rows -> Int8,
+        skipped_rows -> Int8,
+        failed_rows -> Int8,
+        resume_row -> Int8,
+        resume_byte -> Int8,
+        message -> Nullable<Text>,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        started_at -> Nullable<Timestamptz>,
+        completed_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    import_errors (workspace_id, import_id, row) {
+        workspace_id -> Uuid,
+        import_id -> Uuid,
+        row -> Int8,
+        line -> Int8,
+        column -> Nullable<Text>,
+        value -> Nullable<Text>,
+        code -> Text,
+        message -> Text,
+        cells -> Array<Text>,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    instance_settings,
+    workspaces,
+    users,
+    members,
+    sessions,
+    session_secrets,
+    tokens,
+    one_time_links,
+    sign_in_failures,
+    invitations,
+    audit_log,
+    idempotency_keys,
+    outbox,
+    events,
+    event_log_state,
+    reactors,
+    jobs,
+    schedules,
+    files,
+    file_parts,
+    accounts,
+    contacts,
+    record_changes,
+    imports,
+    import_errors
+);

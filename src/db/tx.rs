@@ -1,0 +1,119 @@
+//! The transaction guard. A guard and not a closure: operations read top to bottom, and a generic
+//! closure over an async connection does not compile. Dropped means rolled back.
+
+use std::{sync::Arc, time::Duration};
+
+use diesel_async::{
+    AsyncPgConnection, SimpleAsyncConnection,
+    pooled_connection::deadpool::{Object, Pool},
+};
+use tokio::sync::Notify;
+
+use super::{Tenant, pool};
+use crate::base::{Error, Result, ids::WorkspaceId};
+
+/// An open transaction, bound to at most one workspace. `&mut Tx` in a signature says "inside a
+/// transaction".
+pub struct Tx {
+    /// `None` only while it is being ended.
+    connection: Option<Object<AsyncPgConnection>>,
+    workspace: Option<WorkspaceId>,
+    relay_wake: Arc<Notify>,
+    emitted: bool,
+}
+
+impl Tx {
+    pub(super) async fn begin(
+        pool: &Pool<AsyncPgConnection>,
+        workspace: Option<WorkspaceId>,
+        begin: &str,
+        relay_wake: &Arc<Notify>,
+    ) -> Result<Self> {
+        // An id prints as hexadecimal digits and dashes only, so it can stand in the text; that
+        // saves a round trip against a bound parameter.
+        let begin = match workspace {
+            Some(workspace) => format!("{begin}; SET LOCAL kontor.workspace = '{workspace}'"),
+            None => begin.to_owned(),
+        };
+        // After a restart of PostgreSQL every idle connection is dead: throw those away and go on.
+        let mut tries = pool.status().max_size + 1;
+        loop {
+            let mut connection = pool.get().await.map_err(|error| pool::unavailable(&error))?;
+            match connection.batch_execute(&begin).await {
+                Ok(()) => {
+                    let connection = Some(connection);
+                    return Ok(Self { connection, workspace, relay_wake: relay_wake.clone(), emitted: false });
+                }
+                Err(error) => {
+                    discard(connection);
+                    tries -= 1;
+                    if tries == 0 {
+                        return Err(error.into());
+                    }
+                }
+            }
+        }
+    }
+
+    /// The connection, for queries. Only `queries` modules call this.
+    pub fn connection(&mut self) -> &mut AsyncPgConnection {
+        #[expect(clippy::expect_used, reason = "commit and drop take it, and both end the guard")]
+        self.connection.as_mut().expect("a transaction in use has its connection")
+    }
+
+    /// The workspace this transaction is bound to. An unbound one has none, and asking is a defect.
+    pub fn bound_workspace(&self) -> Result<WorkspaceId> {
+        self.workspace.ok_or_else(|| Error::internal("the transaction is bound to no workspace"))
+    }
+
+    /// Allows the statements of this transaction more (or less) time than the pool's default.
+    pub async fn limit_statements(&mut self, time: Duration) -> Result<()> {
+        let statement = format!("SET LOCAL statement_timeout = '{}ms'", time.as_millis());
+        Ok(self.connection().batch_execute(&statement).await?)
+    }
+
+    /// Notes that events were emitted, so that the commit wakes the relay.
+    pub fn note_emitted(&mut self) {
+        self.emitted = true;
+    }
+
+    pub async fn commit(mut self) -> Result<()> {
+        let Some(mut connection) = self.connection.take() else { return Ok(()) };
+        if let Err(error) = connection.batch_execute("COMMIT").await {
+            // The server may be in the middle of anything now.
+            discard(connection);
+            return Err(error.into());
+        }
+        if self.emitted {
+            self.relay_wake.notify_one();
+        }
+        Ok(())
+    }
+}
+
+impl Tenant for Tx {
+    fn workspace(&self) -> WorkspaceId {
+        // An unbound transaction sees no tenant rows, whatever id it names.
+        self.workspace.unwrap_or(WorkspaceId(uuid::Uuid::nil()))
+    }
+}
+
+impl Drop for Tx {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.connection.take() else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            discard(connection);
+            return;
+        };
+        runtime.spawn(async move {
+            if connection.batch_execute("ROLLBACK").await.is_err() {
+                discard(connection);
+            }
+        });
+    }
+}
+
+/// Closes a connection instead of giving it back to the pool.
+fn discard(connection: Object<AsyncPgConnection>) {
+    drop(Object::take(connection));
+}

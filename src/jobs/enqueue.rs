@@ -1,0 +1,42 @@
+//! Putting a job into the queue, inside the transaction of the operation that wants it.
+
+use chrono::{DateTime, Utc};
+
+use super::{Job, queries};
+use crate::{
+    base::{
+        Error, Result,
+        ids::{JobId, UserId, WorkspaceId},
+    },
+    db::Tx,
+};
+
+/// What is told about a job besides its payload.
+#[derive(Debug, Clone, Default)]
+pub struct Enqueued {
+    pub workspace: Option<WorkspaceId>,
+    pub created_by: Option<UserId>,
+    /// Not before this time; at once when `None`.
+    pub run_at: Option<DateTime<Utc>>,
+    /// At most one job of this kind with this key while it is kept.
+    pub unique_key: Option<String>,
+}
+
+/// Enqueues the job; it can be claimed when the transaction commits. `None` where a job of the
+/// kind with the same unique key exists already.
+pub async fn enqueue<C, J: Job<C>>(tx: &mut Tx, now: DateTime<Utc>, job: &J, about: Enqueued) -> Result<Option<JobId>> {
+    let row = queries::NewJob {
+        id: JobId::new(),
+        workspace_id: about.workspace,
+        kind: J::NAME,
+        payload: serde_json::to_value(job).map_err(Error::internal)?,
+        priority: J::PRIORITY,
+        run_at: about.run_at.unwrap_or(now),
+        max_attempts: J::MAX_ATTEMPTS,
+        unique_key: about.unique_key,
+        created_by: about.created_by,
+        created_at: now,
+    };
+    let id = row.id;
+    Ok(queries::insert(tx.connection(), row).await?.then_some(id))
+}

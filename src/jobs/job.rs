@@ -1,0 +1,67 @@
+//! What a job is.
+
+use std::{future::Future, time::Duration};
+
+use chrono::{DateTime, Utc};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::base::{
+    Error,
+    ids::{JobId, UserId, WorkspaceId},
+};
+
+/// A kind of job, and one job of it: the struct's fields are its payload. Generic over the context
+/// it runs in, so that this floor need not know the application's.
+///
+/// A run may die anywhere and be started again by another worker: effects must be idempotent, and
+/// long runs save a resume point in each batch's own transaction, checked by [`Run::hold_in`].
+pub trait Job<C>: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// `feature.imperative`, for example `transfer.run_import`; stored, so it never changes.
+    const NAME: &'static str;
+    /// Smaller goes first. 10: a person waits for it; 50: soon; 90: chores.
+    const PRIORITY: i16 = 50;
+    const MAX_ATTEMPTS: i32 = 10;
+    /// At most this many of the kind run at once for one workspace.
+    const PER_WORKSPACE: i32 = 4;
+    /// The lease; renewed at a third of it.
+    const LEASE: Duration = Duration::from_secs(30);
+
+    fn run(self, context: C, run: Run) -> impl Future<Output = Result<(), JobError>> + Send;
+}
+
+/// How a run ended, if not well.
+#[derive(Debug)]
+pub enum JobError {
+    /// Try again with backoff, until the attempts are used up.
+    Retry(Error),
+    /// Trying again cannot help: goes to the dead letters at once.
+    Fail(Error),
+    /// Not yet; come back at this time. Costs no attempt.
+    Later(DateTime<Utc>),
+    /// Somebody asked for it to end.
+    Cancelled,
+    /// The lease is gone: another worker has the job. Nothing may be written any more.
+    Lost,
+}
+
+impl From<Error> for JobError {
+    /// Faults of the surroundings are retried; refusals are final.
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Unavailable(_) | Error::TimedOut | Error::Limited { .. } | Error::Internal(_) => Self::Retry(error),
+            refusal => Self::Fail(refusal),
+        }
+    }
+}
+
+/// One attempt at a job, as its `run` sees it.
+#[derive(Debug, Clone)]
+pub struct Run {
+    pub job: JobId,
+    /// The workspace the job's body is bound to; `None` for the installation's chores.
+    pub workspace: Option<WorkspaceId>,
+    /// For whom it works.
+    pub created_by: Option<UserId>,
+    /// Counts from 1. Each claim raises it; it is the fencing token of the lease.
+    pub attempt: i32,
+}

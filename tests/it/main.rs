@@ -1,0 +1,6 @@
+//! The one integration binary: one module per noun, behaviour through real connections to a real
+//! PostgreSQL, a fresh database per test.
+
+mod support;
+
+mod database;

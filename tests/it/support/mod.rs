@@ -1,0 +1,3 @@
+//! What tests need: a database of their own, a running server, clients.
+
+pub mod database;
