@@ -10,3 +10,11 @@ pub mod auth;
 pub mod db;
 pub mod events;
 pub mod jobs;
+
+// Floor 2
+pub mod ctx;
+
+// Floor 3: features
+pub mod team;
+
+pub mod crm;

@@ -26,13 +26,23 @@ pub enum Origin {
 }
 
 /// Which face or machinery a change came through; kept in the field history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Via {
     Graphql,
     Rest,
     Import,
     System,
+}
+
+impl Via {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Graphql => "graphql",
+            Self::Rest => "rest",
+            Self::Import => "import",
+            Self::System => "system",
+        }
+    }
 }
 
 /// A resolved caller. Cheap to clone; lives for one request, or for one socket until its rights
@@ -78,6 +88,13 @@ impl Caller {
     pub fn with_request(mut self, address: Option<IpAddr>, request_id: Option<Arc<str>>) -> Self {
         self.address = address;
         self.request_id = request_id;
+        self
+    }
+
+    /// The same person in another workspace of theirs.
+    pub fn moved_to(mut self, workspace: WorkspaceId, role: Role) -> Self {
+        self.workspace = workspace;
+        self.role = role;
         self
     }
 

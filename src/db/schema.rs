@@ -298,8 +298,7 @@ diesel::table! {
         industry -> Nullable<Text>,
         annual_revenue -> Nullable<Numeric>,
         employees -> Nullable<Int4>,
-        #[sql_name = "type"]
-        type_ -> Text,
+        account_type -> Text,
         phone -> Nullable<Text>,
         billing_address -> Nullable<Text>,
         billing_city -> Nullable<Text>,
@@ -446,3 +445,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     imports,
     import_errors
 );
+
+diesel::joinable!(session_secrets -> sessions (session_id));
+diesel::joinable!(members -> users (user_id));
+diesel::joinable!(members -> workspaces (workspace_id));
