@@ -18,3 +18,6 @@ pub mod ctx;
 pub mod team;
 
 pub mod crm;
+
+// Floor 4: the edge
+pub mod http;
