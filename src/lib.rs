@@ -21,3 +21,6 @@ pub mod crm;
 
 // Floor 4: the edge
 pub mod http;
+
+// Floor 5: faces
+pub mod graphql;

@@ -79,6 +79,12 @@ impl Caller {
         Self { workspace, user, role, origin, via, scopes: None, address: None, request_id: None }
     }
 
+    /// Somebody who has just signed in. Their role is not looked up: it serves to read their own
+    /// profile.
+    pub fn signed_in(workspace: WorkspaceId, user: UserId, session: SessionId) -> Self {
+        Self::new(workspace, user, Role::Support, Origin::Session(session), Via::Graphql)
+    }
+
     /// Narrows the caller to a token's scopes.
     pub fn with_scopes(mut self, scopes: Arc<[Permission]>) -> Self {
         self.scopes = Some(scopes);

@@ -15,6 +15,9 @@ use crate::{
 };
 
 text_enum! {
+    /// A browser with a cookie, or a client with tokens.
+    #[derive(async_graphql::Enum)]
+    #[graphql(name = "SessionKind")]
     pub enum SessionKind {
         Cookie = "cookie",
         Tokens = "tokens",

@@ -43,6 +43,13 @@ pub async fn record_in(ctx: &Ctx, tx: &mut Tx, caller: &Caller, entry: Entry) ->
     queries::insert_audit(tx.connection(), workspace, caller, ctx.clock.now(), entry).await
 }
 
+/// How many entries there are; for admins.
+pub async fn count(ctx: &Ctx, caller: &Caller) -> Result<i64> {
+    caller.require(Permission::AuditRead)?;
+    let mut tx = ctx.db.read(caller).await?;
+    queries::count_audit(tx.connection(), caller.workspace).await
+}
+
 /// The log, newest first; for admins.
 pub async fn page(ctx: &Ctx, caller: &Caller, args: PageArgs) -> Result<Slice<AuditEntry>> {
     caller.require(Permission::AuditRead)?;

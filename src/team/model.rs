@@ -13,6 +13,8 @@ use crate::{
 
 text_enum! {
     /// Whether a member may sign in.
+    #[derive(async_graphql::Enum)]
+    #[graphql(name = "UserStatus")]
     pub enum UserStatus {
         Active = "active",
         Inactive = "inactive",

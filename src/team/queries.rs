@@ -683,6 +683,10 @@ pub async fn insert_audit(
     Ok(())
 }
 
+pub async fn count_audit(connection: &mut AsyncPgConnection, workspace: WorkspaceId) -> Result<i64> {
+    Ok(audit_log::table.filter(audit_log::workspace_id.eq(workspace)).count().get_result(connection).await?)
+}
+
 pub async fn audit_page(
     connection: &mut AsyncPgConnection,
     workspace: WorkspaceId,

@@ -10,6 +10,9 @@ use crate::{
 };
 
 text_enum! {
+    /// What a company is to us.
+    #[derive(async_graphql::Enum)]
+    #[graphql(name = "AccountType")]
     pub enum AccountType {
         Prospect = "prospect",
         Customer = "customer",

@@ -13,6 +13,8 @@ use crate::{
 
 text_enum! {
     /// Where a contact came from.
+    #[derive(async_graphql::Enum)]
+    #[graphql(name = "ContactSource")]
     pub enum ContactSource {
         Website = "website",
         Referral = "referral",
@@ -25,6 +27,9 @@ text_enum! {
 }
 
 text_enum! {
+    /// Where a contact stands with us.
+    #[derive(async_graphql::Enum)]
+    #[graphql(name = "ContactStatus")]
     pub enum ContactStatus {
         Active = "active",
         Inactive = "inactive",

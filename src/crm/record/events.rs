@@ -8,6 +8,8 @@ use crate::{events::NewEvent, text_enum};
 
 text_enum! {
     /// What happened to a record.
+    #[derive(async_graphql::Enum)]
+    #[graphql(name = "ChangeAction")]
     pub enum ChangeAction {
         Created = "created",
         Updated = "updated",

@@ -27,6 +27,8 @@ pub use value::{Raw, Value};
 
 text_enum! {
     /// The kinds of records.
+    #[derive(async_graphql::Enum)]
+    #[graphql(name = "RecordKind")]
     pub enum RecordKind {
         Lead = "lead",
         Contact = "contact",
