@@ -22,7 +22,7 @@ use tokio::sync::Notify;
 use crate::base::{Error, Result, ids::WorkspaceId};
 
 pub use errors::{constraint, from_postgres};
-pub use pool::{Connector, Roles, connect_plain};
+pub use pool::{Connector, Role, Roles, connect_plain};
 pub use tx::Tx;
 
 /// Where the database is and how it is used. URLs hold passwords: `Debug` hides them.
@@ -74,8 +74,8 @@ impl Db {
         let connector = Arc::new(Connector::new(config)?);
         let few = (config.connections / 4).max(4);
         Ok(Self {
-            app: pool::diesel(&connector, pool::Role::App, config.connections)?,
-            system: pool::diesel(&connector, pool::Role::System, few)?,
+            app: pool::diesel(&connector, Role::App, config.connections)?,
+            system: pool::diesel(&connector, Role::System, few)?,
             copy: pool::copy(&connector, few)?,
             connector,
             relay_wake: Arc::new(Notify::new()),
