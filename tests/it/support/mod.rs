@@ -1,3 +1,16 @@
 //! What tests need: a database of their own, a running server, clients.
 
 pub mod database;
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+/// Waits until it holds; fails after twenty seconds, saying what did not come about.
+pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !holds().await {
+        assert!(Instant::now() < deadline, "did not come about: {what}");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
