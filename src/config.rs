@@ -133,7 +133,8 @@ impl Config {
             .merge(Env::raw().only(&["DATABASE_URL"]))
             .merge(variables)
             .merge(Serialized::defaults(flags));
-        let mut config: Self = figment.extract().map_err(|error| Error::invalid("configuration", format!("is wrong: {error}")))?;
+        let mut config: Self =
+            figment.extract().map_err(|error| Error::invalid("configuration", format!("is wrong: {error}")))?;
         config.check()?;
         if config.rate_limit == RateLimit::Off {
             config.limits.requests_per_minute = 0;

@@ -16,6 +16,7 @@ pub mod ctx;
 
 // Floor 3: features
 pub mod team;
+pub mod upkeep;
 
 pub mod crm;
 
@@ -24,3 +25,9 @@ pub mod http;
 
 // Floor 5: faces
 pub mod graphql;
+
+// Floor 6: roots
+pub mod cli;
+pub mod config;
+pub mod server;
+pub mod worker;

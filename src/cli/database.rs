@@ -29,7 +29,8 @@ impl Database {
             None => {
                 let mut own = embedded::Config::new(&config.data_dir);
                 own.bin_dir.clone_from(&config.postgres_bin);
-                let started = Embedded::start(own).await.map_err(|error| Error::Unavailable(error.to_string().into()))?;
+                let started =
+                    Embedded::start(own).await.map_err(|error| Error::Unavailable(error.to_string().into()))?;
                 (started.url(), Some(started))
             }
         };

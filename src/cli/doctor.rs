@@ -42,7 +42,9 @@ fn data_folder(config: &Config) -> Finding {
         .and_then(|()| std::fs::write(&probe, b"ok"))
         .and_then(|()| std::fs::remove_file(&probe))
         .map(|()| format!("{} can be written", folder.display()))
-        .map_err(|error| format!("{} cannot be written ({error}); change its owner or set --data-dir", folder.display()));
+        .map_err(|error| {
+            format!("{} cannot be written ({error}); change its owner or set --data-dir", folder.display())
+        });
     Finding { part: "data folder", state }
 }
 

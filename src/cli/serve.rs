@@ -46,7 +46,9 @@ pub async fn serve(config: Config) -> Result<()> {
     let stop = stop_signal()?;
     // First: nothing else matters where the address is taken.
     let listener = TcpListener::bind(config.listen).await.map_err(|error| {
-        Error::Unavailable(format!("Cannot listen at {}: {error}. Set --listen to another address.", config.listen).into())
+        Error::Unavailable(
+            format!("Cannot listen at {}: {error}. Set --listen to another address.", config.listen).into(),
+        )
     })?;
     let address = listener.local_addr().map_err(Error::internal)?;
     let Some(started) = until_stopped(&stop, Parts::start(&config)).await else { return Ok(()) };
@@ -92,7 +94,7 @@ impl Parts {
         let ctx = tools(config, &database)?;
         let shutdown = CancellationToken::new();
         let events = Events::start(&ctx.db, &ctx.clock, shutdown.clone());
-        server::forget_rights_on_events(&ctx, &events, &shutdown);
+        server::forget_rights_on_events(&ctx, &events);
         let worker = config.work.then(|| worker::Worker::start(config, &ctx, &events, &shutdown));
         Ok(Self { database, ctx, events, worker, shutdown })
     }

@@ -52,7 +52,8 @@ pub async fn run(config: Config, command: UserCommand) -> Result<ExitCode> {
         None => {
             let (workspace, admin) = registration::any_admin(&ctx).await?;
             let caller = Caller::new(workspace, admin, Role::Admin, Origin::System, Via::System);
-            let new = users::NewUser { email: email.clone(), full_name: name, password, role, phone: None, department: None };
+            let new =
+                users::NewUser { email: email.clone(), full_name: name, password, role, phone: None, department: None };
             users::create(&ctx, &caller, new).await?;
             println!("added {email} as {role}");
         }

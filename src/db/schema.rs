@@ -1,5 +1,5 @@
 //! The tables as diesel sees them. Follows `migrations/` by hand; `tests/it/schema.rs` compares it
-//! with a migrated database. Generated columns (`search_text`) are left out: nobody reads them.
+//! with a migrated database. Generated columns (`search_text`, `jobs.tenant`) are left out: nobody reads them.
 
 diesel::table! {
     use diesel::sql_types::*;
@@ -233,9 +233,11 @@ diesel::table! {
         state -> Text,
         priority -> Int2,
         run_at -> Timestamptz,
+        due -> Bool,
         lease_until -> Nullable<Timestamptz>,
         leased_by -> Nullable<Text>,
         attempt -> Int4,
+        failures -> Int4,
         max_attempts -> Int4,
         crashes -> Int4,
         cancel_requested -> Bool,

@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -50,7 +50,11 @@ struct Shared {
     rooms: Mutex<HashMap<WorkspaceId, Arc<Room>>>,
     log_readers: Semaphore,
     topics: Topics,
+    /// Told of every event of every workspace, in order.
+    watchers: RwLock<Vec<Watcher>>,
 }
+
+type Watcher = Box<dyn Fn(&LoggedEvent) + Send + Sync>;
 
 /// The node's place in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +87,7 @@ impl Bus {
             rooms: Mutex::default(),
             log_readers: Semaphore::new(LOG_READERS),
             topics: Topics::default(),
+            watchers: RwLock::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -116,6 +121,12 @@ impl Bus {
         self.shared.topics.watch(topic.into())
     }
 
+    /// Calls a function with every event of every workspace from now on, for as long as the process
+    /// lives. For what a node keeps in memory (a cache of rights); it must not block.
+    pub fn tell_each(&self, watcher: impl Fn(&LoggedEvent) + Send + Sync + 'static) {
+        self.shared.watchers.write().unwrap_or_else(PoisonError::into_inner).push(Box::new(watcher));
+    }
+
     pub(super) fn topics(&self) -> &Topics {
         &self.shared.topics
     }
@@ -145,6 +156,9 @@ impl Bus {
     /// Takes the next batch of the log, in order.
     pub(super) fn deliver(&self, events: Vec<LoggedEvent>) {
         let Some(last) = events.last().map(|event| event.position) else { return };
+        for watcher in self.shared.watchers.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            events.iter().for_each(watcher);
+        }
         let mut touched: Vec<Arc<Room>> = Vec::new();
         {
             // Rings and head move under one lock: a room that is made meanwhile begins either

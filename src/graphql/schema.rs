@@ -1,6 +1,6 @@
 //! The schema, put together from the features' parts.
 
-use async_graphql::{EmptySubscription, MergedObject, Schema};
+use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, Schema};
 
 use super::{
     records::{RecordMutation, RecordQuery},
@@ -19,6 +19,12 @@ pub struct Query(TeamQuery, RecordQuery);
 pub struct Mutation(TeamMutation, RecordMutation);
 
 pub type KontorSchema = Schema<Query, Mutation, EmptySubscription>;
+
+/// The schema as its own language writes it: what `schema.graphql` holds.
+pub fn sdl() -> String {
+    build(None)
+        .sdl_with_options(SDLExportOptions::new().sorted_fields().sorted_enum_items().prefer_single_line_descriptions())
+}
 
 /// The schema with the tools in it. `None` for printing only.
 pub fn build(ctx: Option<Ctx>) -> KontorSchema {

@@ -11,12 +11,13 @@ use axum::{
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
 
-use crate::ctx::Ctx;
+use crate::{ctx::Ctx, events::Events};
 
 /// What the health routes need.
 #[derive(Clone)]
 pub struct Health {
     pub ctx: Ctx,
+    pub events: Events,
     pub metrics: PrometheusHandle,
 }
 
@@ -43,10 +44,16 @@ async fn alive() -> Json<Value> {
 async fn ready(State(health): State<Health>) -> (StatusCode, Json<Value>) {
     let patience = Duration::from_secs(2);
     let database = matches!(tokio::time::timeout(patience, health.ctx.db.ping()).await, Ok(Ok(())));
-    let ready = database;
+    let events = health.events.healthy().is_ok();
+    let ready = database && events;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = |well| if well { "ok" } else { "unavailable" };
-    (status, Json(json!({ "status": if ready { "ready" } else { "unavailable" }, "database": word(database) })))
+    (
+        status,
+        Json(
+            json!({ "status": if ready { "ready" } else { "unavailable" }, "database": word(database), "events": word(events) }),
+        ),
+    )
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a gauge of a few dozen connections")]

@@ -270,6 +270,17 @@ pub async fn active_admins(connection: &mut AsyncPgConnection, workspace: Worksp
         .await?)
 }
 
+pub async fn any_admin(connection: &mut AsyncPgConnection) -> Result<Option<(WorkspaceId, UserId)>> {
+    Ok(members::table
+        .filter(members::role.eq(Role::Admin))
+        .filter(members::status.eq(UserStatus::Active))
+        .order((members::created_at, members::workspace_id))
+        .select((members::workspace_id, members::user_id))
+        .first(connection)
+        .await
+        .optional()?)
+}
+
 pub async fn update_member(
     connection: &mut AsyncPgConnection,
     workspace: WorkspaceId,

@@ -87,6 +87,12 @@ pub async fn first_admin(ctx: &Ctx, registration: Registration) -> Result<Option
     Ok(Some(made))
 }
 
+/// A workspace and an active admin of it, for the command line: the first there is.
+pub async fn any_admin(ctx: &Ctx) -> Result<(WorkspaceId, UserId)> {
+    let mut tx = ctx.db.system().await?;
+    queries::any_admin(tx.connection()).await?.ok_or(Error::NotFound("Admin"))
+}
+
 /// A fresh set-up link's key while the installation has no user; earlier ones stop working.
 pub async fn set_up_key(ctx: &Ctx) -> Result<Option<String>> {
     let mut tx = ctx.db.system().await?;

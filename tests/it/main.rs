@@ -1,5 +1,7 @@
 //! The one integration binary: one module per noun, behaviour through real connections to a real
 //! PostgreSQL, a fresh database per test.
+
+#![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -13,4 +15,5 @@ mod support;
 mod database;
 mod embedded;
 mod events;
+mod jobs;
 mod reactors;
