@@ -125,7 +125,8 @@ impl Config {
                 return Err(Error::invalid("config", format!("file {} does not exist", path.display())));
             }
             Some(path) => Toml::file_exact(path),
-            None => Toml::file_exact("kontor.toml"),
+            None if Path::new("kontor.toml").exists() => Toml::file_exact("kontor.toml"),
+            None => Toml::string(""),
         };
         let variables = Env::prefixed("KONTOR_").ignore(&["config", "test_database_url", "test_long"]).split("__");
         let figment = Figment::new()

@@ -105,7 +105,10 @@ impl Parts {
             let (mut states, stop) = (embedded.watch(), stop.clone());
             tokio::spawn(async move {
                 while states.changed().await.is_ok() {
-                    if let State::Stopped(reason) = states.borrow_and_update().clone() {
+                    // when we stop ourselves, so does it
+                    if let State::Stopped(reason) = states.borrow_and_update().clone()
+                        && !stop.is_cancelled()
+                    {
                         tracing::error!(%reason, "the embedded PostgreSQL is gone; ending");
                         stop.cancel();
                     }

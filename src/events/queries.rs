@@ -16,6 +16,7 @@ use super::{LoggedEvent, NewEvent};
 use crate::{
     auth::Actor,
     base::{Error, Result, ids::WorkspaceId},
+    db::locks,
     db::schema::{event_log_state, events, outbox, reactors},
 };
 
@@ -25,9 +26,6 @@ pub const EVENTS: &str = "kontor_events";
 pub const OUTBOX: &str = "kontor_outbox";
 /// Carries values that are neither stored nor repeated.
 pub const TOPICS: &str = "kontor_topics";
-
-/// Held by the session that relays: "kontor", relaying.
-const RELAY_LOCK: i64 = 0x6b6f_6e74_6f72_0002;
 
 /// Times are those of the server, in UTC; texts of the settings are ours alone.
 pub async fn set_up_session(connection: &mut AsyncPgConnection, name: &'static str) -> Result<()> {
@@ -78,7 +76,7 @@ pub async fn oldest_in_outbox(connection: &mut AsyncPgConnection) -> Result<Opti
 /// Whether this session holds the relay's lock now.
 pub async fn try_relay_lock(connection: &mut AsyncPgConnection) -> Result<bool> {
     diesel::define_sql_function! { fn pg_try_advisory_lock(key: BigInt) -> Bool; }
-    Ok(diesel::select(pg_try_advisory_lock(RELAY_LOCK)).get_result(connection).await?)
+    Ok(diesel::select(pg_try_advisory_lock(locks::RELAY)).get_result(connection).await?)
 }
 
 /// For the relay's session: the outbox is a queue, so its statistics are always out of date and

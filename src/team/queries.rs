@@ -16,11 +16,9 @@ use crate::{
         ids::{AuditEntryId, InvitationId, TokenId, UserId, WorkspaceId},
         page::PageRequest,
     },
+    db::locks,
     db::schema::{audit_log, invitations, members, one_time_links, tokens, users, workspaces},
 };
-
-/// Registrations go one at a time, so that an empty installation gets one first admin only.
-const REGISTRATION_LOCK: i64 = 0x6b6f_6e74_6f72_0002;
 
 type UserColumns = (
     users::id,
@@ -92,7 +90,7 @@ pub struct Credentials {
 
 pub async fn lock_registration(connection: &mut AsyncPgConnection) -> Result<()> {
     diesel::sql_query("SELECT pg_advisory_xact_lock($1)")
-        .bind::<BigInt, _>(REGISTRATION_LOCK)
+        .bind::<BigInt, _>(locks::REGISTRATION)
         .execute(connection)
         .await?;
     Ok(())

@@ -17,14 +17,12 @@ use crate::{
         Result,
         ids::{JobId, UserId, WorkspaceId},
     },
+    db::locks,
     jobs::{
         JobState,
         retry::{CRASH_LIMIT, CRASHED},
     },
 };
-
-/// Any number will do, as long as nobody else in the database uses it: "kontor", claiming.
-const CLAIM_LOCK: i64 = 0x6b6f_6e74_6f72_0010;
 
 /// Most jobs whose time has come that one look puts into the claim's way.
 const MOST_DUE: i64 = 1000;
@@ -114,7 +112,7 @@ pub struct Claimed {
 /// Waits until no other worker claims, until the transaction ends. A statement of its own: the
 /// claim's snapshot must be from after the lock, or it would count running jobs wrongly.
 pub async fn lock_claiming(connection: &mut AsyncPgConnection) -> Result<()> {
-    Ok(connection.batch_execute(&format!("SELECT pg_advisory_xact_lock({CLAIM_LOCK})")).await?)
+    Ok(connection.batch_execute(&format!("SELECT pg_advisory_xact_lock({})", locks::CLAIM)).await?)
 }
 
 /// Claims up to `slots` jobs from the heads of the lanes: first those that would be the fewest
