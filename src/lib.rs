@@ -9,7 +9,10 @@ pub mod base;
 pub mod auth;
 pub mod db;
 pub mod events;
+pub mod files;
 pub mod jobs;
+pub mod mail;
+pub mod outbound;
 
 // Floor 2
 pub mod ctx;
