@@ -9,7 +9,7 @@ use kontor::{
 };
 
 use super::{
-    kinds::{Act, Chore, Context, Pair, Plain, Urgent, registry},
+    kinds::{Act, Chore, Context, Pair, Plain, Single, Urgent, registry},
     lab::Lab,
 };
 use crate::support::{database::config, eventually};
@@ -33,10 +33,7 @@ async fn a_job_of_a_transaction_that_is_rolled_back_never_runs() {
 #[tokio::test]
 async fn what_this_process_enqueues_starts_without_waiting_for_the_next_poll() {
     let mut lab = Lab::new().await;
-    let config = kontor::jobs::Config { poll: Duration::from_secs(3600), ..Default::default() };
-    let shutdown = tokio_util::sync::CancellationToken::new();
-    let runner = kontor::jobs::Runner::new(lab.db.clone(), lab.clock.clone(), lab.context.clone(), registry(), config);
-    let worker = runner.start(&shutdown);
+    let worker = lab.polling_worker(lab.db.clone(), registry(), 4, Duration::from_secs(3600));
     for label in ["first", "second"] {
         lab.enqueue(lab.a, Plain::new(label, Act::Finish)).await;
         assert_eq!(lab.started().await.0, label);
@@ -79,6 +76,41 @@ async fn several_workers_together_keep_to_the_limit_of_a_workspace() {
     }
     lab.until_ended(150).await;
     assert_eq!(lab.most_at_once::<Pair>(lab.a), 2);
+}
+
+/// Two claims at the same moment, made to overlap: the first is held up in the middle, and before
+/// the second another job comes to the head of the lane.
+#[tokio::test]
+async fn claims_that_overlap_keep_to_the_limit_too() {
+    let mut lab = Lab::new().await;
+    lab.sql(
+        "CREATE FUNCTION hold_up() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NEW; END $$;
+         CREATE TRIGGER hold_up BEFORE UPDATE ON jobs FOR EACH ROW WHEN (NEW.state = 'running')
+             EXECUTE FUNCTION hold_up()",
+    )
+    .await;
+    let waiting = "SELECT count(*)::int AS number FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+                      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let held_up = async |lab: &Lab, claims: i32| {
+        eventually("the claims are held up", async || lab.number(waiting).await == claims).await;
+    };
+    let mut barrier = lab.db.system().await.expect("a transaction");
+    lab.sql_in(&mut barrier, "SELECT pg_advisory_xact_lock(1)").await;
+
+    lab.enqueue(lab.a, Single::new("a", Act::Wait)).await;
+    let _first = lab.worker(1);
+    held_up(&lab, 1).await;
+    let earlier = lab.enqueue(lab.a, Single::new("earlier", Act::Wait)).await;
+    lab.sql(&format!("UPDATE jobs SET run_at = run_at - interval '1 h' WHERE id = '{earlier}'")).await;
+    let _second = lab.worker(1);
+    held_up(&lab, 2).await;
+    barrier.commit().await.expect("the way is free");
+
+    lab.enqueue(lab.b, Single::new("b", Act::Wait)).await;
+    let mut started = [lab.started().await.0, lab.started().await.0];
+    started.sort();
+    assert_eq!(started, ["a", "b"]);
 }
 
 #[tokio::test]

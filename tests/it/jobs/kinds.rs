@@ -177,6 +177,7 @@ macro_rules! kinds {
 kinds! {
     Plain = "test.plain" { MAX_ATTEMPTS: i32 = 3, PER_WORKSPACE: i32 = 1000 }
     Pair = "test.pair" { PER_WORKSPACE: i32 = 2 }
+    Single = "test.single" { PER_WORKSPACE: i32 = 1 }
     Urgent = "test.urgent" { PRIORITY: i16 = 10 }
     Chore = "test.chore" { PRIORITY: i16 = 90 }
     Brief = "test.brief" { LEASE: Duration = Duration::from_millis(1500), PER_WORKSPACE: i32 = 1 }

@@ -10,7 +10,7 @@ use kontor::{
         Clock,
         ids::{JobId, UserId, WorkspaceId},
     },
-    db::Db,
+    db::{Db, Tx},
     jobs::{Config, Enqueued, Job, JobNews, JobState, JobSummary, Registry, Run, Runner, RunnerHandle, enqueue, find},
 };
 use tokio::{
@@ -56,7 +56,19 @@ impl Lab {
     }
 
     pub fn worker_with(&self, db: Db, registry: Registry<Context>, concurrency: usize) -> RunnerHandle {
-        let config = Config { concurrency, poll: Duration::from_millis(20), ..Config::default() };
+        self.polling_worker(db, registry, concurrency, Duration::from_millis(20))
+    }
+
+    /// A worker that learns of what it did not enqueue itself, and looks after its leases, only
+    /// this often (and not less often than leases need).
+    pub fn polling_worker(
+        &self,
+        db: Db,
+        registry: Registry<Context>,
+        concurrency: usize,
+        poll: Duration,
+    ) -> RunnerHandle {
+        let config = Config { concurrency, poll, ..Config::default() };
         let tell = self.tell_news.clone();
         Runner::new(db, self.clock.clone(), self.context.clone(), registry, config)
             .on_news(move |news| {
@@ -134,8 +146,12 @@ impl Lab {
     /// Runs statements as the system.
     pub async fn sql(&self, statements: &str) {
         let mut tx = self.db.system().await.expect("a transaction");
-        tx.connection().batch_execute(statements).await.unwrap_or_else(|error| panic!("{statements}: {error:?}"));
+        self.sql_in(&mut tx, statements).await;
         tx.commit().await.expect("committed");
+    }
+
+    pub async fn sql_in(&self, tx: &mut Tx, statements: &str) {
+        tx.connection().batch_execute(statements).await.unwrap_or_else(|error| panic!("{statements}: {error:?}"));
     }
 
     /// The one number that the query `SELECT ... AS number` answers.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use kontor::jobs::{JobError, JobState, Progress, Run};
 
 use super::{
-    kinds::{Act, Brief, Plain},
+    kinds::{Act, Brief, Plain, registry},
     lab::Lab,
 };
 use crate::support::eventually;
@@ -89,7 +89,7 @@ async fn a_worker_that_cannot_renew_cuts_its_job_off_and_hands_it_back() {
     // as if the database did not answer: the renewal passes over locked rows
     let mut tx = lab.db.system().await.expect("a transaction");
     let lock = format!("SELECT FROM jobs WHERE id = '{job}' FOR UPDATE");
-    diesel_async::SimpleAsyncConnection::batch_execute(tx.connection(), &lock).await.expect("locked");
+    lab.sql_in(&mut tx, &lock).await;
     lab.gone("j").await;
     tx.commit().await.expect("unlocked");
     assert_eq!(lab.started().await.1.attempt, 2);
@@ -105,6 +105,20 @@ async fn a_run_whose_job_was_taken_over_is_cut_off() {
     lab.sql("UPDATE jobs SET attempt = attempt + 1").await;
     lab.gone("j").await;
     assert_eq!(lab.number("SELECT attempt AS number FROM jobs WHERE state = 'running'").await, 2);
+}
+
+#[tokio::test]
+async fn a_run_that_ends_after_its_job_was_taken_over_writes_nothing() {
+    let mut lab = Lab::new().await;
+    let slow = lab.polling_worker(lab.db.clone(), registry(), 1, Duration::from_secs(3600));
+    let job = lab.enqueue(lab.a, Plain::new("j", Act::Wait)).await;
+    lab.started().await;
+    lab.sql("UPDATE jobs SET attempt = attempt + 1").await;
+    lab.context.gate.add_permits(1);
+    lab.gone("j").await;
+    assert_eq!(slow.stop(Duration::from_secs(20)).await, 0);
+    let others = lab.job(job).await;
+    assert_eq!((others.state, others.attempt), (JobState::Running, 2));
 }
 
 #[tokio::test]
