@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     auth,
-    base::{Error, Limits, Result},
+    base::{Error, Limits, Result, Secret},
+    files, mail,
 };
 
 /// Everything that can be set. See `docs/configuration.md`.
@@ -30,8 +31,7 @@ pub struct Config {
     /// Proxies in front of us whose `X-Forwarded-For` can be believed.
     pub trusted_proxies: usize,
     /// A `postgresql://` URL; without one, a PostgreSQL of our own is started in the data folder.
-    #[serde(skip_serializing)]
-    pub database_url: Option<Hidden>,
+    pub database_url: Option<Secret<String>>,
     /// What the two database roles' names begin with; the database's name unless set.
     pub database_roles: Option<String>,
     /// Connections of the requests; chores use a quarter as many besides.
@@ -56,22 +56,15 @@ pub struct Config {
     pub log: String,
     /// The first admin of an empty installation.
     pub admin_email: Option<String>,
-    pub admin_password: Option<Hidden>,
+    pub admin_password: Option<Secret<String>>,
     pub admin_name: String,
     pub workspace_name: Option<String>,
+    /// Signs links; the same on every node. Kept in the data folder where it is not set.
+    pub secret: Option<Secret<String>>,
     pub auth: auth::Config,
+    pub files: files::Config,
+    pub mail: mail::Config,
     pub limits: Limits,
-}
-
-/// A value that no log shows.
-#[derive(Clone, Deserialize)]
-#[serde(transparent)]
-pub struct Hidden(pub String);
-
-impl std::fmt::Debug for Hidden {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("(hidden)")
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -111,7 +104,10 @@ impl Default for Config {
             admin_password: None,
             admin_name: "Admin".to_owned(),
             workspace_name: None,
+            secret: None,
             auth: auth::Config::default(),
+            files: files::Config::default(),
+            mail: mail::Config::default(),
             limits: Limits::default(),
         }
     }

@@ -7,12 +7,16 @@ use crate::{
     base::{Clock, Limits, Result},
     db::{Db, Tx},
     events::{NewEvent, outbox},
+    files::Files,
+    mail::Mailer,
 };
 
 /// Handles to the tools; cheap to clone, clones share them.
 #[derive(Clone)]
 pub struct Ctx {
     pub db: Db,
+    pub files: Files,
+    pub mail: Mailer,
     pub clock: Clock,
     pub limits: Arc<Limits>,
     pub auth: auth::Config,

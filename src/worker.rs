@@ -11,7 +11,7 @@ use crate::{
     events::{Bus, Events},
     jobs::{self, JobNews, Registry, Runner, RunnerHandle},
     team::jobs::{SendInvitation, SendPasswordReset},
-    upkeep::{PurgeJobs, PurgeSecrets},
+    upkeep::{PurgeFiles, PurgeJobs, PurgeSecrets},
 };
 
 /// This process's worker.
@@ -51,8 +51,10 @@ pub fn registry() -> Registry<Ctx> {
         .register::<SendInvitation>()
         .register::<PurgeJobs>()
         .register::<PurgeSecrets>()
+        .register::<PurgeFiles>()
         .schedule("upkeep.purge_jobs", "17 3 * * *", utc, || PurgeJobs {})
         .schedule("upkeep.purge_secrets", "37 * * * *", utc, || PurgeSecrets {})
+        .schedule("upkeep.purge_files", "47 4 * * *", utc, || PurgeFiles {})
 }
 
 /// Progress is a state, not an event: it goes to whoever watches, and nowhere else.

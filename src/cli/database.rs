@@ -25,7 +25,7 @@ impl Database {
     /// Starts our own PostgreSQL where no URL is set.
     pub async fn find(config: &Config) -> Result<Self> {
         let (url, embedded) = match &config.database_url {
-            Some(url) => (url.0.clone(), None),
+            Some(url) => (url.expose().clone(), None),
             None => {
                 let mut own = embedded::Config::new(&config.data_dir);
                 own.bin_dir.clone_from(&config.postgres_bin);

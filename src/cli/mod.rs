@@ -3,6 +3,7 @@
 mod commands;
 mod database;
 mod doctor;
+mod instance;
 mod logging;
 mod serve;
 mod user;

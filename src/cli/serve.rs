@@ -8,7 +8,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::database::Database;
+use super::{database::Database, instance};
 use crate::{
     auth::{Resolver, password::Password},
     base::{Clock, Error, Result},
@@ -16,6 +16,8 @@ use crate::{
     ctx::Ctx,
     db::{Db, embedded::State},
     events::Events,
+    files::{self, Files},
+    mail::Mailer,
     server::{self, Server},
     team::registration,
     worker,
@@ -29,8 +31,13 @@ const DATABASE_ENDS_WITHIN: Duration = Duration::from_secs(3);
 pub fn tools(config: &Config, database: &Database) -> Result<Ctx> {
     let clock = Clock::default();
     let db = Db::open(&database.config)?;
+    let secret = instance::secret(config)?;
+    let store = files::Store::open(&config.files, &config.data_dir)?;
+    let signer = files::Signer::new(secret.expose().as_bytes());
     let resolver = Resolver::new(db.clone(), clock.clone(), config.auth.clone());
     Ok(Ctx {
+        files: Files::new(db.clone(), store, signer, clock.clone(), &config.limits),
+        mail: Mailer::new(&config.mail, &config.data_dir, clock.clone())?,
         db,
         clock,
         limits: Arc::new(config.limits.clone()),
@@ -135,7 +142,7 @@ async fn greet(config: &Config, ctx: &Ctx) -> Result<()> {
     if let (Some(email), Some(password)) = (&config.admin_email, &config.admin_password) {
         let first = registration::Registration {
             email: email.clone(),
-            password: Password::new(&password.0),
+            password: Password::new(password.expose()),
             full_name: config.admin_name.clone(),
             workspace_name: config.workspace_name.clone(),
             set_up_key: None,

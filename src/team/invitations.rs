@@ -26,7 +26,8 @@ use crate::{
     jobs::{Enqueued, enqueue},
 };
 
-const OPEN_FOR: TimeDelta = TimeDelta::days(7);
+/// How long an invitation can be accepted.
+pub const OPEN_FOR: TimeDelta = TimeDelta::days(7);
 
 #[derive(Debug, Clone)]
 pub struct NewInvitation {

@@ -324,6 +324,11 @@ pub async fn credentials(connection: &mut AsyncPgConnection, email: &str) -> Res
         .optional()?)
 }
 
+/// Where to write to a person, and their name.
+pub async fn address(connection: &mut AsyncPgConnection, user: UserId) -> Result<Option<(String, String)>> {
+    Ok(users::table.find(user).select((users::email, users::full_name)).first(connection).await.optional()?)
+}
+
 pub async fn password_hash(connection: &mut AsyncPgConnection, user: UserId) -> Result<Option<String>> {
     let found: Option<Option<String>> =
         users::table.find(user).select(users::password_hash).first(connection).await.optional()?;

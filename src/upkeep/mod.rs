@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ctx::Ctx,
+    files,
     jobs::{self, Job, JobError, Run},
 };
 
@@ -33,6 +34,23 @@ impl Job<Ctx> for PurgeJobs {
                 return Ok(());
             }
         }
+    }
+}
+
+/// Removes files whose time is over, and what no row tells of.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PurgeFiles {}
+
+impl Job<Ctx> for PurgeFiles {
+    const NAME: &'static str = "upkeep.purge_files";
+    const PRIORITY: i16 = 90;
+
+    async fn run(self, ctx: Ctx, _: Run) -> Result<(), JobError> {
+        let now = ctx.clock.now();
+        let expired = files::clean::expire(&ctx.files, now).await?;
+        let swept = files::clean::sweep(&ctx.files, now).await?;
+        tracing::debug!(expired, swept, "files were removed");
+        Ok(())
     }
 }
 
