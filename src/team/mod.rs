@@ -15,6 +15,7 @@ mod queries;
 pub mod registration;
 pub mod tokens;
 pub mod users;
+pub mod work;
 pub mod workspace;
 
 pub use model::{User, UserStatus, Workspace};
