@@ -74,10 +74,9 @@ impl Relay {
             backoff.reset();
             self.call_the_leader_for(ASK_FOR_LOCK).await;
         }
-        backoff.reset();
         self.leads(true);
         tracing::info!("this node relays the events now");
-        self.lead(&mut connection).await
+        self.lead(&mut connection, backoff).await
     }
 
     /// Passes this node's wake-ups on, for a while.
@@ -88,7 +87,7 @@ impl Relay {
         }
     }
 
-    async fn lead(&self, connection: &mut AsyncPgConnection) -> Result<Infallible> {
+    async fn lead(&self, connection: &mut AsyncPgConnection, backoff: &mut Backoff) -> Result<Infallible> {
         // from here on we alone know where the log ends: nobody else writes it while we hold the lock
         let LogState { last_position: mut position, last_logged_at: mut logged_at, .. } =
             in_time(queries::log_state(connection)).await?;
@@ -100,6 +99,7 @@ impl Relay {
             in_time(partitions.ensure(connection, logged_at)).await?;
             let batch = MoveBatch { beyond: floor.get(), limit: BATCH, position, logged_at };
             let moved = in_time(queries::move_batch(connection, batch)).await?;
+            backoff.reset();
             position += moved.count;
             floor.learn(&moved);
             counter!("kontor_events_relayed_total").increment(moved.count.unsigned_abs());
