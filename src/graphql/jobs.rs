@@ -152,9 +152,9 @@ impl JobObject {
     }
 }
 
-connection!(JobConnection JobEdge of JobObject, "JobConnection" "JobEdge", count(_this, context) {
+connection!(JobConnection JobEdge of JobObject, "JobConnection" "JobEdge", count(this, context) {
     let (ctx, caller) = both(context)?;
-    work::count(ctx, caller).await.or_refuse()
+    work::count(ctx, caller, &JobFilter { kind: this.search.clone(), ..JobFilter::default() }).await.or_refuse()
 });
 
 /// Queries about jobs.
@@ -181,14 +181,14 @@ impl JobQuery {
         #[graphql(desc = "As `feature.verb`.")] kind: Option<String>,
     ) -> async_graphql::Result<JobConnection> {
         let (ctx, caller) = both(context)?;
-        let filter = JobFilter { kind, ..JobFilter::default() };
+        let filter = JobFilter { kind: kind.clone(), ..JobFilter::default() };
         let slice = work::page(ctx, caller, filter, PageArgs { first, after, last, before }).await.or_refuse()?;
         let edge = |job: JobSummary| JobEdge { cursor: page::encode(&job.id), node: JobObject(job) };
         Ok(JobConnection {
             edges: slice.rows.into_iter().map(edge).collect(),
             has_next: slice.has_next,
             has_previous: slice.has_previous,
-            search: None,
+            search: kind,
         })
     }
 }
@@ -279,7 +279,7 @@ impl Follower {
         }
         loop {
             if self.last.is_some() {
-                let _ = tokio::time::timeout(LOOK_AGAIN, self.watch.changed()).await;
+                let _ = tokio::time::timeout(LOOK_AGAIN, self.watch.next()).await;
             }
             let job = match work::get(&self.ctx, &self.caller, self.id).await.or_refuse() {
                 Ok(job) => job,

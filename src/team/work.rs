@@ -30,13 +30,23 @@ pub async fn page(ctx: &Ctx, caller: &Caller, mut filter: JobFilter, args: PageA
     jobs::page(&mut tx, caller.workspace, &filter, &request).await
 }
 
+/// How many jobs [`page`] would show in all.
+pub async fn count(ctx: &Ctx, caller: &Caller, filter: &JobFilter) -> Result<i64> {
+    let mut filter = filter.clone();
+    if caller.require(Permission::JobsRead)? != Grant::All {
+        filter.created_by = Some(caller.user);
+    }
+    let mut tx = ctx.db.read(caller).await?;
+    jobs::count(&mut tx, caller.workspace, &filter).await
+}
+
 /// Asks a job to end; what has not begun is cancelled at once.
 pub async fn cancel(ctx: &Ctx, caller: &Caller, id: JobId) -> Result<JobSummary> {
     let job = get(ctx, caller, id).await?;
     caller.require_for(Permission::JobsWrite, job.created_by)?;
     let mut tx = ctx.db.begin(caller).await?;
-    if jobs::cancel(&mut tx, caller.workspace, id, ctx.clock.now()).await? == CancelOutcome::NotFound {
-        return Err(Error::NotFound("Job"));
+    if jobs::cancel(&mut tx, caller.workspace, id, ctx.clock.now()).await? == CancelOutcome::TooLate {
+        return Err(Error::conflict("This job has ended already"));
     }
     audit::record_in(ctx, &mut tx, caller, audit::Entry::new("job.cancelled", "job", id)).await?;
     tx.commit().await?;
