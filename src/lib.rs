@@ -10,3 +10,5 @@ pub mod auth;
 pub mod db;
 pub mod events;
 pub mod jobs;
+// Floor 5: faces
+pub mod graphql;
