@@ -58,6 +58,18 @@ impl Resolver {
         Ok(caller)
     }
 
+    /// The same caller as of now; `None` where the session or token has ended.
+    pub async fn refresh(&self, caller: &Caller) -> Result<Option<Arc<Caller>>> {
+        let now = self.clock.now();
+        let mut tx = self.db.system().await?;
+        let role = match caller.origin {
+            Origin::Session(id) => queries::role_of_session(tx.connection(), id, caller.workspace).await?,
+            Origin::Token(id) => queries::role_of_token(tx.connection(), id, now).await?,
+            Origin::Job(_) | Origin::System => Some(caller.role),
+        };
+        Ok(role.map(|role| Arc::new(caller.clone().moved_to(caller.workspace, role))))
+    }
+
     /// Rises whenever anybody's rights may have changed. A socket compares it at each delivery
     /// and resolves its caller again only where it rose.
     pub fn epoch(&self) -> u64 {

@@ -102,7 +102,8 @@ impl ChangeSubscription {
         let seen = after.unwrap_or_else(|| events.cursor());
         position.passed(place(seen));
         let (ctx, caller) = (ctx.clone(), caller.clone());
-        let reader = Reader { ctx, caller, kind, only, events, resumed: seen, position, waiting: VecDeque::new(), over: false };
+        let reader =
+            Reader { ctx, caller, kind, only, events, resumed: seen, position, waiting: VecDeque::new(), over: false };
         Ok(futures_util::stream::unfold(reader, |mut reader| async move {
             let change = reader.next().await?;
             Some((change, reader))
@@ -196,12 +197,7 @@ impl Reader {
 }
 
 /// Live records by id, one statement for all.
-async fn records(
-    ctx: &Ctx,
-    caller: &Caller,
-    kind: RecordKind,
-    ids: &[Uuid],
-) -> Result<HashMap<Uuid, RecordObject>> {
+async fn records(ctx: &Ctx, caller: &Caller, kind: RecordKind, ids: &[Uuid]) -> Result<HashMap<Uuid, RecordObject>> {
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
