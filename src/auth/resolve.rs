@@ -22,10 +22,13 @@ use crate::{
     db::Db,
 };
 
-const KEPT: Duration = Duration::from_secs(5);
+const FRESH_FOR: Duration = Duration::from_secs(5);
 const MOST_KEPT: usize = 20_000;
 /// "Last used" is written at most this often.
 const TOUCH_EVERY: TimeDelta = TimeDelta::minutes(1);
+
+/// Callers by the hash of their secret, and since when they are known.
+type Kept = HashMap<secret::Hash, (Instant, Arc<Caller>)>;
 
 /// Resolves secrets to callers; clones share the cache.
 #[derive(Clone)]
@@ -33,7 +36,7 @@ pub struct Resolver {
     db: Db,
     clock: Clock,
     config: Config,
-    kept: Arc<Mutex<HashMap<secret::Hash, (Instant, Arc<Caller>)>>>,
+    kept: Arc<Mutex<Kept>>,
     epoch: Arc<AtomicU64>,
 }
 
@@ -112,13 +115,13 @@ impl Resolver {
 
     fn look_up(&self, hash: &secret::Hash) -> Option<Arc<Caller>> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get(hash).filter(|(since, _)| since.elapsed() < KEPT).map(|(_, caller)| caller.clone())
+        kept.get(hash).filter(|(since, _)| since.elapsed() < FRESH_FOR).map(|(_, caller)| caller.clone())
     }
 
     fn keep(&self, hash: secret::Hash, caller: Arc<Caller>) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= MOST_KEPT {
-            kept.retain(|_, (since, _)| since.elapsed() < KEPT);
+            kept.retain(|_, (since, _)| since.elapsed() < FRESH_FOR);
             if kept.len() >= MOST_KEPT {
                 kept.clear();
             }

@@ -163,8 +163,8 @@ fn start(arguments: Arguments) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::internal)?;
     let code = runtime.block_on(async {
         match arguments.command {
-            Command::Serve { .. } => serve::serve(config).await.map(|()| ExitCode::SUCCESS),
-            Command::Work => serve::work(config).await.map(|()| ExitCode::SUCCESS),
+            Command::Serve { .. } => Box::pin(serve::serve(config)).await.map(|()| ExitCode::SUCCESS),
+            Command::Work => Box::pin(serve::work(config)).await.map(|()| ExitCode::SUCCESS),
             Command::Migrate { dry_run, down } => commands::migrate(config, dry_run, down).await,
             Command::User(command) => user::run(config, command).await,
             Command::Doctor => doctor::run(config).await,

@@ -58,7 +58,7 @@ pub async fn serve(config: Config) -> Result<()> {
         )
     })?;
     let address = listener.local_addr().map_err(Error::internal)?;
-    let Some(started) = until_stopped(&stop, Parts::start(&config)).await else { return Ok(()) };
+    let Some(started) = until_stopped(&stop, Box::pin(Parts::start(&config))).await else { return Ok(()) };
     let parts = started?;
     greet(&config, &parts.ctx).await?;
     let server = Server::new(&config, parts.ctx.clone(), parts.events.clone())?;
@@ -73,7 +73,7 @@ pub async fn serve(config: Config) -> Result<()> {
 pub async fn work(mut config: Config) -> Result<()> {
     config.work = true;
     let stop = stop_signal()?;
-    let Some(started) = until_stopped(&stop, Parts::start(&config)).await else { return Ok(()) };
+    let Some(started) = until_stopped(&stop, Box::pin(Parts::start(&config))).await else { return Ok(()) };
     let parts = started?;
     println!("kontor: working");
     parts.stop_with(stop).cancelled().await;

@@ -11,12 +11,14 @@ use futures_util::{FutureExt, future::BoxFuture};
 use super::gateway::Gateway;
 use crate::{auth::Caller, base::Result};
 
+type Looking = BoxFuture<'static, Result<Option<Arc<Caller>>>>;
+
 /// The caller of a socket or event stream, and as of which epoch that was looked up.
 pub struct Standing<G> {
     gateway: G,
     caller: Option<Arc<Caller>>,
     epoch: u64,
-    looking: Option<(u64, BoxFuture<'static, Result<Option<Arc<Caller>>>>)>,
+    looking: Option<(u64, Looking)>,
 }
 
 /// How the caller stands.

@@ -145,7 +145,7 @@ fn decimal(text: &str) -> Result<Value, String> {
     }
     let number = BigDecimal::from_str(text).map_err(|_| wrong())?;
     let rounded = number.with_scale(4);
-    if rounded != number || number.abs() >= BigDecimal::from(1_000_000_000_000_000_i64) {
+    if rounded != number || number.abs() >= 1_000_000_000_000_000_i64 {
         return Err(wrong());
     }
     Ok(Value::Decimal(rounded.normalized()))
