@@ -8,7 +8,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{database::Database, instance};
+use super::{database::Database, demo, instance};
 use crate::{
     auth::{Resolver, password::Password},
     base::{Clock, Error, Result},
@@ -139,6 +139,11 @@ impl Parts {
 /// Makes the first admin, or tells how to become it.
 #[expect(clippy::print_stdout, reason = "the person who starts the server has to see it")]
 async fn greet(config: &Config, ctx: &Ctx) -> Result<()> {
+    if config.demo {
+        demo::fill(ctx).await?;
+        println!("kontor: demo: sign in as {} with the password {}", demo::EMAIL, demo::PASSWORD);
+        return Ok(());
+    }
     if let (Some(email), Some(password)) = (&config.admin_email, &config.admin_password) {
         let first = registration::Registration {
             email: email.clone(),

@@ -8,6 +8,7 @@
 pub mod access;
 pub mod audit;
 pub mod events;
+pub mod installation;
 pub mod invitations;
 pub mod jobs;
 pub mod model;
