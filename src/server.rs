@@ -16,6 +16,7 @@ use crate::{
     config::Config,
     ctx::Ctx,
     events::Events,
+    graphql::{self, Application, Transport},
     http::{
         bounds::{self, Rates},
         client::TrustedProxies,
@@ -34,12 +35,14 @@ const TIDY_EVERY: Duration = Duration::from_secs(60);
 pub struct Server {
     router: Router,
     rates: Rates,
+    transport: Transport<Application>,
 }
 
 impl Server {
     pub fn new(config: &Config, ctx: Ctx, events: Events) -> Result<Self> {
         let rates = Rates::new(config.limits.requests_per_minute);
-        let router = Self::faces(&ctx)
+        let transport = Transport::new(Application::new(ctx.clone(), events.bus().clone()));
+        let router = graphql::router(transport.clone())
             .layer(middleware::from_fn_with_state(rates.clone(), bounds::rate))
             .merge(health::routes(Health { ctx, events, metrics: recorder()? }))
             .fallback(|| async { Problem(Error::NotFound("Page")) })
@@ -49,11 +52,7 @@ impl Server {
             }))
             .layer(middleware::from_fn(request_id::layer))
             .layer(Extension(TrustedProxies(config.trusted_proxies)));
-        Ok(Self { router, rates })
-    }
-
-    fn faces(_ctx: &Ctx) -> Router {
-        Router::new()
+        Ok(Self { router, rates, transport })
     }
 
     /// Serves until the token is cancelled, then lets the requests under way finish.
@@ -69,12 +68,18 @@ impl Server {
         tokio::spawn(tidy);
         let stopping = stop.clone();
         let serve = axum::serve(listener, service).with_graceful_shutdown(async move { stopping.cancelled().await });
+        let transport = self.transport;
+        // the HTTP server forgets a connection once it is upgraded
+        let sockets = async {
+            stop.cancelled().await;
+            transport.stop().await;
+        };
         let deadline = async {
             stop.cancelled().await;
             tokio::time::sleep(FINISH_WITHIN).await;
         };
         tokio::select! {
-            served = serve => served.map_err(Error::internal),
+            (served, ()) = async { tokio::join!(serve, sockets) } => served.map_err(Error::internal),
             () = deadline => Ok(()),
         }
     }

@@ -32,16 +32,15 @@ CREATE TABLE events (
 ) PARTITION BY RANGE (logged_at);
 CREATE INDEX events_workspace_idx ON events (workspace_id, position);
 
--- One row: the last position given out and its logged_at, and the last position of the partitions
--- dropped so far.
+-- One row: the last position of the partitions dropped so far. The last position given out is the
+-- log's own last one and stands in no row: one that every batch updates would, while somebody holds
+-- an old snapshot, leave ever more dead versions to step over.
 CREATE TABLE event_log_state (
     single boolean CONSTRAINT event_log_state_pkey PRIMARY KEY DEFAULT true
         CONSTRAINT event_log_state_single_check CHECK (single),
-    last_position bigint NOT NULL,
-    last_logged_at timestamptz NOT NULL,
     dropped_position bigint NOT NULL
 );
-INSERT INTO event_log_state (last_position, last_logged_at, dropped_position) VALUES (0, 'epoch', 0);
+INSERT INTO event_log_state (dropped_position) VALUES (0);
 
 -- How far each reader that turns events into jobs has come.
 CREATE TABLE reactors (

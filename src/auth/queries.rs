@@ -115,6 +115,50 @@ pub async fn token_by_hash(
         .optional()?)
 }
 
+/// The role that an open session still has in its workspace.
+pub async fn role_of_session(
+    connection: &mut AsyncPgConnection,
+    session: SessionId,
+    workspace: WorkspaceId,
+) -> Result<Option<Role>> {
+    Ok(sessions::table
+        .inner_join(
+            members::table.on(members::workspace_id
+                .eq(sessions::workspace_id)
+                .and(members::user_id.eq(sessions::user_id))
+                .and(members::status.eq("active"))),
+        )
+        .filter(sessions::id.eq(session))
+        .filter(sessions::workspace_id.eq(workspace))
+        .filter(sessions::ended_at.is_null())
+        .select(members::role)
+        .first(connection)
+        .await
+        .optional()?)
+}
+
+/// The role that a token's user still has.
+pub async fn role_of_token(
+    connection: &mut AsyncPgConnection,
+    token: TokenId,
+    now: DateTime<Utc>,
+) -> Result<Option<Role>> {
+    Ok(tokens::table
+        .inner_join(
+            members::table.on(members::workspace_id
+                .eq(tokens::workspace_id)
+                .and(members::user_id.eq(tokens::user_id))
+                .and(members::status.eq("active"))),
+        )
+        .filter(tokens::id.eq(token))
+        .filter(tokens::revoked_at.is_null())
+        .filter(tokens::expires_at.is_null().or(tokens::expires_at.gt(now)))
+        .select(members::role)
+        .first(connection)
+        .await
+        .optional()?)
+}
+
 pub async fn touch_token(connection: &mut AsyncPgConnection, token: TokenId, now: DateTime<Utc>) -> Result<()> {
     diesel::update(tokens::table.find(token)).set(tokens::last_used_at.eq(now)).execute(connection).await?;
     Ok(())

@@ -22,10 +22,13 @@ use crate::{
     db::Db,
 };
 
-const KEPT: Duration = Duration::from_secs(5);
+const FRESH_FOR: Duration = Duration::from_secs(5);
 const MOST_KEPT: usize = 20_000;
 /// "Last used" is written at most this often.
 const TOUCH_EVERY: TimeDelta = TimeDelta::minutes(1);
+
+/// Callers by the hash of their secret, and since when they are known.
+type Kept = HashMap<secret::Hash, (Instant, Arc<Caller>)>;
 
 /// Resolves secrets to callers; clones share the cache.
 #[derive(Clone)]
@@ -33,7 +36,7 @@ pub struct Resolver {
     db: Db,
     clock: Clock,
     config: Config,
-    kept: Arc<Mutex<HashMap<secret::Hash, (Instant, Arc<Caller>)>>>,
+    kept: Arc<Mutex<Kept>>,
     epoch: Arc<AtomicU64>,
 }
 
@@ -56,6 +59,18 @@ impl Resolver {
             self.keep(hash, caller.clone());
         }
         Ok(caller)
+    }
+
+    /// The same caller as of now; `None` where the session or token has ended.
+    pub async fn refresh(&self, caller: &Caller) -> Result<Option<Arc<Caller>>> {
+        let now = self.clock.now();
+        let mut tx = self.db.system().await?;
+        let role = match caller.origin {
+            Origin::Session(id) => queries::role_of_session(tx.connection(), id, caller.workspace).await?,
+            Origin::Token(id) => queries::role_of_token(tx.connection(), id, now).await?,
+            Origin::Job(_) | Origin::System => Some(caller.role),
+        };
+        Ok(role.map(|role| Arc::new(caller.clone().moved_to(caller.workspace, role))))
     }
 
     /// Rises whenever anybody's rights may have changed. A socket compares it at each delivery
@@ -100,13 +115,13 @@ impl Resolver {
 
     fn look_up(&self, hash: &secret::Hash) -> Option<Arc<Caller>> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get(hash).filter(|(since, _)| since.elapsed() < KEPT).map(|(_, caller)| caller.clone())
+        kept.get(hash).filter(|(since, _)| since.elapsed() < FRESH_FOR).map(|(_, caller)| caller.clone())
     }
 
     fn keep(&self, hash: secret::Hash, caller: Arc<Caller>) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= MOST_KEPT {
-            kept.retain(|_, (since, _)| since.elapsed() < KEPT);
+            kept.retain(|_, (since, _)| since.elapsed() < FRESH_FOR);
             if kept.len() >= MOST_KEPT {
                 kept.clear();
             }

@@ -2,6 +2,7 @@
 
 mod commands;
 mod database;
+mod demo;
 mod doctor;
 mod instance;
 mod logging;
@@ -112,6 +113,8 @@ enum Command {
     /// Manage users
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Fill an empty database with a small invented company
+    Demo,
     /// Say what is wrong with this installation, and how to mend it
     Doctor,
     /// Print a completion script for your shell
@@ -163,10 +166,11 @@ fn start(arguments: Arguments) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::internal)?;
     let code = runtime.block_on(async {
         match arguments.command {
-            Command::Serve { .. } => serve::serve(config).await.map(|()| ExitCode::SUCCESS),
-            Command::Work => serve::work(config).await.map(|()| ExitCode::SUCCESS),
+            Command::Serve { .. } => Box::pin(serve::serve(config)).await.map(|()| ExitCode::SUCCESS),
+            Command::Work => Box::pin(serve::work(config)).await.map(|()| ExitCode::SUCCESS),
             Command::Migrate { dry_run, down } => commands::migrate(config, dry_run, down).await,
             Command::User(command) => user::run(config, command).await,
+            Command::Demo => demo::run(config).await,
             Command::Doctor => doctor::run(config).await,
             Command::Schema | Command::Completions { .. } => Ok(ExitCode::SUCCESS),
         }

@@ -8,7 +8,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{database::Database, instance};
+use super::{database::Database, demo, instance};
 use crate::{
     auth::{Resolver, password::Password},
     base::{Clock, Error, Result},
@@ -58,7 +58,7 @@ pub async fn serve(config: Config) -> Result<()> {
         )
     })?;
     let address = listener.local_addr().map_err(Error::internal)?;
-    let Some(started) = until_stopped(&stop, Parts::start(&config)).await else { return Ok(()) };
+    let Some(started) = until_stopped(&stop, Box::pin(Parts::start(&config))).await else { return Ok(()) };
     let parts = started?;
     greet(&config, &parts.ctx).await?;
     let server = Server::new(&config, parts.ctx.clone(), parts.events.clone())?;
@@ -73,7 +73,7 @@ pub async fn serve(config: Config) -> Result<()> {
 pub async fn work(mut config: Config) -> Result<()> {
     config.work = true;
     let stop = stop_signal()?;
-    let Some(started) = until_stopped(&stop, Parts::start(&config)).await else { return Ok(()) };
+    let Some(started) = until_stopped(&stop, Box::pin(Parts::start(&config))).await else { return Ok(()) };
     let parts = started?;
     println!("kontor: working");
     parts.stop_with(stop).cancelled().await;
@@ -139,6 +139,11 @@ impl Parts {
 /// Makes the first admin, or tells how to become it.
 #[expect(clippy::print_stdout, reason = "the person who starts the server has to see it")]
 async fn greet(config: &Config, ctx: &Ctx) -> Result<()> {
+    if config.demo {
+        demo::fill(ctx).await?;
+        println!("kontor: demo: sign in as {} with the password {}", demo::EMAIL, demo::PASSWORD);
+        return Ok(());
+    }
     if let (Some(email), Some(password)) = (&config.admin_email, &config.admin_password) {
         let first = registration::Registration {
             email: email.clone(),

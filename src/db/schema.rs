@@ -206,8 +206,6 @@ diesel::table! {
 
     event_log_state (single) {
         single -> Bool,
-        last_position -> Int8,
-        last_logged_at -> Timestamptz,
         dropped_position -> Int8,
     }
 }

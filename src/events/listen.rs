@@ -77,10 +77,10 @@ impl Listener {
         in_time(queries::listen(&mut connection)).await?;
         // only now: what is logged after this look will ring
         let mut logged_at = self.begin(&mut connection).await?;
-        backoff.reset();
         loop {
             self.read_on(&mut connection, &mut logged_at).await?;
             self.look_at_outbox(&mut connection).await?;
+            backoff.reset();
             let next_poll = Instant::now() + POLL;
             while let Some(calls) = next_calls(&mut connection, next_poll).await? {
                 if self.take_in(&calls) {

@@ -20,7 +20,7 @@ use crate::{
     db::schema::{event_log_state, events, outbox, reactors},
 };
 
-/// Rung by the relay with the newest position, once per batch.
+/// Rung by the relay, once per batch.
 pub const EVENTS: &str = "kontor_events";
 /// Rung by nodes that do not relay, when they have committed events.
 pub const OUTBOX: &str = "kontor_outbox";
@@ -99,16 +99,25 @@ pub struct Moved {
     _notified: Option<String>,
 }
 
-/// Moves the first `limit` committed outbox rows beyond `after` into the log and rings the nodes:
-/// one statement, so all or nothing, and one round trip. The day's partition must exist.
-///
-/// Its own query type, because diesel prepares `sql_query` anew each time.
+/// What the relay is to move, and to where.
 #[derive(QueryId)]
-struct MoveBatch {
-    after: i64,
-    limit: i64,
-    logged_at: DateTime<Utc>,
+pub struct MoveBatch {
+    /// Outbox rows up to this id are left alone.
+    pub beyond: i64,
+    pub limit: i64,
+    /// The log's last position so far.
+    pub position: i64,
+    /// The time for the log; the partition of its day must exist.
+    pub logged_at: DateTime<Utc>,
 }
+
+/// Moves the first committed outbox rows into the log and rings the nodes: one statement, so all
+/// or nothing, and one round trip.
+pub async fn move_batch(connection: &mut AsyncPgConnection, batch: MoveBatch) -> Result<Moved> {
+    Ok(batch.get_result(connection).await?)
+}
+
+// Query types of our own, because diesel prepares `sql_query` anew each time.
 
 impl Query for MoveBatch {
     type SqlType = (BigInt, Nullable<BigInt>, BigInt, BigInt, Nullable<Text>);
@@ -117,52 +126,59 @@ impl Query for MoveBatch {
 impl QueryFragment<Pg> for MoveBatch {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql("WITH taken AS (DELETE FROM outbox WHERE ctid = ANY(ARRAY(SELECT ctid FROM outbox WHERE id > ");
-        out.push_bind_param::<BigInt, _>(&self.after)?;
+        out.push_bind_param::<BigInt, _>(&self.beyond)?;
         out.push_sql(" ORDER BY id LIMIT ");
         out.push_bind_param::<BigInt, _>(&self.limit)?;
         out.push_sql(
             ")) RETURNING *),
-             counted AS (SELECT count(*) AS moved, max(id) AS newest_id FROM taken),
-             state AS (UPDATE event_log_state SET last_position = last_position + moved, last_logged_at = ",
-        );
-        out.push_bind_param::<Timestamptz, _>(&self.logged_at)?;
-        out.push_sql(
-            " FROM counted WHERE moved > 0 RETURNING last_position, last_position - moved AS before, last_logged_at),
              logged AS (
                  INSERT INTO events (position, logged_at, workspace_id, name, kind, record_ids, payload, actor, at)
-                 SELECT before + row_number() OVER (ORDER BY id), last_logged_at, workspace_id, name, kind, record_ids,
-                        payload, actor, at
-                   FROM taken CROSS JOIN state)
-             SELECT moved, newest_id, pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
+                 SELECT ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.position)?;
+        out.push_sql(" + row_number() OVER (ORDER BY id), ");
+        out.push_bind_param::<Timestamptz, _>(&self.logged_at)?;
+        out.push_sql(
+            ", workspace_id, name, kind, record_ids, payload, actor, at FROM taken)
+             SELECT count(*), max(id), pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
                     pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
-                    CASE WHEN last_position IS NOT NULL THEN pg_notify('kontor_events', last_position::text)::text END
-               FROM counted LEFT JOIN state ON true",
+                    CASE WHEN count(*) > 0 THEN pg_notify('kontor_events', '')::text END
+               FROM taken",
         );
         Ok(())
     }
 }
 
-pub async fn move_batch(
-    connection: &mut AsyncPgConnection,
-    after: i64,
-    limit: i64,
-    logged_at: DateTime<Utc>,
-) -> Result<Moved> {
-    Ok(MoveBatch { after, limit, logged_at }.get_result(connection).await?)
-}
-
 /// How far the log reaches.
-#[derive(Debug, Clone, Copy, Queryable, Selectable)]
-#[diesel(table_name = event_log_state)]
+#[derive(Debug, Clone, Copy, Queryable)]
 pub struct LogState {
     pub last_position: i64,
+    /// Nothing after the last position was or will be logged before this.
     pub last_logged_at: DateTime<Utc>,
     /// Events up to this one are gone.
     pub dropped_position: i64,
 }
 
 pub async fn log_state(connection: &mut AsyncPgConnection) -> Result<LogState> {
-    Ok(event_log_state::table.select(LogState::as_select()).first(connection).await?)
+    Ok(ReadLogState.get_result(connection).await?)
+}
+
+#[derive(QueryId)]
+struct ReadLogState;
+
+impl Query for ReadLogState {
+    type SqlType = (BigInt, Timestamptz, BigInt);
+}
+
+impl QueryFragment<Pg> for ReadLogState {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(
+            "SELECT coalesce(position, dropped_position), coalesce(logged_at, 'epoch'), dropped_position
+               FROM event_log_state
+               LEFT JOIN (SELECT position, logged_at FROM events ORDER BY position DESC LIMIT 1) newest ON true",
+        );
+        Ok(())
+    }
 }
 
 #[derive(Queryable, Selectable)]
@@ -306,16 +322,15 @@ pub async fn drop_partition(connection: &mut AsyncPgConnection, day: NaiveDate, 
     Ok(())
 }
 
-/// Notes a reactor that is new: it begins with what is logged from now on.
-pub async fn add_reactor(connection: &mut AsyncPgConnection, name: &str, now: DateTime<Utc>) -> Result<()> {
-    let at_the_end = event_log_state::table.select((
-        name.into_sql::<Text>(),
-        event_log_state::last_position,
-        now.into_sql::<Timestamptz>(),
-    ));
+/// Notes a reactor, if it is new, with the position after which it begins.
+pub async fn add_reactor(
+    connection: &mut AsyncPgConnection,
+    name: &str,
+    position: i64,
+    now: DateTime<Utc>,
+) -> Result<()> {
     diesel::insert_into(reactors::table)
-        .values(at_the_end)
-        .into_columns((reactors::name, reactors::position, reactors::updated_at))
+        .values((reactors::name.eq(name), reactors::position.eq(position), reactors::updated_at.eq(now)))
         .on_conflict_do_nothing()
         .execute(connection)
         .await?;

@@ -44,6 +44,9 @@ pub trait Reactor: Send + Sync + 'static {
     fn rebuild(&self, tx: &mut Tx) -> impl Future<Output = Result<()>> + Send;
 }
 
+/// A moment for more to come, so that a busy log costs a hundred small transactions a second at most.
+const GATHER: Duration = Duration::from_millis(10);
+
 /// How one look at the log went.
 enum Look {
     /// There is more at once.
@@ -82,7 +85,9 @@ impl<R: Reactor> Reaction<R> {
 
     async fn follow(&self, head: &mut watch::Receiver<Option<Head>>, backoff: &mut Backoff) -> Result<Infallible> {
         let mut tx = self.db.system().await?;
-        queries::add_reactor(tx.connection(), R::NAME, self.clock.now()).await?;
+        // one that is new begins with what is logged from now on
+        let end = queries::log_state(tx.connection()).await?.last_position;
+        queries::add_reactor(tx.connection(), R::NAME, end, self.clock.now()).await?;
         tx.commit().await?;
         let mut place = Place { position: 0, logged_at: DateTime::UNIX_EPOCH };
         loop {
@@ -91,6 +96,7 @@ impl<R: Reactor> Reaction<R> {
             backoff.reset();
             if let Look::Idle = look {
                 wait(head).await;
+                sleep(GATHER).await;
             }
         }
     }

@@ -26,7 +26,7 @@ use super::{
     announce::Announcer,
     connection::{self, Backoff, in_time},
     partitions::Partitions,
-    queries::{self, Moved},
+    queries::{self, LogState, MoveBatch, Moved},
 };
 use crate::{
     base::{Clock, Result},
@@ -74,10 +74,9 @@ impl Relay {
             backoff.reset();
             self.call_the_leader_for(ASK_FOR_LOCK).await;
         }
-        backoff.reset();
         self.leads(true);
         tracing::info!("this node relays the events now");
-        self.lead(&mut connection).await
+        self.lead(&mut connection, backoff).await
     }
 
     /// Passes this node's wake-ups on, for a while.
@@ -88,15 +87,20 @@ impl Relay {
         }
     }
 
-    async fn lead(&self, connection: &mut AsyncPgConnection) -> Result<Infallible> {
-        let mut logged_at = in_time(queries::log_state(connection)).await?.last_logged_at;
+    async fn lead(&self, connection: &mut AsyncPgConnection, backoff: &mut Backoff) -> Result<Infallible> {
+        // from here on we alone know where the log ends: nobody else writes it while we hold the lock
+        let LogState { last_position: mut position, last_logged_at: mut logged_at, .. } =
+            in_time(queries::log_state(connection)).await?;
         let mut partitions = Partitions::default();
-        let mut floor = Floor::default();
+        let mut floor = Floor::new();
         loop {
             // a clock that was set back must not order the log's days differently from its positions
             logged_at = logged_at.max(self.clock.now());
             in_time(partitions.ensure(connection, logged_at)).await?;
-            let moved = in_time(queries::move_batch(connection, floor.get(), BATCH, logged_at)).await?;
+            let batch = MoveBatch { beyond: floor.get(), limit: BATCH, position, logged_at };
+            let moved = in_time(queries::move_batch(connection, batch)).await?;
+            backoff.reset();
+            position += moved.count;
             floor.learn(&moved);
             counter!("kontor_events_relayed_total").increment(moved.count.unsigned_abs());
             if moved.count < BATCH {
@@ -119,31 +123,39 @@ impl Relay {
     }
 }
 
-/// The id below which no outbox row can appear any more.
+/// The id up to which no outbox row can appear any more.
 ///
 /// Without it each look at the outbox begins at its index's left end and steps over the entries of
 /// all rows moved since the last vacuum. As long as somebody holds an old snapshot (an export, a
 /// dump) vacuum may not remove any, and the looks get slower and slower.
 struct Floor {
     passed: i64,
-    /// An id, and the transaction number that was next when a row with it had been moved: once all
-    /// transactions before that number have ended, all ids up to this one have been seen.
-    candidate: Option<(i64, i64)>,
+    next: Option<Candidate>,
     ignore_at: Instant,
 }
 
-/// A transaction whose very first write is its event draws the id a moment before it gets its
-/// number, so the rule above could miss it. Such a one holds no row locks, hence no other event of
-/// the same record waits for it; it is found by the next look from the very beginning.
-const LOOK_FROM_THE_BEGINNING: Duration = Duration::from_secs(5);
-
-impl Default for Floor {
-    fn default() -> Self {
-        Self { passed: 0, candidate: None, ignore_at: Instant::now() + LOOK_FROM_THE_BEGINNING }
-    }
+/// The next floor, in the making. Once all transactions that may have drawn an id up to this one
+/// have ended, and a look has seen what they left, nothing can appear there.
+struct Candidate {
+    id: i64,
+    since: Instant,
+    /// All those transactions have numbers below this one.
+    below: Option<i64>,
 }
 
+/// A transaction whose very first write is its event draws the id a moment before it gets its
+/// number. This is far longer than that moment.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// Should a machine have stood still just then, this is when the event is found all the same.
+/// (Its transaction holds no row locks, so no later event of the same record can have passed it.)
+const LOOK_FROM_THE_BEGINNING: Duration = Duration::from_secs(5);
+
 impl Floor {
+    fn new() -> Self {
+        Self { passed: 0, next: None, ignore_at: Instant::now() + LOOK_FROM_THE_BEGINNING }
+    }
+
     /// Where the next look begins.
     fn get(&mut self) -> i64 {
         if Instant::now() < self.ignore_at {
@@ -154,15 +166,23 @@ impl Floor {
     }
 
     fn learn(&mut self, moved: &Moved) {
-        if let Some((id, number)) = self.candidate
-            && moved.oldest_open >= number
-            && (moved.count < BATCH || moved.newest_id >= Some(id))
-        {
-            self.passed = self.passed.max(id);
-            self.candidate = None;
-        }
-        if let (None, Some(newest)) = (self.candidate, moved.newest_id) {
-            self.candidate = Some((newest, moved.next_transaction));
+        match &mut self.next {
+            None => {
+                let candidate = |id| Candidate { id, since: Instant::now(), below: None };
+                self.next = moved.newest_id.map(candidate);
+            }
+            Some(Candidate { since, below: below @ None, .. }) => {
+                if since.elapsed() >= SETTLE {
+                    *below = Some(moved.next_transaction);
+                }
+            }
+            Some(Candidate { id, below: Some(below), .. }) => {
+                let saw_up_to_id = moved.count < BATCH || moved.newest_id >= Some(*id);
+                if moved.oldest_open >= *below && saw_up_to_id {
+                    self.passed = self.passed.max(*id);
+                    self.next = None;
+                }
+            }
         }
     }
 }

@@ -54,17 +54,18 @@ impl Appender {
         self.size + self.buffer.len() as u64
     }
 
-    /// Takes more bytes; writes the pieces that are full with them.
+    /// Takes more bytes; writes the pieces that are full before them.
     pub async fn push(&mut self, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
+            // Only when more comes: the last piece must meet the end of the body, full or not.
+            if self.buffer.len() == PIECE {
+                self.flush(End::AsAnnounced).await?;
+            }
             // Copied rather than kept: a slice keeps alive the network buffer around it, and a
             // body of tiny chunks would hold many times its own size.
             let (now, later) = bytes.split_at(bytes.len().min(PIECE - self.buffer.len()));
             self.buffer.extend_from_slice(now);
             bytes = later;
-            if self.buffer.len() == PIECE {
-                self.flush(End::AsAnnounced).await?;
-            }
         }
         Ok(())
     }

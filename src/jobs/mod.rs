@@ -35,7 +35,7 @@ pub use enqueue::{Enqueued, enqueue};
 pub use job::{Job, JobError};
 pub use lease::Stop;
 pub use model::{CancelOutcome, JobFilter, JobNews, JobState, JobSummary};
-pub use ops::{PURGE_BATCH, cancel, find, page, purge_finished, rerun};
+pub use ops::{PURGE_BATCH, cancel, count, find, page, purge_finished, rerun};
 pub use progress::Progress;
 pub use registry::Registry;
 pub use run::Run;

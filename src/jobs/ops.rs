@@ -31,6 +31,11 @@ pub async fn page(
     Ok(page.slice(rows))
 }
 
+/// How many jobs the filter leaves.
+pub async fn count(tx: &mut Tx, workspace: WorkspaceId, filter: &JobFilter) -> Result<i64> {
+    queries::count(tx.connection(), workspace, filter).await
+}
+
 /// Cancels a waiting job at once and asks a running one to end, which it does at its next safe
 /// point, or not at all where it is too short to look. Either way it is not started again, so
 /// what the owner of the job has to note about it belongs into this transaction.

@@ -290,6 +290,21 @@ pub async fn page(
     Ok(query.load(connection).await?.into_iter().map(JobSummary::from).collect())
 }
 
+/// How many jobs the filter leaves.
+pub async fn count(connection: &mut AsyncPgConnection, workspace: WorkspaceId, filter: &JobFilter) -> Result<i64> {
+    let mut query = jobs::table.filter(jobs::workspace_id.eq(workspace)).count().into_boxed();
+    if let Some(state) = filter.state {
+        query = query.filter(jobs::state.eq(state));
+    }
+    if let Some(kind) = &filter.kind {
+        query = query.filter(jobs::kind.eq(kind));
+    }
+    if let Some(user) = filter.created_by {
+        query = query.filter(jobs::created_by.eq(user));
+    }
+    Ok(query.get_result(connection).await?)
+}
+
 /// The job's state, its row locked; `None` where the workspace has no such job.
 pub async fn lock(connection: &mut AsyncPgConnection, workspace: WorkspaceId, job: JobId) -> Result<Option<JobState>> {
     let state = jobs::table

@@ -58,11 +58,16 @@ pub async fn sign_in(
     kind: SessionKind,
     from: &Client,
 ) -> Result<SignedIn> {
-    let email = EmailAddress::parse(email).map_or_else(|_| email.trim().to_lowercase(), EmailAddress::into_inner);
-    let attempt = Attempt::new(&email, from.address);
+    // what is no address is nobody's, and need not be looked for
+    let address = EmailAddress::parse(email).ok();
+    let counted_as = address.as_ref().map_or_else(|| email.trim().to_lowercase(), ToString::to_string);
+    let attempt = Attempt::new(&counted_as, from.address);
     let mut tx = ctx.db.system().await?;
     attempt.check(&mut tx, ctx.clock.now(), &ctx.limits).await?;
-    let known = queries::credentials(tx.connection(), &email).await?;
+    let known = match &address {
+        Some(address) => queries::credentials(tx.connection(), address.as_str()).await?,
+        None => None,
+    };
     // no connection is held while Argon2 works
     tx.commit().await?;
 

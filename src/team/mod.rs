@@ -8,6 +8,7 @@
 pub mod access;
 pub mod audit;
 pub mod events;
+pub mod installation;
 pub mod invitations;
 pub mod jobs;
 pub mod model;
@@ -15,6 +16,7 @@ mod queries;
 pub mod registration;
 pub mod tokens;
 pub mod users;
+pub mod work;
 pub mod workspace;
 
 pub use model::{User, UserStatus, Workspace};

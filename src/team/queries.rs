@@ -17,7 +17,7 @@ use crate::{
         page::PageRequest,
     },
     db::locks,
-    db::schema::{audit_log, invitations, members, one_time_links, tokens, users, workspaces},
+    db::schema::{audit_log, instance_settings, invitations, members, one_time_links, tokens, users, workspaces},
 };
 
 type UserColumns = (
@@ -98,6 +98,21 @@ pub async fn lock_registration(connection: &mut AsyncPgConnection) -> Result<()>
 
 pub async fn any_user(connection: &mut AsyncPgConnection) -> Result<bool> {
     Ok(select(exists(users::table.select(users::id))).get_result(connection).await?)
+}
+
+pub async fn setting(connection: &mut AsyncPgConnection, name: &str) -> Result<Option<Value>> {
+    Ok(instance_settings::table.find(name).select(instance_settings::value).first(connection).await.optional()?)
+}
+
+pub async fn keep_setting(connection: &mut AsyncPgConnection, name: &str, value: Value) -> Result<()> {
+    diesel::insert_into(instance_settings::table)
+        .values((instance_settings::name.eq(name), instance_settings::value.eq(&value)))
+        .on_conflict(instance_settings::name)
+        .do_update()
+        .set(instance_settings::value.eq(&value))
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 pub async fn insert_workspace(

@@ -130,24 +130,30 @@ pub async fn create(ctx: &Ctx, caller: &Caller, new: NewUser) -> Result<User> {
 /// Changes a user: oneself, or anybody for admins. Role and status only by admins, and never
 /// those of the last active admin.
 pub async fn update(ctx: &Ctx, caller: &Caller, id: UserId, patch: UserPatch) -> Result<User> {
-    let managing = patch.role.is_some() || patch.status.is_some();
-    let foreign = id != caller.user;
-    if managing || foreign && caller.grant(Permission::UsersWrite) == Grant::All {
-        caller.require(Permission::UsersManage)?;
-    } else if foreign {
-        return Err(Error::Forbidden("You may change only your own profile".into()));
+    let reach = caller.require(Permission::UsersWrite)?;
+    match id == caller.user {
+        true => {}
+        false if reach == Grant::All => drop(caller.require(Permission::UsersManage)?),
+        false => return Err(Error::Forbidden("You may change only your own profile".into())),
     }
     let changes = check_patch(&patch)?;
     let now = ctx.clock.now();
     let mut tx = ctx.db.begin(caller).await?;
     let before = queries::user(tx.connection(), caller.workspace, id).await?.ok_or(Error::NotFound("User"))?;
+    // clients send a whole profile back: what is as it was is no change
+    let role = patch.role.filter(|role| *role != before.role);
+    let status = patch.status.filter(|status| *status != before.status);
+    let managing = role.is_some() || status.is_some();
+    if managing {
+        caller.require(Permission::UsersManage)?;
+    }
     queries::update_user(tx.connection(), id, &changes, now).await?;
     if managing {
         queries::lock_admins(tx.connection(), caller.workspace).await?;
-        queries::update_member(tx.connection(), caller.workspace, id, patch.role, patch.status).await?;
+        queries::update_member(tx.connection(), caller.workspace, id, role, status).await?;
         require_an_admin(&mut tx, caller).await?;
     }
-    if patch.status.is_some_and(|status| status != UserStatus::Active) {
+    if status.is_some_and(|status| status != UserStatus::Active) {
         session::end_all(&mut tx, now, id, Some(caller.workspace), None).await?;
     }
     let user = queries::user(tx.connection(), caller.workspace, id).await?.ok_or(Error::NotFound("User"))?;
@@ -201,10 +207,12 @@ fn check_patch(patch: &UserPatch) -> Result<queries::UserChanges> {
     if avatar_url.as_ref().and_then(Option::as_deref).is_some_and(|url| !url.starts_with("https://")) {
         fields.add("avatarUrl", "must begin with https://");
     }
-    if let Some(preferences) = &patch.preferences
-        && (!preferences.is_object() || preferences.to_string().len() > MAX_PREFERENCES)
-    {
-        fields.add("preferences", "must be a JSON object of at most 64 KiB");
+    if let Some(preferences) = &patch.preferences {
+        if !preferences.is_object() || preferences.to_string().len() > MAX_PREFERENCES {
+            fields.add("preferences", "must be a JSON object of at most 64 KiB");
+        } else if text::has_nul(preferences) {
+            fields.add("preferences", "must not contain NUL characters");
+        }
     }
     fields.into_result()?;
     Ok(queries::UserChanges { full_name, phone, department, avatar_url, preferences: patch.preferences.clone() })

@@ -15,5 +15,8 @@ mod support;
 mod database;
 mod embedded;
 mod events;
+mod files;
 mod jobs;
+mod mail;
+mod outbound;
 mod reactors;

@@ -17,6 +17,14 @@ pub struct Patch(Vec<(&'static Field, Value)>);
 impl Patch {
     /// Checks raw input by the field table; all wrong fields are told at once.
     pub fn check<'a>(input: impl IntoIterator<Item = (&'static Field, Raw<'a>)>) -> Result<Self, FieldErrors> {
+        Self::check_complete(&[], input)
+    }
+
+    /// The same, where the fields of these names must not be empty.
+    pub fn check_complete<'a>(
+        required: &[&'static str],
+        input: impl IntoIterator<Item = (&'static Field, Raw<'a>)>,
+    ) -> Result<Self, FieldErrors> {
         let (mut values, mut errors) = (Vec::new(), FieldErrors::new());
         for (field, raw) in input {
             match field.parse(raw) {
@@ -24,6 +32,9 @@ impl Patch {
                 Err(message) => errors.add(field.name, message),
             }
         }
+        let filled = |name| values.iter().any(|(field, value)| field.name == name && !value.is_null());
+        // what was given and is wrong stays told as wrong
+        required.iter().filter(|name| !filled(**name)).for_each(|name| errors.add(*name, "is needed"));
         if errors.is_empty() { Ok(Self(values)) } else { Err(errors) }
     }
 

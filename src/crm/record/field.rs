@@ -39,9 +39,18 @@ pub enum FieldType {
     Instant,
     User,
     Account,
+    /// The record's own.
+    Id,
     Tags,
     Json,
 }
+
+/// What every record has besides its fields: to be filtered and sorted by, never to be set.
+pub const FIXED: &[Field] = &[
+    Field { name: "id", column: "id", rest: "id", field_type: FieldType::Id },
+    Field { name: "createdAt", column: "created_at", rest: "created_at", field_type: FieldType::Instant },
+    Field { name: "updatedAt", column: "updated_at", rest: "updated_at", field_type: FieldType::Instant },
+];
 
 /// Most tags of a record, and characters of a tag.
 const MOST_TAGS: usize = 100;
@@ -66,13 +75,21 @@ impl Field {
         }
     }
 
+    /// The table of the records that this field's ids name.
+    pub fn links_to(&self) -> Option<&'static str> {
+        match self.field_type {
+            FieldType::Account => Some("accounts"),
+            _ => None,
+        }
+    }
+
     /// The type that a bound text is cast to in SQL.
     pub fn sql_type(&self) -> &'static str {
         match self.field_type {
             FieldType::Count => "integer",
             FieldType::Decimal => "numeric",
             FieldType::Instant => "timestamptz",
-            FieldType::User | FieldType::Account => "uuid",
+            FieldType::User | FieldType::Account | FieldType::Id => "uuid",
             FieldType::Tags => "text[]",
             FieldType::Json => "jsonb",
             _ => "text",
@@ -97,6 +114,7 @@ impl FieldType {
             Self::Instant => instant(text),
             Self::User => id(text, "user"),
             Self::Account => id(text, "account"),
+            Self::Id => id(text, "record"),
             Self::Tags | Self::Json => Err("is not a single value".to_owned()),
         }
     }
@@ -145,7 +163,7 @@ fn decimal(text: &str) -> Result<Value, String> {
     }
     let number = BigDecimal::from_str(text).map_err(|_| wrong())?;
     let rounded = number.with_scale(4);
-    if rounded != number || number.abs() >= BigDecimal::from(1_000_000_000_000_000_i64) {
+    if rounded != number || number.abs() >= 1_000_000_000_000_000_i64 {
         return Err(wrong());
     }
     Ok(Value::Decimal(rounded.normalized()))
@@ -196,11 +214,10 @@ fn tags(raw: Raw<'_>) -> Result<Value, String> {
 
 fn object(raw: Raw<'_>) -> Result<Value, String> {
     match raw {
+        Raw::Json(json @ serde_json::Value::Object(_)) if text::has_nul(json) => {
+            Err("must not contain NUL characters".to_owned())
+        }
         Raw::Json(json @ serde_json::Value::Object(_)) if json.to_string().len() <= MOST_JSON => {
-            // PostgreSQL's jsonb cannot hold U+0000
-            if json.to_string().contains("\\u0000") {
-                return Err("must not contain NUL characters".to_owned());
-            }
             Ok(Value::Json(json.clone()))
         }
         Raw::Json(serde_json::Value::Object(_)) => Err("must be at most 64 KiB of JSON".to_owned()),

@@ -1,6 +1,8 @@
 //! The verbs of all records: create, update, delete, restore, get. Each is one transaction with
 //! its history and its event.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, json};
 use uuid::Uuid;
 
@@ -8,11 +10,13 @@ use super::{
     Field, Raw, Record, Value,
     change::{self, Difference, Patch},
     events::{self, ChangeAction},
+    queries,
 };
 use crate::{
     auth::{Caller, Grant, Permission},
     base::{Error, FieldErrors, Result},
     ctx::Ctx,
+    db::Tx,
     team::audit,
 };
 
@@ -21,13 +25,24 @@ pub type Input<'a> = Vec<(&'static Field, Raw<'a>)>;
 
 /// Creates a record. Without an owner in the input it has none, unless the kind's face says so.
 pub async fn create<R: Record>(ctx: &Ctx, caller: &Caller, input: Input<'_>) -> Result<R> {
+    create_with::<R>(ctx, caller, &[], input).await
+}
+
+/// Creates a record of which these fields, by name, must not be empty.
+pub async fn create_with<R: Record>(
+    ctx: &Ctx,
+    caller: &Caller,
+    required: &[&'static str],
+    input: Input<'_>,
+) -> Result<R> {
     caller.require(R::WRITE)?;
-    let patch = Patch::check(input).map_err(Error::Invalid)?;
+    let patch = Patch::check_complete(required, input).map_err(Error::Invalid)?;
     let mut record = R::empty(Uuid::now_v7(), caller.user, ctx.clock.now());
     patch.apply(&mut record);
     check_whole(&record)?;
     may_assign(caller, &patch, None, record.owner())?;
     let mut tx = ctx.db.begin(caller).await?;
+    require_live_links(&mut tx, caller, None, &record).await?;
     R::insert_row(tx.connection(), caller.workspace, &record).await?;
     let event = events::changed(R::KIND, ChangeAction::Created, vec![record.meta().id], &[]);
     ctx.emit(&mut tx, caller, &[event]).await?;
@@ -57,6 +72,7 @@ pub async fn update<R: Record>(
     if difference.fields.is_empty() {
         return Ok(before);
     }
+    require_live_links(&mut tx, caller, Some(&before), &after).await?;
     after.advance(ctx.clock.now());
     R::update_row(tx.connection(), caller.workspace, &after).await?;
     let names = difference.names();
@@ -114,9 +130,32 @@ pub async fn by_ids<R: Record>(ctx: &Ctx, caller: &Caller, ids: &[Uuid]) -> Resu
     R::rows_by_ids(tx.connection(), caller.workspace, ids).await
 }
 
+/// Which of the records that this field links to are live. Needs no right to read those: it only
+/// tells whether a link that the caller sees leads somewhere.
+pub async fn live_links(ctx: &Ctx, caller: &Caller, field: &Field, ids: &[Uuid]) -> Result<HashSet<Uuid>> {
+    let Some(table) = field.links_to() else { return Ok(HashSet::new()) };
+    let mut tx = ctx.db.read(caller).await?;
+    let live = queries::live_ids(tx.connection(), table, caller.workspace, ids).await?;
+    Ok(live.into_iter().collect())
+}
+
+/// A new link must lead to a live record; the database only knows that there is one.
+async fn require_live_links<R: Record>(tx: &mut Tx, caller: &Caller, before: Option<&R>, after: &R) -> Result<()> {
+    for field in R::FIELDS {
+        let (Some(table), Value::Id(id)) = (field.links_to(), after.get(field)) else { continue };
+        if before.is_some_and(|before| before.get(field) == Value::Id(id)) {
+            continue;
+        }
+        if queries::live_ids(tx.connection(), table, caller.workspace, &[id]).await?.is_empty() {
+            return Err(Error::invalid(field.name, "is not an account of this workspace"));
+        }
+    }
+    Ok(())
+}
+
 async fn finish_deletion<R: Record>(
     ctx: &Ctx,
-    tx: &mut crate::db::Tx,
+    tx: &mut Tx,
     caller: &Caller,
     record: &mut R,
     action: ChangeAction,

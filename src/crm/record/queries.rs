@@ -5,14 +5,14 @@ use diesel::{
     pg::Pg,
     prelude::*,
     query_builder::{BoxedSqlQuery, SqlQuery},
-    sql_types::{BigInt, Nullable, Text},
+    sql_types::{Array, BigInt, Nullable, Text},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::{
-    Field, RecordKind, Value,
+    Field, FieldType, RecordKind, Value,
     select::{self, At, Numbered, Order},
 };
 use crate::{
@@ -253,6 +253,24 @@ fn ordered_statement(
     )
 }
 
+/// Which of these rows are live.
+pub async fn live_ids(
+    connection: &mut AsyncPgConnection,
+    table: &'static str,
+    workspace: WorkspaceId,
+    ids: &[Uuid],
+) -> Result<Vec<Uuid>> {
+    let statement = format!(
+        "SELECT id, NULL::text AS value FROM {table} WHERE workspace_id = $1 AND id = ANY($2) AND deleted_at IS NULL"
+    );
+    let found: Vec<FoundId> = diesel::sql_query(statement)
+        .bind::<diesel::sql_types::Uuid, _>(workspace)
+        .bind::<Array<diesel::sql_types::Uuid>, _>(ids)
+        .load(connection)
+        .await?;
+    Ok(found.into_iter().map(|found| found.id).collect())
+}
+
 /// Live records that match; exact.
 pub async fn count(
     connection: &mut AsyncPgConnection,
@@ -280,11 +298,11 @@ pub async fn numbered_ids(
         Some((sort, true)) => format!("workspace_id DESC, {} DESC, id DESC", sort.column),
         Some((sort, false)) => format!("workspace_id, {}, id", sort.column),
     };
-    let offset = (wanted.page - 1).saturating_mul(wanted.limit);
     let statement = format!(
-        "SELECT id, NULL::text AS value {} ORDER BY {order} LIMIT {} OFFSET {offset}",
+        "SELECT id, NULL::text AS value {} ORDER BY {order} LIMIT {} OFFSET {}",
         matching(table, pattern.is_some(), &wanted.filters),
-        wanted.limit
+        wanted.limit,
+        wanted.offset()
     );
     let found: Vec<FoundId> =
         bound(diesel::sql_query(statement).into_boxed(), workspace, pattern, &wanted.filters).load(connection).await?;
@@ -308,17 +326,18 @@ fn matching(table: &str, searching: bool, filters: &[(&'static Field, Value)]) -
     }
     for (field, value) in filters {
         let column = field.column;
-        match value {
-            Value::Null => text.push_str(&format!(" AND {column} IS NULL")),
-            Value::Texts(_) => {
-                text.push_str(&format!(" AND {column} @> string_to_array(${next}, chr(1))"));
-                next += 1;
+        let condition = match (value, field.field_type) {
+            (Value::Null, FieldType::Tags) => format!("{column} = '{{}}'"),
+            (Value::Null, _) => format!("{column} IS NULL"),
+            (Value::Texts(_), _) => format!("{column} @> string_to_array(${next}, chr(1))"),
+            // to the millisecond: that is how finely the faces that filter by equality print it
+            (Value::Time(_), _) => {
+                format!("date_trunc('milliseconds', {column}) = date_trunc('milliseconds', ${next}::text::timestamptz)")
             }
-            _ => {
-                text.push_str(&format!(" AND {column} = ${next}::text::{}", field.sql_type()));
-                next += 1;
-            }
-        }
+            _ => format!("{column} = ${next}::text::{}", field.sql_type()),
+        };
+        text.push_str(&format!(" AND {condition}"));
+        next += i32::from(!value.is_null());
     }
     text
 }

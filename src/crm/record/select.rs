@@ -99,6 +99,13 @@ pub struct Numbered {
     pub filters: Vec<(&'static Field, Value)>,
 }
 
+impl Numbered {
+    /// How many records stand before the page.
+    pub fn offset(&self) -> i64 {
+        self.page.saturating_sub(1).saturating_mul(self.limit)
+    }
+}
+
 /// Any page by its number, with the exact total. Deep pages and sorts without an index cost what
 /// they cost, up to the statement time-out.
 pub async fn numbered<R: Record>(ctx: &Ctx, caller: &Caller, wanted: &Numbered) -> Result<(Vec<R>, i64)> {
@@ -111,6 +118,9 @@ pub async fn numbered<R: Record>(ctx: &Ctx, caller: &Caller, wanted: &Numbered) 
     let connection = tx.connection();
     let (workspace, pattern) = (caller.workspace, pattern.as_deref());
     let total = queries::count(connection, R::TABLE, workspace, pattern, &wanted.filters).await?;
+    if wanted.offset() >= total {
+        return Ok((Vec::new(), total));
+    }
     let ids = queries::numbered_ids(connection, R::TABLE, workspace, pattern, wanted).await?;
     let rows = R::rows_by_ids(connection, workspace, &ids).await?;
     let mut rows: std::collections::HashMap<_, _> = rows.into_iter().map(|row| (row.meta().id, row)).collect();

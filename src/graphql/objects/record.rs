@@ -1,5 +1,7 @@
 //! What all records have in common, as an interface.
 
+#![allow(clippy::duplicated_attributes, reason = "two fields of an interface may have one type")]
+
 use async_graphql::{ID, Interface, Json};
 use chrono::{DateTime, Utc};
 use serde_json::Value;

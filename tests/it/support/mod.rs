@@ -1,6 +1,9 @@
 //! What tests need: a database of their own, a running server, clients.
 
 pub mod database;
+pub mod folder;
+pub mod s3;
+pub mod smtp;
 pub mod sql;
 
 use std::time::Duration;

@@ -1,0 +1,89 @@
+//! What the transport asks of the application, so that it knows neither schema, sessions nor
+//! database, and so that its tests can put a toy behind it.
+
+use std::{net::IpAddr, sync::Arc};
+
+use async_graphql::{Request, Response};
+use axum::http::{HeaderMap, request::Parts};
+use futures_util::stream::BoxStream;
+
+use super::fanout::Position;
+use crate::{
+    auth::Caller,
+    base::{Limits, Result, page},
+    http::{client::ClientInfo, request_id::RequestId},
+};
+
+/// The application behind the transport. Clones share everything.
+pub trait Gateway: Clone + Send + Sync + 'static {
+    /// Who is calling: by the `Authorization` header, else by the session cookie.
+    ///
+    /// `None` is nobody: no credentials, or a cookie that is spent (its holder must still be able
+    /// to sign in). A wrong `Authorization` is an error.
+    fn resolve(&self, arrival: &Arrival) -> impl Future<Output = Result<Option<Arc<Caller>>>> + Send;
+
+    /// Moves whenever the rights of anybody may have changed: a role, a scope, a session's end.
+    /// Read at each delivery, so it costs an atomic load.
+    fn rights_epoch(&self) -> u64;
+
+    /// The same caller as of now; `None` where the session ended, the token was withdrawn or the
+    /// user was deactivated. Asked after the epoch has moved, by every socket: answer from a cache.
+    fn refresh(&self, caller: &Caller) -> impl Future<Output = Result<Option<Arc<Caller>>>> + Send;
+
+    /// Runs a query or mutation, with the caller and fresh loaders in the request's data.
+    fn execute(&self, caller: Option<Arc<Caller>>, request: Request) -> impl Future<Output = Response> + Send;
+
+    /// Runs a subscription, likewise.
+    ///
+    /// A shared one runs once for everybody with an equal fingerprint of rights, under the caller
+    /// who came first, and may outlive that caller's session: its resolver judges by what the
+    /// fingerprint covers. Sessions are the transport's to check, per socket and delivery.
+    fn subscribe(&self, caller: Option<Arc<Caller>>, request: Request) -> BoxStream<'static, Response>;
+
+    /// How the subscription field of this name may be shared; `None`: not at all.
+    fn sharing(&self, field: &str) -> Option<Sharing>;
+
+    fn limits(&self) -> &Limits;
+
+    /// The opaque cursor of a position, as the schema's `cursor` fields print it.
+    fn cursor(&self, position: Position) -> String {
+        page::encode(&(position.event, position.index))
+    }
+
+    /// Reads a cursor back; `None` where it is none.
+    fn position(&self, cursor: &str) -> Option<Position> {
+        let (event, index) = page::decode("after", cursor).ok()?;
+        Some(Position { event, index })
+    }
+}
+
+/// How subscribers of one thing share an execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// Each event counts: every subscriber gets each once, in order, and may resume by cursor. The
+    /// resolver keeps the contract of [`super::fanout::StreamPosition`].
+    Events,
+    /// Only the newest counts (progress, statistics): a newcomer is sent the last one, a slow
+    /// subscriber skips to it.
+    State,
+}
+
+/// What a request or a socket's upgrade brought along that tells who is there.
+#[derive(Debug, Clone, Default)]
+pub struct Arrival {
+    pub headers: HeaderMap,
+    /// The other end's address, where the server provides it.
+    pub peer: Option<IpAddr>,
+    /// Address and program, as operations want them.
+    pub client: ClientInfo,
+    /// Appears in errors as `extensions.requestId`.
+    pub request_id: Option<Arc<str>>,
+}
+
+impl Arrival {
+    pub fn of(parts: &Parts) -> Self {
+        let client = ClientInfo::of(parts);
+        let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
+        Self { headers: parts.headers.clone(), peer: client.address, client, request_id }
+    }
+}

@@ -1,0 +1,166 @@
+//! From bytes to requests: the parameters of the GraphQL-over-HTTP specification, each checked for
+//! its type, so that a client is told what is wrong rather than that something is.
+
+use async_graphql::{Request, Value, Variables};
+use axum::{extract::Query, http::Uri};
+use serde_json::Value as Json;
+
+use crate::base::{Error, Result};
+
+/// Brackets within brackets that a document may have. The schema's own depth limit is far lower;
+/// this one is checked before the document is parsed, because the library's parser recurses without
+/// a bound, and a megabyte of `{a{a{a` would end the process.
+const DEEPEST_NESTING: usize = 120;
+
+/// What one POST asks for.
+#[derive(Debug)]
+pub enum Asked {
+    One(Box<Request>),
+    Batch(Vec<Request>),
+}
+
+/// Reads the body of a POST. Errors name the place of broken JSON, or the parameter.
+pub fn from_body(body: &[u8], largest_batch: usize) -> Result<Asked> {
+    let json: Json = serde_json::from_slice(body).map_err(|error| malformed("body", &error))?;
+    let Json::Array(batch) = json else {
+        return from_json(json).map(|request| Asked::One(Box::new(request)));
+    };
+    if batch.is_empty() || batch.len() > largest_batch {
+        let range = format!("holds 1 to {largest_batch} requests, this one has {}", batch.len());
+        return Err(Error::invalid("batch", range));
+    }
+    batch.into_iter().map(from_json).collect::<Result<_>>().map(Asked::Batch)
+}
+
+/// Reads the query string of a GET; `variables` and `extensions` are JSON in it.
+pub fn from_uri(uri: &Uri) -> Result<Request> {
+    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
+        .map_err(|_| Error::invalid("query string", "is not URL-encoded text"))?;
+    let mut parameters = serde_json::Map::new();
+    for (name, value) in pairs {
+        let value = match name.as_str() {
+            // a parameter that is there and empty is taken as absent
+            _ if value.is_empty() => continue,
+            "variables" => serde_json::from_str(&value).map_err(|error| malformed("variables", &error))?,
+            "extensions" => serde_json::from_str(&value).map_err(|error| malformed("extensions", &error))?,
+            _ => Json::String(value),
+        };
+        parameters.insert(name, value);
+    }
+    from_json(Json::Object(parameters))
+}
+
+/// Reads one request; also the payload of a websocket's `subscribe`.
+pub fn from_json(json: Json) -> Result<Request> {
+    let Json::Object(mut parameters) = json else {
+        return Err(Error::invalid("request", "must be an object with a query, or an array of such"));
+    };
+    let query = match parameters.remove("query") {
+        Some(Json::String(query)) => query,
+        None | Some(Json::Null) => return Err(Error::invalid("query", "is missing")),
+        Some(_) => return Err(Error::invalid("query", "must be a string")),
+    };
+    refuse_deep_nesting(&query)?;
+    let mut request = Request::new(query);
+    request.operation_name = match parameters.remove("operationName") {
+        None | Some(Json::Null) => None,
+        // some clients send an empty name for none
+        Some(Json::String(name)) => Some(name).filter(|name| !name.is_empty()),
+        Some(_) => return Err(Error::invalid("operationName", "must be a string")),
+    };
+    request.variables = match parameters.remove("variables") {
+        None | Some(Json::Null) => Variables::default(),
+        Some(variables @ Json::Object(_)) => Variables::from_value(constant("variables", variables)?),
+        Some(_) => return Err(Error::invalid("variables", "must be an object")),
+    };
+    request.extensions.0 = match parameters.remove("extensions") {
+        None | Some(Json::Null) => Default::default(),
+        Some(Json::Object(map)) => {
+            map.into_iter().map(|(name, value)| Ok((name, constant("extensions", value)?))).collect::<Result<_>>()?
+        }
+        Some(_) => return Err(Error::invalid("extensions", "must be an object")),
+    };
+    Ok(request)
+}
+
+fn constant(parameter: &'static str, json: Json) -> Result<Value> {
+    Value::from_json(json).map_err(|error| Error::invalid(parameter, format!("cannot be used: {error}")))
+}
+
+fn malformed(what: &'static str, error: &serde_json::Error) -> Error {
+    // serde_json's text ends with the line and column
+    Error::invalid(what, format!("is not valid JSON: {error}"))
+}
+
+/// Counts open brackets outside strings and comments.
+fn refuse_deep_nesting(query: &str) -> Result<()> {
+    let mut depth = 0_usize;
+    let mut rest = query.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = match first {
+            b'{' | b'[' | b'(' => {
+                depth += 1;
+                if depth > DEEPEST_NESTING {
+                    let most = format!("is nested deeper than {DEEPEST_NESTING} brackets");
+                    return Err(Error::invalid("query", most));
+                }
+                tail
+            }
+            b'}' | b']' | b')' => {
+                depth = depth.saturating_sub(1);
+                tail
+            }
+            b'#' => tail.split_at(tail.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(tail.len())).1,
+            b'"' => after_string(rest),
+            _ => tail,
+        };
+    }
+    Ok(())
+}
+
+/// What follows the string that the text begins with.
+fn after_string(text: &[u8]) -> &[u8] {
+    let (delimiter, escape): (&[u8], &[u8]) =
+        if text.starts_with(b"\"\"\"") { (b"\"\"\"", b"\\\"\"\"") } else { (b"\"", b"\\") };
+    let mut rest = &text[delimiter.len()..];
+    while !rest.is_empty() {
+        if rest.starts_with(delimiter) {
+            return &rest[delimiter.len()..];
+        }
+        // an escape covers itself and, in a plain string, the byte after it
+        let step = if rest.starts_with(escape) { escape.len().max(2) } else { 1 };
+        rest = &rest[step.min(rest.len())..];
+    }
+    rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn broken_json_is_told_with_its_place() {
+        let error = from_body(b"{\n  \"query\": nonsense }", 3).expect_err("refused").to_string();
+        assert!(error.contains("line 2 column"), "{error}");
+    }
+
+    #[test]
+    fn brackets_in_strings_and_comments_do_not_nest() {
+        let quoted = format!("{{ a(b: \"{}\", c: \"\"\"{}\\\"\"\" \"\"\") }}", "{".repeat(500), "[".repeat(500));
+        let commented = format!("# {}\n{{ a }}", "(".repeat(500));
+        for query in [quoted, commented, "{ a }".repeat(500)] {
+            refuse_deep_nesting(&query).expect("shallow");
+        }
+        for bracket in ["{", "[", "("] {
+            refuse_deep_nesting(&format!("\"\\\"\" {}", bracket.repeat(500))).expect_err("deep");
+        }
+    }
+
+    #[test]
+    fn a_batch_is_bounded() {
+        let batch = |size: usize| format!("[{}]", vec![r#"{"query":"{a}"}"#; size].join(","));
+        assert!(matches!(from_body(batch(3).as_bytes(), 3), Ok(Asked::Batch(requests)) if requests.len() == 3));
+        from_body(batch(4).as_bytes(), 3).expect_err("too many");
+        from_body(b"[]", 3).expect_err("empty");
+    }
+}
