@@ -16,6 +16,7 @@ mod database;
 mod embedded;
 mod events;
 mod files;
+mod import;
 mod jobs;
 mod mail;
 mod outbound;
