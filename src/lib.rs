@@ -22,6 +22,7 @@ pub mod team;
 pub mod upkeep;
 
 pub mod crm;
+pub mod transfer;
 
 // Floor 4: the edge
 pub mod http;

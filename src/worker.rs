@@ -11,6 +11,7 @@ use crate::{
     events::{Bus, Events},
     jobs::{self, JobNews, Registry, Runner, RunnerHandle},
     team::jobs::{SendInvitation, SendPasswordReset},
+    transfer::import::{RunImport, SettleImports},
     upkeep::{PurgeFiles, PurgeJobs, PurgeSecrets},
 };
 
@@ -52,9 +53,12 @@ pub fn registry() -> Registry<Ctx> {
         .register::<PurgeJobs>()
         .register::<PurgeSecrets>()
         .register::<PurgeFiles>()
+        .register::<RunImport>()
+        .register::<SettleImports>()
         .schedule("upkeep.purge_jobs", "17 3 * * *", utc, || PurgeJobs {})
         .schedule("upkeep.purge_secrets", "37 * * * *", utc, || PurgeSecrets {})
         .schedule("upkeep.purge_files", "47 4 * * *", utc, || PurgeFiles {})
+        .schedule("transfer.settle_imports", "7 * * * *", utc, || SettleImports {})
 }
 
 /// Progress is a state, not an event: it goes to whoever watches, and nowhere else.

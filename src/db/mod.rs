@@ -23,7 +23,7 @@ use tokio::sync::Notify;
 use crate::base::{Error, Result, ids::WorkspaceId};
 
 pub use errors::{constraint, from_postgres};
-pub use pool::{Connector, Role, Roles, connect_plain};
+pub use pool::{Connector, Role, Roles, connect_plain, quote_identifier};
 pub use tx::Tx;
 
 /// Where the database is and how it is used. URLs hold passwords: `Debug` hides them.
