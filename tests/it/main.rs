@@ -4,3 +4,5 @@
 mod support;
 
 mod database;
+mod graphql_http;
+mod graphql_socket;
