@@ -16,6 +16,8 @@ mod database;
 mod embedded;
 mod events;
 mod files;
+mod graphql_http;
+mod graphql_socket;
 mod jobs;
 mod mail;
 mod outbound;

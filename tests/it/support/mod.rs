@@ -4,7 +4,9 @@ pub mod database;
 pub mod folder;
 pub mod s3;
 pub mod smtp;
+pub mod socket_client;
 pub mod sql;
+pub mod toy;
 
 use std::time::Duration;
 
