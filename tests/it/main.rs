@@ -22,3 +22,4 @@ mod jobs;
 mod mail;
 mod outbound;
 mod reactors;
+mod rest;
