@@ -24,7 +24,7 @@ use crate::{
         problem::Problem,
         request_id,
     },
-    team,
+    rest, team,
 };
 
 /// How long requests under way may take after the stop.
@@ -42,7 +42,9 @@ impl Server {
     pub fn new(config: &Config, ctx: Ctx, events: Events) -> Result<Self> {
         let rates = Rates::new(config.limits.requests_per_minute);
         let transport = Transport::new(Application::new(ctx.clone(), events.bus().clone()));
+        let (rest, _) = rest::routes(ctx.clone());
         let router = graphql::router(transport.clone())
+            .merge(rest)
             .layer(middleware::from_fn_with_state(rates.clone(), bounds::rate))
             .merge(health::routes(Health { ctx, events, metrics: recorder()? }))
             .fallback(|| async { Problem(Error::NotFound("Page")) })
