@@ -3,6 +3,8 @@
 
 mod support;
 
+mod clients;
 mod database;
+mod graphql_fanout;
 mod graphql_http;
 mod graphql_socket;

@@ -158,7 +158,7 @@ impl Gateway for Toy {
     fn sharing(&self, field: &str) -> Option<Sharing> {
         match field {
             "ticks" => Some(Sharing::Events),
-            "newest" => Some(Sharing::State),
+            "newest" | "explodes" => Some(Sharing::State),
             _ => None,
         }
     }
@@ -337,6 +337,11 @@ impl Feed {
 
     async fn few(&self, count: i32) -> impl Stream<Item = Score> {
         stream::iter(1..=count).map(|number| Score { number })
+    }
+
+    /// Has a defect.
+    async fn explodes(&self) -> impl Stream<Item = i32> {
+        stream::poll_fn(|_| panic!("a defect of the toy"))
     }
 
     /// Refuses to start.
