@@ -5,7 +5,7 @@
 //! the operating system tells its memory and processor time apart from the clients'.
 
 #[path = "../tests/it/support/toy.rs"]
-#[expect(dead_code, reason = "the tests use more of it")]
+#[allow(dead_code, clippy::expect_used, clippy::panic, reason = "shared with the tests, who use more of it")]
 mod toy;
 
 use std::{

@@ -115,7 +115,7 @@ mod tests {
             // the first is always ready, the others every time they are looked at
             let polled = rota.poll(&cx, |item, _| Poll::Ready(*item));
             assert!(polled.is_ready());
-            seen.extend(polled.map(Some).map_or_else(Vec::new, Vec::from_iter));
+            let _ = polled.map(|turn| seen.push(turn));
         }
         assert_eq!(seen, [(0, 1), (1, 2), (2, 3), (0, 1), (1, 2), (2, 3)]);
         assert_eq!(rota.remove(1), 2);

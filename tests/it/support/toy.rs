@@ -312,7 +312,7 @@ impl Feed {
         if start < 0 {
             Err(Error::Expired("This cursor is older than the log".into()))?;
         }
-        position.passed(Position::end_of(start));
+        position.passed(Position { event: start, index: 0 });
         Ok(follow(state, position, topic, start))
     }
 
@@ -373,7 +373,7 @@ fn follow(
                     position.at(Position { event: tick.number, index: 0 });
                     return Some((tick, (state, grown, seen, alive)));
                 }
-                position.passed(Position::end_of(seen));
+                position.passed(Position { event: seen, index: 0 });
                 grown.changed().await.ok()?;
             }
         }
