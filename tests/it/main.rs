@@ -12,10 +12,12 @@
 
 mod support;
 
+mod clients;
 mod database;
 mod embedded;
 mod events;
 mod files;
+mod graphql_fanout;
 mod graphql_http;
 mod graphql_socket;
 mod jobs;

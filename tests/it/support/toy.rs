@@ -158,7 +158,7 @@ impl Gateway for Toy {
     fn sharing(&self, field: &str) -> Option<Sharing> {
         match field {
             "ticks" => Some(Sharing::Events),
-            "newest" => Some(Sharing::State),
+            "newest" | "explodes" => Some(Sharing::State),
             _ => None,
         }
     }
@@ -312,7 +312,7 @@ impl Feed {
         if start < 0 {
             Err(Error::Expired("This cursor is older than the log".into()))?;
         }
-        position.passed(Position::end_of(start));
+        position.passed(Position { event: start, index: 0 });
         Ok(follow(state, position, topic, start))
     }
 
@@ -337,6 +337,11 @@ impl Feed {
 
     async fn few(&self, count: i32) -> impl Stream<Item = Score> {
         stream::iter(1..=count).map(|number| Score { number })
+    }
+
+    /// Has a defect.
+    async fn explodes(&self) -> impl Stream<Item = i32> {
+        stream::poll_fn(|_| panic!("a defect of the toy"))
     }
 
     /// Refuses to start.
@@ -368,7 +373,7 @@ fn follow(
                     position.at(Position { event: tick.number, index: 0 });
                     return Some((tick, (state, grown, seen, alive)));
                 }
-                position.passed(Position::end_of(seen));
+                position.passed(Position { event: seen, index: 0 });
                 grown.changed().await.ok()?;
             }
         }
