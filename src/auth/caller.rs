@@ -4,6 +4,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::permission::{Grant, Permission, Role};
 use crate::{
@@ -59,6 +60,29 @@ pub struct Caller {
     /// For the audit log.
     pub address: Option<IpAddr>,
     pub request_id: Option<Arc<str>>,
+    /// Set where this very operation may be sent again.
+    pub repeat: Option<Arc<RepeatKey>>,
+}
+
+/// A key by which a client marks a request that it may send again, with the SHA-256 of what the
+/// request asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepeatKey {
+    pub key: String,
+    pub input_hash: Vec<u8>,
+}
+
+/// Longest key that a client may send.
+const LONGEST_KEY: usize = 200;
+
+impl RepeatKey {
+    /// `input` is the operation's name and everything that it was given.
+    pub fn new(field: &'static str, key: &str, input: &str) -> Result<Self> {
+        if key.is_empty() || key.len() > LONGEST_KEY || key.chars().any(char::is_control) {
+            return Err(Error::invalid(field, "must have between 1 and 200 characters"));
+        }
+        Ok(Self { key: key.to_owned(), input_hash: Sha256::digest(input.as_bytes()).to_vec() })
+    }
 }
 
 /// Who did something, as events, changes and the audit log keep it.
@@ -76,7 +100,7 @@ pub struct Actor {
 
 impl Caller {
     pub fn new(workspace: WorkspaceId, user: UserId, role: Role, origin: Origin, via: Via) -> Self {
-        Self { workspace, user, role, origin, via, scopes: None, address: None, request_id: None }
+        Self { workspace, user, role, origin, via, scopes: None, address: None, request_id: None, repeat: None }
     }
 
     /// Somebody who has just signed in. Their role is not looked up: it serves to read their own
@@ -101,6 +125,12 @@ impl Caller {
     pub fn moved_to(mut self, workspace: WorkspaceId, role: Role) -> Self {
         self.workspace = workspace;
         self.role = role;
+        self
+    }
+
+    /// The same caller for one operation that carries a key.
+    pub fn repeating(mut self, key: Option<RepeatKey>) -> Self {
+        self.repeat = key.map(Arc::new);
         self
     }
 

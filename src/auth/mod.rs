@@ -13,7 +13,7 @@ pub mod secret;
 pub mod session;
 pub mod throttle;
 
-pub use caller::{Actor, Caller, Origin, Via};
+pub use caller::{Actor, Caller, Origin, RepeatKey, Via};
 pub use permission::{Grant, Permission, Role};
 pub use resolve::Resolver;
 

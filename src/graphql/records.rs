@@ -8,12 +8,13 @@ use super::{
     objects::{
         account::{AccountConnection, AccountEdge, AccountObject},
         contact::{ContactConnection, ContactEdge, ContactObject},
-        input::{AccountInput, ContactInput},
+        input::{AccountInput, ContactInput, Given},
         record::RecordObject,
     },
     team::found,
 };
 use crate::{
+    auth::{Caller, RepeatKey},
     base::{
         Error,
         ids::{AccountId, ContactId},
@@ -203,12 +204,16 @@ impl RecordQuery {
 #[derive(InputObject)]
 #[graphql(name = "CreateContactInput")]
 pub struct CreateContactInput {
+    /// Sent again within 24 hours, the mutation answers as the first one did and does nothing.
+    client_mutation_id: Option<String>,
     contact: ContactInput,
 }
 
 #[derive(InputObject)]
 #[graphql(name = "UpdateContactInput")]
 pub struct UpdateContactInput {
+    /// Sent again within 24 hours, the mutation answers as the first one did and does nothing.
+    client_mutation_id: Option<String>,
     id: ID,
     /// The version you read. The update is refused where somebody has changed one of these fields
     /// since; without it the last one wins.
@@ -220,12 +225,16 @@ pub struct UpdateContactInput {
 #[derive(InputObject)]
 #[graphql(name = "CreateAccountInput")]
 pub struct CreateAccountInput {
+    /// Sent again within 24 hours, the mutation answers as the first one did and does nothing.
+    client_mutation_id: Option<String>,
     account: AccountInput,
 }
 
 #[derive(InputObject)]
 #[graphql(name = "UpdateAccountInput")]
 pub struct UpdateAccountInput {
+    /// Sent again within 24 hours, the mutation answers as the first one did and does nothing.
+    client_mutation_id: Option<String>,
     id: ID,
     /// The version you read. The update is refused where somebody has changed one of these fields
     /// since; without it the last one wins.
@@ -237,6 +246,8 @@ pub struct UpdateAccountInput {
 #[derive(InputObject)]
 #[graphql(name = "DeleteRecordInput")]
 pub struct DeleteRecordInput {
+    /// Sent again within 24 hours, the mutation answers as the first one did and does nothing.
+    client_mutation_id: Option<String>,
     id: ID,
     /// Refuses where the record has changed since this version.
     expected_version: Option<i32>,
@@ -273,7 +284,9 @@ impl RecordMutation {
         input: CreateContactInput,
     ) -> async_graphql::Result<ContactPayload> {
         let (ctx, caller) = both(context)?;
-        let contact = ops::create(ctx, caller, input.contact.given().raw()).await.or_refuse()?;
+        let given = input.contact.given();
+        let caller = repeating(caller, input.client_mutation_id.as_deref(), "createContact", &given, None)?;
+        let contact = ops::create(ctx, &caller, given.raw()).await.or_refuse()?;
         Ok(ContactPayload { contact: ContactObject(contact) })
     }
 
@@ -285,7 +298,8 @@ impl RecordMutation {
         let (ctx, caller) = both(context)?;
         let id: ContactId = parse_id("id", &input.id)?;
         let given = input.patch.given();
-        let contact = ops::update(ctx, caller, id.0, input.expected_version, given.raw()).await.or_refuse()?;
+        let caller = repeating(caller, input.client_mutation_id.as_deref(), "updateContact", &given, Some(&input.id))?;
+        let contact = ops::update(ctx, &caller, id.0, input.expected_version, given.raw()).await.or_refuse()?;
         Ok(ContactPayload { contact: ContactObject(contact) })
     }
 
@@ -296,7 +310,10 @@ impl RecordMutation {
     ) -> async_graphql::Result<DeleteRecordPayload> {
         let (ctx, caller) = both(context)?;
         let id: ContactId = parse_id("id", &input.id)?;
-        ops::delete::<Contact>(ctx, caller, id.0, input.expected_version).await.or_refuse()?;
+        let nothing = Given::default();
+        let caller =
+            repeating(caller, input.client_mutation_id.as_deref(), "deleteContact", &nothing, Some(&input.id))?;
+        ops::delete::<Contact>(ctx, &caller, id.0, input.expected_version).await.or_refuse()?;
         Ok(DeleteRecordPayload { deleted_id: input.id })
     }
 
@@ -314,7 +331,9 @@ impl RecordMutation {
         input: CreateAccountInput,
     ) -> async_graphql::Result<AccountPayload> {
         let (ctx, caller) = both(context)?;
-        let account = ops::create(ctx, caller, input.account.given().raw()).await.or_refuse()?;
+        let given = input.account.given();
+        let caller = repeating(caller, input.client_mutation_id.as_deref(), "createAccount", &given, None)?;
+        let account = ops::create(ctx, &caller, given.raw()).await.or_refuse()?;
         Ok(AccountPayload { account: AccountObject(account) })
     }
 
@@ -326,7 +345,8 @@ impl RecordMutation {
         let (ctx, caller) = both(context)?;
         let id: AccountId = parse_id("id", &input.id)?;
         let given = input.patch.given();
-        let account = ops::update(ctx, caller, id.0, input.expected_version, given.raw()).await.or_refuse()?;
+        let caller = repeating(caller, input.client_mutation_id.as_deref(), "updateAccount", &given, Some(&input.id))?;
+        let account = ops::update(ctx, &caller, id.0, input.expected_version, given.raw()).await.or_refuse()?;
         Ok(AccountPayload { account: AccountObject(account) })
     }
 
@@ -337,7 +357,10 @@ impl RecordMutation {
     ) -> async_graphql::Result<DeleteRecordPayload> {
         let (ctx, caller) = both(context)?;
         let id: AccountId = parse_id("id", &input.id)?;
-        ops::delete::<Account>(ctx, caller, id.0, input.expected_version).await.or_refuse()?;
+        let nothing = Given::default();
+        let caller =
+            repeating(caller, input.client_mutation_id.as_deref(), "deleteAccount", &nothing, Some(&input.id))?;
+        ops::delete::<Account>(ctx, &caller, id.0, input.expected_version).await.or_refuse()?;
         Ok(DeleteRecordPayload { deleted_id: input.id })
     }
 
@@ -348,6 +371,19 @@ impl RecordMutation {
         let account = ops::restore(ctx, caller, id.0).await.or_refuse()?;
         Ok(AccountPayload { account: AccountObject(account) })
     }
+}
+
+/// The caller for one mutation, with its key if it carries one.
+fn repeating(
+    caller: &Caller,
+    key: Option<&str>,
+    mutation: &str,
+    given: &Given,
+    id: Option<&ID>,
+) -> async_graphql::Result<Caller> {
+    let input = || format!("{mutation} {} {}", id.map_or("", |id| id.as_str()), given.text());
+    let key = key.map(|key| RepeatKey::new("clientMutationId", key, &input())).transpose().or_refuse()?;
+    Ok(caller.clone().repeating(key))
 }
 
 /// Pages sort by one thing; a list is taken so that more can come later.

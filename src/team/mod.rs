@@ -14,6 +14,7 @@ pub mod jobs;
 pub mod model;
 mod queries;
 pub mod registration;
+pub mod repeat;
 pub mod tokens;
 pub mod users;
 pub mod work;

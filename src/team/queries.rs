@@ -10,14 +10,16 @@ use super::{
     model::{ApiToken, AuditEntry, Invitation, User, UserStatus, Workspace},
 };
 use crate::{
-    auth::{Caller, Role, secret},
+    auth::{Caller, RepeatKey, Role, secret},
     base::{
         Error, Result,
         ids::{AuditEntryId, InvitationId, TokenId, UserId, WorkspaceId},
         page::PageRequest,
     },
     db::locks,
-    db::schema::{audit_log, instance_settings, invitations, members, one_time_links, tokens, users, workspaces},
+    db::schema::{
+        audit_log, idempotency_keys, instance_settings, invitations, members, one_time_links, tokens, users, workspaces,
+    },
 };
 
 type UserColumns = (
@@ -683,6 +685,57 @@ pub async fn revoke_invitation(
     .execute(connection)
     .await?;
     Ok(revoked == 1)
+}
+
+/// Whether the key was free. Waits for a request under way that has claimed it.
+pub async fn claim_key(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    user: UserId,
+    key: &RepeatKey,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let claimed = diesel::insert_into(idempotency_keys::table)
+        .values((
+            idempotency_keys::workspace_id.eq(workspace),
+            idempotency_keys::user_id.eq(user),
+            idempotency_keys::key.eq(&key.key),
+            idempotency_keys::input_hash.eq(&key.input_hash[..]),
+            idempotency_keys::answer.eq(Value::Null),
+            idempotency_keys::created_at.eq(now),
+        ))
+        .on_conflict_do_nothing()
+        .execute(connection)
+        .await?;
+    Ok(claimed == 1)
+}
+
+pub async fn kept_outcome(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    user: UserId,
+    key: &str,
+) -> Result<Option<(Vec<u8>, Value)>> {
+    Ok(idempotency_keys::table
+        .find((workspace, user, key))
+        .select((idempotency_keys::input_hash, idempotency_keys::answer))
+        .first(connection)
+        .await
+        .optional()?)
+}
+
+pub async fn keep_outcome(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    user: UserId,
+    key: &str,
+    outcome: Value,
+) -> Result<()> {
+    diesel::update(idempotency_keys::table.find((workspace, user, key)))
+        .set(idempotency_keys::answer.eq(outcome))
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 pub async fn insert_audit(

@@ -12,12 +12,17 @@
 
 mod support;
 
+mod clients;
 mod database;
 mod embedded;
 mod events;
 mod files;
+mod graphql_fanout;
+mod graphql_http;
+mod graphql_socket;
 mod import;
 mod jobs;
 mod mail;
 mod outbound;
 mod reactors;
+mod rest;

@@ -17,7 +17,7 @@ use crate::{
     base::{Error, FieldErrors, Result},
     ctx::Ctx,
     db::Tx,
-    team::audit,
+    team::{audit, repeat},
 };
 
 /// Raw input by field, as a face collects it.
@@ -42,10 +42,14 @@ pub async fn create_with<R: Record>(
     check_whole(&record)?;
     may_assign(caller, &patch, None, record.owner())?;
     let mut tx = ctx.db.begin(caller).await?;
+    if let Some(first) = repeated::<R>(ctx, &mut tx, caller).await? {
+        return Ok(first);
+    }
     require_live_links(&mut tx, caller, None, &record).await?;
     R::insert_row(tx.connection(), caller.workspace, &record).await?;
     let event = events::changed(R::KIND, ChangeAction::Created, vec![record.meta().id], &[]);
     ctx.emit(&mut tx, caller, &[event]).await?;
+    keep_outcome(&mut tx, caller, &record).await?;
     tx.commit().await?;
     Ok(record)
 }
@@ -62,6 +66,9 @@ pub async fn update<R: Record>(
     caller.require(R::WRITE)?;
     let patch = Patch::check(input).map_err(Error::Invalid)?;
     let mut tx = ctx.db.begin(caller).await?;
+    if let Some(first) = repeated::<R>(ctx, &mut tx, caller).await? {
+        return Ok(first);
+    }
     let before = live::<R>(R::lock_row(tx.connection(), caller.workspace, id).await?)?;
     change::refuse_stale(&mut tx, caller, &before, expected, &patch).await?;
     let mut after = before.clone();
@@ -70,6 +77,8 @@ pub async fn update<R: Record>(
     may_assign(caller, &patch, before.owner(), after.owner())?;
     let difference = Difference::between(&before, &after);
     if difference.fields.is_empty() {
+        keep_outcome(&mut tx, caller, &before).await?;
+        tx.commit().await?;
         return Ok(before);
     }
     require_live_links(&mut tx, caller, Some(&before), &after).await?;
@@ -79,6 +88,7 @@ pub async fn update<R: Record>(
     change::record_in(ctx, &mut tx, caller, &after, difference.before, difference.after).await?;
     let event = events::changed(R::KIND, ChangeAction::Updated, vec![id], &names);
     ctx.emit(&mut tx, caller, &[event]).await?;
+    keep_outcome(&mut tx, caller, &after).await?;
     tx.commit().await?;
     Ok(after)
 }
@@ -87,6 +97,9 @@ pub async fn update<R: Record>(
 pub async fn delete<R: Record>(ctx: &Ctx, caller: &Caller, id: Uuid, expected: Option<i32>) -> Result<R> {
     caller.require(R::DELETE)?;
     let mut tx = ctx.db.begin(caller).await?;
+    if let Some(first) = repeated::<R>(ctx, &mut tx, caller).await? {
+        return Ok(first);
+    }
     let mut record = live::<R>(R::lock_row(tx.connection(), caller.workspace, id).await?)?;
     caller.require_for(R::DELETE, record.owner())?;
     if expected.is_some_and(|expected| expected != record.meta().version) {
@@ -97,6 +110,7 @@ pub async fn delete<R: Record>(ctx: &Ctx, caller: &Caller, id: Uuid, expected: O
     finish_deletion(ctx, &mut tx, caller, &mut record, ChangeAction::Deleted).await?;
     let entry = audit::Entry::new("record.deleted", R::KIND.as_str(), id);
     audit::record_in(ctx, &mut tx, caller, entry).await?;
+    keep_outcome(&mut tx, caller, &record).await?;
     tx.commit().await?;
     Ok(record)
 }
@@ -166,6 +180,17 @@ async fn finish_deletion<R: Record>(
     let is_deleted = action == ChangeAction::Deleted;
     change::record_in(ctx, tx, caller, record, deleted(!is_deleted), deleted(is_deleted)).await?;
     ctx.emit(tx, caller, &[events::changed(R::KIND, action, vec![record.meta().id], &[])]).await
+}
+
+/// The record of the first request with the caller's key, as it is now.
+async fn repeated<R: Record>(ctx: &Ctx, tx: &mut Tx, caller: &Caller) -> Result<Option<R>> {
+    let Some(outcome) = repeat::claim_in(ctx, tx, caller).await? else { return Ok(None) };
+    let id = outcome.as_str().and_then(|id| id.parse().ok()).ok_or(Error::NotFound(R::NOUN))?;
+    R::lock_row(tx.connection(), caller.workspace, id).await
+}
+
+async fn keep_outcome<R: Record>(tx: &mut Tx, caller: &Caller, record: &R) -> Result<()> {
+    repeat::keep_in(tx, caller, json!(record.meta().id)).await
 }
 
 fn live<R: Record>(found: Option<R>) -> Result<R> {

@@ -3,8 +3,11 @@
 pub mod database;
 pub mod folder;
 pub mod s3;
+pub mod server;
 pub mod smtp;
+pub mod socket_client;
 pub mod sql;
+pub mod toy;
 
 use std::time::Duration;
 
