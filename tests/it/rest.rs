@@ -5,5 +5,6 @@ mod auth;
 mod contacts;
 mod document;
 mod hostile;
+mod import;
 mod records;
 mod users;

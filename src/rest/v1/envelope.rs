@@ -135,7 +135,6 @@ pub struct Refusal<N = Plain>(Error, PhantomData<N>);
 
 /// A refusal of the bare family: `{"message", "code", "fields"?}`.
 #[derive(Debug)]
-#[allow(dead_code, reason = "its first routes are those of imports")]
 pub struct BareRefusal(Error);
 
 impl<N> From<Error> for Refusal<N> {
@@ -172,7 +171,7 @@ pub fn refused(error: &Error) -> Map<String, Value> {
 }
 
 /// The same error with these routes' names of the fields, in its message too.
-fn renamed(error: Error, name: impl Fn(&str) -> String) -> Error {
+pub fn renamed(error: Error, name: impl Fn(&str) -> String) -> Error {
     let rename = |fields: &FieldErrors| {
         let mut renamed = FieldErrors::new();
         fields.iter().for_each(|(field, message)| renamed.add(name(field), message.to_owned()));

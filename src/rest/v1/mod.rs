@@ -10,6 +10,7 @@ mod auth;
 mod contacts;
 mod describe;
 mod envelope;
+mod import;
 mod openapi;
 mod page;
 mod records;
@@ -43,7 +44,9 @@ pub fn routes(ctx: Ctx) -> (Router, OpenApi) {
         .merge(users::routes())
         .merge(contacts::routes())
         .merge(accounts::routes())
+        .merge(import::routes())
         .layer(middleware::from_fn_with_state(limit, end_in_time))
+        .merge(import::upload_routes())
         .split_for_parts();
     let document = openapi::document(ROOT, described);
     let router = router

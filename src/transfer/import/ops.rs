@@ -20,17 +20,28 @@ use crate::{
         ids::ImportId,
         page::{PageArgs, Slice},
     },
+    crm::{RecordKind, record::Field},
     ctx::Ctx,
     files::{self, FileStatus},
     jobs::{self, CancelOutcome, Enqueued, enqueue},
     team::audit,
 };
 
+/// Refuses a caller who may import nothing, before they send a large file.
+pub fn require_may_import(caller: &Caller) -> Result<()> {
+    caller.require(Permission::ImportsRun).map(drop)
+}
+
+/// The fields that a column can be mapped to.
+pub fn fields(kind: RecordKind) -> Result<Vec<&'static Field>> {
+    Ok(Target::of(kind)?.fields().collect())
+}
+
 /// Starts to import an uploaded file. Refused where the caller may not make such records, where
 /// the file is not theirs or not complete, and where the mapping names fields that there are not.
 /// What the file itself says is found by the job, and told by the import's `message`.
 pub async fn create(ctx: &Ctx, caller: &Caller, new: NewImport) -> Result<Import> {
-    caller.require(Permission::ImportsRun)?;
+    require_may_import(caller)?;
     let target = Target::of(new.kind)?;
     caller.require(target.write)?;
     let mapping = map::check_given(&target, caller, &new.mapping)?;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::server::TestServer;
 
 /// The routes that the contract names.
-const ROUTES: [&str; 24] = [
+const ROUTES: [&str; 27] = [
     "DELETE /api/v1/accounts/{id}",
     "DELETE /api/v1/contacts/{id}",
     "DELETE /api/v1/users/{id}",
@@ -18,6 +18,8 @@ const ROUTES: [&str; 24] = [
     "GET /api/v1/auth/me",
     "GET /api/v1/contacts",
     "GET /api/v1/contacts/{id}",
+    "GET /api/v1/import",
+    "GET /api/v1/import/{id}",
     "GET /api/v1/users",
     "GET /api/v1/users/{id}",
     "POST /api/v1/accounts",
@@ -28,6 +30,7 @@ const ROUTES: [&str; 24] = [
     "POST /api/v1/auth/register",
     "POST /api/v1/auth/reset-password/{token}",
     "POST /api/v1/contacts",
+    "POST /api/v1/import",
     "POST /api/v1/users",
     "PUT /api/v1/accounts/{id}",
     "PUT /api/v1/auth/update-password",

@@ -1,0 +1,473 @@
+//! `/import`: a file comes in one request with what is to become of it; the job is asked about
+//! until it has ended. The answers are bare.
+
+use std::{collections::BTreeMap, pin::pin};
+
+use axum::{
+    Json,
+    extract::{
+        DefaultBodyLimit, FromRequest, Multipart, Request, State,
+        multipart::{Field as Part, MultipartError},
+    },
+    http::StatusCode,
+};
+use bytes::Bytes;
+use chrono::TimeDelta;
+use futures_util::stream;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::mpsc;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    describe::words,
+    envelope::{BareRefusal, RefusalReply, millis, renamed},
+    request::{Parameters, PathId, Signed},
+};
+use crate::{
+    auth::Caller,
+    base::{
+        Error, Result,
+        ids::{FileId, ImportId},
+        page::PageArgs,
+    },
+    crm::RecordKind,
+    ctx::Ctx,
+    files::{
+        self, FileName,
+        upload::{self, NewUpload},
+    },
+    text_enum,
+    transfer::import::{self, Import, ImportFilter, ImportOptions, ImportStatus, NewImport},
+};
+
+const TAG: &str = "Import";
+const NOUN: &str = "Import";
+
+/// Imports in a list, and errors of an import.
+const LISTED: i32 = 50;
+const ERRORS: i64 = 1_000;
+
+/// The link to the file leads somewhere for so long.
+const LINKED: TimeDelta = TimeDelta::days(1);
+
+/// Longest value of a form field that is no file, in bytes.
+const FORM_FIELD: usize = 1024 * 1024;
+
+/// Chunks of a body between the network and the file store.
+const CHUNKS: usize = 8;
+
+/// The routes that answer at once.
+pub fn routes() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(one))
+}
+
+/// The route that takes a file. It has no limit of time, and its own of size.
+pub fn upload_routes() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new().routes(routes!(create)).layer(DefaultBodyLimit::disable())
+}
+
+text_enum! {
+    /// The earlier server's words for kinds of records.
+    enum EntityType {
+        Leads = "leads",
+        Contacts = "contacts",
+        Accounts = "accounts",
+        Deals = "deals",
+        Products = "products",
+        Tasks = "tasks",
+    }
+}
+
+impl EntityType {
+    fn kind(self) -> RecordKind {
+        match self {
+            Self::Leads => RecordKind::Lead,
+            Self::Contacts => RecordKind::Contact,
+            Self::Accounts => RecordKind::Account,
+            Self::Deals => RecordKind::Deal,
+            Self::Products => RecordKind::Product,
+            Self::Tasks => RecordKind::Task,
+        }
+    }
+}
+
+impl From<RecordKind> for EntityType {
+    fn from(kind: RecordKind) -> Self {
+        match kind {
+            RecordKind::Lead => Self::Leads,
+            RecordKind::Contact => Self::Contacts,
+            RecordKind::Account => Self::Accounts,
+            RecordKind::Deal => Self::Deals,
+            RecordKind::Product => Self::Products,
+            RecordKind::Task => Self::Tasks,
+        }
+    }
+}
+
+text_enum! {
+    /// The earlier server's words for where a job stands; it knew fewer states than we have.
+    enum JobWord {
+        Pending = "pending",
+        Processing = "processing",
+        Completed = "completed",
+        Failed = "failed",
+        Cancelled = "cancelled",
+    }
+}
+
+impl From<ImportStatus> for JobWord {
+    fn from(status: ImportStatus) -> Self {
+        match status {
+            ImportStatus::Pending | ImportStatus::Checking | ImportStatus::Ready => Self::Pending,
+            ImportStatus::Processing | ImportStatus::Paused => Self::Processing,
+            ImportStatus::Completed | ImportStatus::Undoing | ImportStatus::Undone | ImportStatus::Expired => {
+                Self::Completed
+            }
+            ImportStatus::Failed => Self::Failed,
+            ImportStatus::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+words!(EntityTypeWord "EntityType" of EntityType);
+words!(JobStatusWord "JobStatus" of JobWord);
+
+/// An import, as far as it has come.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ImportJob)]
+struct JobReply {
+    #[schema(value_type = uuid::Uuid)]
+    id: ImportId,
+    #[schema(value_type = EntityTypeWord)]
+    entity_type: &'static str,
+    file_name: String,
+    /// Null when the file has expired.
+    #[schema(required)]
+    file_url: Option<String>,
+    /// Bytes.
+    file_size: i64,
+    #[schema(value_type = JobStatusWord)]
+    status: &'static str,
+    /// Column to field; once the file was looked at, also where none was given.
+    field_mapping: BTreeMap<String, &'static str>,
+    import_options: ImportOptionsReply,
+    /// 0 until the rows were counted; exact at the end.
+    total_rows: i64,
+    processed_rows: i64,
+    successful_rows: i64,
+    failed_rows: i64,
+    skipped_rows: i64,
+    /// The first 1,000. Row 0 tells why the import as a whole failed.
+    errors: Vec<RowErrorReply>,
+    #[schema(required, format = DateTime)]
+    started_at: Option<String>,
+    #[schema(required, format = DateTime)]
+    completed_at: Option<String>,
+    #[schema(value_type = uuid::Uuid)]
+    created_by: String,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    updated_at: String,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ImportOptions)]
+struct ImportOptionsReply {
+    skip_duplicates: bool,
+    update_existing: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ImportRowError)]
+struct RowErrorReply {
+    /// Counts data rows from 1.
+    row: i64,
+    error: String,
+}
+
+#[derive(Default, Deserialize)]
+struct OptionsBody {
+    skip_duplicates: Option<bool>,
+    update_existing: Option<bool>,
+}
+
+/// What is sent, for the document.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read by the derive alone")]
+struct ImportForm {
+    /// A CSV file with a header, in UTF-8; the delimiter is found.
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+    #[schema(value_type = EntityTypeWord)]
+    entity_type: String,
+    /// A JSON object: `{"CSV column": "field"}`. Absent or `{}`: columns are matched by name.
+    field_mapping: Option<String>,
+    /// A JSON object with `skip_duplicates` and `update_existing`. With neither, a row whose e-mail
+    /// address exists is an error; with both, it updates.
+    import_options: Option<String>,
+}
+
+/// Import a file
+///
+/// Answers as soon as the file is here; the rows are imported afterwards. Ask for the job until
+/// its status is `completed`, `failed` or `cancelled`.
+#[utoipa::path(
+    post, path = "/import", tag = TAG, operation_id = "create_import",
+    request_body(content = ImportForm, content_type = "multipart/form-data"),
+    responses((status = 201, description = "The job", body = JobReply),
+        (status = 403, description = "Your role does not allow it", body = RefusalReply),
+        (status = 413, description = "The file is larger than an upload may be", body = RefusalReply))
+)]
+async fn create(
+    State(ctx): State<Ctx>,
+    Signed { caller, .. }: Signed,
+    request: Request,
+) -> Result<(StatusCode, Json<JobReply>), BareRefusal> {
+    import::require_may_import(&caller)?;
+    let multipart = Multipart::from_request(request, &ctx).await;
+    let mut multipart =
+        multipart.map_err(|_| Error::invalid("file", "is needed; send a form as multipart/form-data"))?;
+    let mut form = Form::default();
+    let created = async {
+        form.read(&ctx, &caller, &mut multipart).await?;
+        import::create(&ctx, &caller, form.to_import()?).await
+    };
+    match created.await {
+        Ok(import) => Ok((StatusCode::CREATED, Json(job(&ctx, &caller, Vec::new(), import)?))),
+        Err(error) => {
+            form.drop_file(&ctx, &caller).await;
+            Err(renamed(error, form_name).into())
+        }
+    }
+}
+
+/// Your newest imports
+#[utoipa::path(
+    get, path = "/import", tag = TAG, operation_id = "list_imports",
+    params(
+        ("status" = Option<JobStatusWord>, Query, description = "Only those that stand there"),
+        ("entity_type" = Option<EntityTypeWord>, Query, description = "Only those of this kind"),
+    ),
+    responses((status = 200, description = "At most 50, the newest first", body = Vec<JobReply>))
+)]
+async fn list(
+    State(ctx): State<Ctx>,
+    Signed { caller, .. }: Signed,
+    query: Parameters,
+) -> Result<Json<Vec<JobReply>>, BareRefusal> {
+    let status = query.get("status")?.filter(|word| !word.is_empty()).map(JobWord::parse);
+    let status = status.transpose().map_err(|message| Error::invalid("status", message))?;
+    let kind = query.get("entity_type")?.filter(|word| !word.is_empty()).map(EntityType::parse);
+    let kind = kind.transpose().map_err(|message| Error::invalid("entityType", message))?;
+    let statuses = ImportStatus::ALL.iter().copied().filter(|known| status == Some(JobWord::from(*known)));
+    let filter =
+        ImportFilter { statuses: statuses.collect(), kind: kind.map(EntityType::kind), created_by: Some(caller.user) };
+    let args = PageArgs { first: Some(LISTED), ..PageArgs::default() };
+    let page = import::page(&ctx, &caller, filter, args).await?;
+    Ok(Json(reply(&ctx, &caller, page.rows).await?))
+}
+
+/// One import
+#[utoipa::path(
+    get, path = "/import/{id}", tag = TAG, operation_id = "get_import",
+    params(("id" = uuid::Uuid, Path)),
+    responses((status = 200, description = "The job", body = JobReply))
+)]
+async fn one(State(ctx): State<Ctx>, Signed { caller, .. }: Signed, id: PathId) -> Result<Json<JobReply>, BareRefusal> {
+    let import = import::get(&ctx, &caller, id.of(NOUN)?).await?;
+    Ok(Json(reply(&ctx, &caller, vec![import]).await?.remove(0)))
+}
+
+/// What the form calls the fields of the operation.
+fn form_name(field: &str) -> String {
+    match field {
+        "mapping" => "fieldMapping".to_owned(),
+        "kind" => "entityType".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+/// The form as its parts come in, in any order.
+#[derive(Default)]
+struct Form {
+    file: Option<FileId>,
+    entity_type: Option<String>,
+    mapping: Option<String>,
+    options: Option<String>,
+}
+
+impl Form {
+    async fn read(&mut self, ctx: &Ctx, caller: &Caller, multipart: &mut Multipart) -> Result<()> {
+        while let Some(mut part) = multipart.next_field().await.map_err(broken)? {
+            let name = part.name().unwrap_or_default().to_owned();
+            let slot = match name.as_str() {
+                "file" => {
+                    self.take_file(ctx, caller, part).await?;
+                    continue;
+                }
+                "entity_type" => &mut self.entity_type,
+                "field_mapping" => &mut self.mapping,
+                "import_options" => &mut self.options,
+                // read all the same: what follows is behind it
+                _ => {
+                    while part.chunk().await.map_err(broken)?.is_some() {}
+                    continue;
+                }
+            };
+            *slot = Some(text(name, part).await?);
+        }
+        Ok(())
+    }
+
+    async fn take_file(&mut self, ctx: &Ctx, caller: &Caller, mut part: Part<'_>) -> Result<()> {
+        let name = part.file_name().unwrap_or_default().to_owned();
+        let mut first = part.chunk().await.map_err(broken)?;
+        while first.as_ref().is_some_and(Bytes::is_empty) {
+            first = part.chunk().await.map_err(broken)?;
+        }
+        if name.is_empty() && first.is_none() {
+            // what a browser sends where no file was chosen
+            return Ok(());
+        }
+        if self.file.is_some() {
+            return Err(Error::invalid("file", "is given more than once"));
+        }
+        let name = FileName::parse(&name).map_or_else(|_| "import.csv".to_owned(), FileName::into_inner);
+        let media_type = part.content_type().unwrap_or("text/csv").to_owned();
+        let mut tx = ctx.db.begin(caller).await?;
+        let new = NewUpload { name, media_type, announced_size: None };
+        let file = upload::create(&ctx.files, &mut tx, caller, new).await?;
+        tx.commit().await?;
+        self.file = Some(file);
+        store(ctx, caller, file, first, part).await?;
+        upload::finish(&ctx.files, caller, file).await?;
+        Ok(())
+    }
+
+    fn to_import(&self) -> Result<NewImport> {
+        let file = self.file.ok_or_else(|| Error::invalid("file", "is needed"))?;
+        let word = self.entity_type.as_deref().map(str::trim).filter(|word| !word.is_empty());
+        let word = word.ok_or_else(|| Error::invalid("entityType", "is needed"))?;
+        let kind = EntityType::parse(word).map_err(|message| Error::invalid("entityType", message))?.kind();
+        let options: Option<OptionsBody> = json("importOptions", self.options.as_deref())?;
+        let options = options.unwrap_or_default();
+        Ok(NewImport {
+            kind,
+            file,
+            mapping: json("fieldMapping", self.mapping.as_deref())?.unwrap_or_default(),
+            options: ImportOptions {
+                skip_duplicates: options.skip_duplicates.unwrap_or_default(),
+                update_existing: options.update_existing.unwrap_or_default(),
+            },
+        })
+    }
+
+    /// Without an import nobody needs the file.
+    async fn drop_file(&self, ctx: &Ctx, caller: &Caller) {
+        let Some(file) = self.file else { return };
+        if let Err(error) = files::remove(&ctx.files, caller.workspace, file).await {
+            tracing::info!(%error, %file, "an upload without an import stays until it expires");
+        }
+    }
+}
+
+/// Passes a file on to the store chunk by chunk, as fast as the store takes it.
+async fn store(ctx: &Ctx, caller: &Caller, file: FileId, first: Option<Bytes>, mut part: Part<'_>) -> Result<()> {
+    let (send, receive) = mpsc::channel::<Result<Bytes, std::convert::Infallible>>(CHUNKS);
+    let body = stream::unfold(receive, async |mut receive| receive.recv().await.map(|chunk| (chunk, receive)));
+    let place = upload::Piece { file, offset: 0, total: None };
+    let mut received = pin!(upload::receive(&ctx.files, caller, place, body));
+    let mut passed_on = pin!(async move {
+        let mut next = first;
+        while let Some(chunk) = next {
+            if send.send(Ok(chunk)).await.is_err() {
+                break;
+            }
+            next = part.chunk().await.map_err(broken)?;
+        }
+        Ok::<_, Error>(())
+    });
+    tokio::select! {
+        biased;
+        whole = &mut passed_on => whole?,
+        early = &mut received => {
+            early?;
+            return Err(Error::invalid("file", "broke off before its end"));
+        }
+    }
+    received.await?;
+    Ok(())
+}
+
+async fn text(name: String, mut part: Part<'_>) -> Result<String> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = part.chunk().await.map_err(broken)? {
+        if bytes.len() + chunk.len() > FORM_FIELD {
+            return Err(Error::TooLarge(format!("{name} is larger than {FORM_FIELD} bytes").into()));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    String::from_utf8(bytes).map_err(|_| Error::invalid(name, "must be text in UTF-8"))
+}
+
+fn broken(error: MultipartError) -> Error {
+    tracing::debug!(%error, "a form could not be read");
+    Error::invalid("file", "broke off before its end, or the form is not well-formed multipart/form-data")
+}
+
+/// A form field that holds JSON; empty and `null` are as good as absent.
+fn json<T: serde::de::DeserializeOwned>(name: &'static str, text: Option<&str>) -> Result<Option<T>> {
+    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
+    let value: Value =
+        serde_json::from_str(text).map_err(|error| Error::invalid(name, format!("is not valid JSON: {error}")))?;
+    if !value.is_object() && !value.is_null() {
+        return Err(Error::invalid(name, "must be a JSON object"));
+    }
+    serde_json::from_value(value).map_err(|error| Error::invalid(name, format!("is not as it should be: {error}")))
+}
+
+/// The imports as these routes print them, with their first errors.
+async fn reply(ctx: &Ctx, caller: &Caller, imports: Vec<Import>) -> Result<Vec<JobReply>> {
+    let ids: Vec<_> = imports.iter().map(|import| import.id).collect();
+    let mut errors = import::errors_of(ctx, caller, &ids, ERRORS).await?;
+    imports.into_iter().map(|import| job(ctx, caller, errors.remove(&import.id).unwrap_or_default(), import)).collect()
+}
+
+fn job(ctx: &Ctx, caller: &Caller, errors: Vec<(i64, String)>, import: Import) -> Result<JobReply> {
+    let fields = import::fields(import.kind)?;
+    let rest_name = |api: &str| fields.iter().find(|field| field.name == api).map(|field| field.rest);
+    let mapping = import.mapping.iter().filter_map(|(column, name)| Some((column.clone(), rest_name(name)?)));
+    let link = |file| {
+        let path = ctx.files.signer().sign(caller.workspace, file, ctx.clock.now() + LINKED);
+        format!("{}{path}", ctx.public_url)
+    };
+    let whole = import.message.iter().map(|message| RowErrorReply { row: 0, error: message.clone() });
+    let errors = errors.into_iter().map(|(row, error)| RowErrorReply { row, error });
+    Ok(JobReply {
+        id: import.id,
+        entity_type: EntityType::from(import.kind).as_str(),
+        file_url: import.file.map(link),
+        file_name: import.file_name,
+        file_size: import.file_size,
+        status: JobWord::from(import.status).as_str(),
+        field_mapping: mapping.collect(),
+        import_options: ImportOptionsReply {
+            skip_duplicates: import.options.skip_duplicates,
+            update_existing: import.options.update_existing,
+        },
+        total_rows: import.total_rows.unwrap_or_default(),
+        processed_rows: import.counts.processed(),
+        successful_rows: import.counts.succeeded(),
+        failed_rows: import.counts.failed,
+        skipped_rows: import.counts.skipped,
+        errors: whole.chain(errors).collect(),
+        started_at: import.started_at.map(millis),
+        completed_at: import.completed_at.map(millis),
+        created_by: import.created_by.to_string(),
+        created_at: millis(import.created_at),
+        updated_at: millis(import.updated_at),
+    })
+}
