@@ -26,8 +26,8 @@ pub struct TestServer {
     pub database: TestDatabase,
     pub ctx: Ctx,
     pub url: String,
-    /// Its files and the mails that it would send.
-    pub folder: Folder,
+    /// Its files; gone with it.
+    _folder: Folder,
 }
 
 impl TestServer {
@@ -60,7 +60,7 @@ impl TestServer {
         let (router, _) = rest::routes(ctx.clone());
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await });
-        Self { database, ctx, folder, url: format!("http://{address}") }
+        Self { database, ctx, _folder: folder, url: format!("http://{address}") }
     }
 
     /// Somebody who is not signed in.
