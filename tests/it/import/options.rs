@@ -128,7 +128,7 @@ async fn an_update_is_written_into_the_history_as_a_single_one_would_be() {
         ];
         let (single, bulk) = (format!("single{number}@x.de"), format!("bulk{number}@x.de"));
         lab.import(format!("email\n{single}\n{bulk}\n"), NEITHER).await;
-        let ids = lab.contacts(&format!("id || email")).await;
+        let ids = lab.contacts("id || email").await;
         let id = ids.iter().find_map(|id| id.strip_suffix(&single)).expect("made").parse().expect("an id");
         let field = |name| Contact::FIELDS.iter().find(|field| field.rest == name).expect("a field");
         let input = values.iter().map(|(name, value)| (field(*name), Raw::Text(value))).collect();

@@ -29,8 +29,8 @@ pub struct TestServer {
     pub database: TestDatabase,
     pub ctx: Ctx,
     pub url: String,
-    /// Its files and the mails that it would send.
-    pub folder: Folder,
+    /// Its files; gone with it.
+    _folder: Folder,
 }
 
 impl TestServer {
@@ -67,7 +67,7 @@ impl TestServer {
         let events = Events::start(&ctx.db, &ctx.clock, stop.clone());
         let server = Server::new(&config, ctx.clone(), events).expect("the server is put together");
         tokio::spawn(Box::pin(server.run(listener, stop)));
-        Self { database, ctx, folder, url: format!("http://{address}") }
+        Self { database, ctx, _folder: folder, url: format!("http://{address}") }
     }
 
     /// Somebody who is not signed in.
