@@ -28,6 +28,7 @@ pub mod transfer;
 pub mod http;
 
 // Floor 5: faces
+pub mod doors;
 pub mod graphql;
 pub mod rest;
 pub mod web;

@@ -1,9 +1,13 @@
 //! Joins the faces into one router, and serves it until told to stop.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::{Extension, Router, middleware};
-use metrics_exporter_prometheus::PrometheusBuilder;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::{
@@ -15,6 +19,7 @@ use crate::{
     base::{Error, Result},
     config::{self, Config},
     ctx::Ctx,
+    doors,
     events::Events,
     graphql::{self, Application, Transport},
     http::{
@@ -43,15 +48,19 @@ impl Server {
         let rates = Rates::new(config.limits.requests_per_minute);
         let transport = Transport::new(Application::new(ctx.clone(), events.bus().clone()));
         let (rest, _) = rest::routes(ctx.clone());
+        let rated = middleware::from_fn_with_state(rates.clone(), bounds::rate);
+        // their bodies go through as they are
+        let (doors, _) = doors::routes(ctx.clone()).layer(rated.clone()).split_for_parts();
         let router = graphql::router(transport.clone())
             .merge(rest)
-            .layer(middleware::from_fn_with_state(rates.clone(), bounds::rate))
+            .layer(rated)
             .merge(health::routes(Health { ctx, events, metrics: recorder()? }))
             .merge(web::routes(
                 config.demo.then_some(web::SignIn { email: config::DEMO_EMAIL, password: config::DEMO_PASSWORD }),
             ))
             .fallback(|| async { Problem(Error::NotFound("Page")) })
             .layer(CompressionLayer::new().compress_when(SizeAbove::new(1024)))
+            .merge(doors)
             .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
                 axum::response::IntoResponse::into_response(Problem(Error::internal("a handler panicked")))
             }))
@@ -100,7 +109,13 @@ pub fn forget_rights_on_events(ctx: &Ctx, events: &Events) {
     });
 }
 
-/// The process's one recorder of figures.
-fn recorder() -> Result<metrics_exporter_prometheus::PrometheusHandle> {
-    PrometheusBuilder::new().install_recorder().map_err(Error::internal)
+/// The process's one recorder of figures, however many servers it has.
+fn recorder() -> Result<PrometheusHandle> {
+    static RECORDER: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
+    let mut recorder = RECORDER.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(handle) = &*recorder {
+        return Ok(handle.clone());
+    }
+    let handle = PrometheusBuilder::new().install_recorder().map_err(Error::internal)?;
+    Ok(recorder.insert(handle).clone())
 }

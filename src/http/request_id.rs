@@ -32,7 +32,7 @@ pub async fn layer(mut request: Request, next: Next) -> Response {
     let brought = request.headers().get(&HEADER).and_then(|value| value.to_str().ok()).filter(|id| is_sensible(id));
     let id: Arc<str> = brought.map_or_else(|| Uuid::now_v7().simple().to_string(), ToOwned::to_owned).into();
     request.extensions_mut().insert(RequestId(id.clone()));
-    let span = tracing::info_span!("request", id = %id, method = %request.method(), path = request.uri().path());
+    let span = tracing::info_span!("request", id = %id, method = %request.method(), path = shown(request.uri().path()));
     let started = std::time::Instant::now();
     let mut response = CURRENT
         .scope(id.clone(), async {
@@ -47,6 +47,13 @@ pub async fn layer(mut request: Request, next: Next) -> Response {
         response.headers_mut().insert(HEADER, value);
     }
     response
+}
+
+/// Paths whose last part is a secret, which no log may have.
+const SECRET: [&str; 2] = ["/files/", "/api/v1/auth/reset-password/"];
+
+fn shown(path: &str) -> &str {
+    SECRET.into_iter().find(|secret| path.starts_with(secret)).unwrap_or(path)
 }
 
 fn is_sensible(id: &str) -> bool {

@@ -26,3 +26,5 @@ mod mail;
 mod outbound;
 mod reactors;
 mod rest;
+mod uploads;
+mod web;

@@ -6,12 +6,15 @@ import { one, say } from "./page.js";
 const parameters = new URLSearchParams(location.search);
 
 /** The forms that a link in a mail or from the server opens, with the link's secret. */
-const LINKS = [["set-up", "set-up"], ["reset", "reset"], ["invitation", "invitation"]];
+const LINKS = ["set-up", "reset", "invitation"];
 
 /** What each form does with its values; answers what to say next, or nothing when one is signed in. */
 const DOES = {
   "sign-in": (input) =>
-    ask("mutation SignIn($input: SignInInput!) { signIn(input: $input) { user { id } } }", { input: { ...input, as: "COOKIE" } }),
+    ask("mutation SignIn($input: SignInInput!) { signIn(input: $input) { user { id } } }", { input: { ...input, as: "COOKIE" } }).catch((error) => {
+      if (error.code === "UNAUTHENTICATED") error.message = "This address and this password do not belong together.";
+      throw error;
+    }),
   "set-up": (input, setUpKey) =>
     ask("mutation SetUp($input: RegisterInput!) { register(input: $input) { user { id } } }", { input: { ...input, setUpKey, as: "COOKIE" } }),
   invitation: (input, token) =>
@@ -31,7 +34,7 @@ const DOES = {
 const TITLES = { "sign-in": "Sign in", "set-up": "Set up", forgot: "Reset your password", reset: "Choose a new password", invitation: "Join" };
 
 /** Whether the address is such a link, which goes before a session that is there already. */
-export const byLink = () => LINKS.some(([name]) => parameters.has(name));
+export const byLink = () => LINKS.some((name) => parameters.has(name));
 
 /** Shows the form that is wanted, with a message above it; `entered` is called once one is signed in. */
 export function open(entered, message) {
@@ -42,8 +45,9 @@ export function open(entered, message) {
     one("si-email").value = demo.content;
     one("si-password").value = demo.dataset.password;
     one("demo-note").hidden = false;
+    one("new-note").hidden = true;
   }
-  show(LINKS.find(([name]) => parameters.has(name))?.[1] ?? "sign-in", message);
+  show(LINKS.find((name) => parameters.has(name)) ?? "sign-in", message);
 }
 
 const forms = () => document.querySelectorAll("#gate form");
@@ -69,9 +73,9 @@ async function submit(event, form, entered) {
   try {
     const next = await DOES[form.id](Object.fromEntries(new FormData(form)), parameters.get(form.id));
     // a link's secret is spent
-    for (const [name] of LINKS) parameters.delete(name);
+    for (const name of LINKS) parameters.delete(name);
     history.replaceState(null, "", parameters.size ? `/?${parameters}` : "/");
-    for (const input of form.querySelectorAll("input[type=password], .input input[name=password]")) input.value = "";
+    for (const input of form.querySelectorAll("input[name=password]")) input.value = "";
     if (typeof next === "string") show("sign-in", next);
     else entered();
   } catch (error) {
@@ -86,12 +90,16 @@ function clear(form) {
   for (const wrong of form.querySelectorAll(".wrong")) wrong.remove();
   for (const input of form.querySelectorAll("[aria-invalid]")) {
     input.removeAttribute("aria-invalid");
-    const hint = form.querySelector(`#${CSS.escape(input.id)} ~ .hint`);
-    if (!hint) described(input, (input.getAttribute("aria-describedby") ?? "").replace(`${input.id}-wrong`, "").trim());
+    describe(input, form.querySelector(".hint"));
   }
 }
 
-const described = (input, ids) => (ids ? input.setAttribute("aria-describedby", ids) : input.removeAttribute("aria-describedby"));
+/** Reads what belongs to an input together with it: its hint, what is wrong with it. */
+function describe(input, ...texts) {
+  const ids = texts.filter((text) => text && input.closest(".field").contains(text)).map((text) => text.id);
+  if (ids.length) input.setAttribute("aria-describedby", ids.join(" "));
+  else input.removeAttribute("aria-describedby");
+}
 
 /** What is wrong with a field stands below it; all else above the form. */
 function complain(form, error) {
@@ -104,7 +112,7 @@ function complain(form, error) {
     wrong.textContent = `This ${message}.`;
     input.closest(".field").append(wrong);
     input.setAttribute("aria-invalid", "true");
-    described(input, [input.getAttribute("aria-describedby"), wrong.id].filter(Boolean).join(" "));
+    describe(input, form.querySelector(".hint"), wrong);
   }
   if (known.length) form.elements[known[0][0]].focus();
   else say(form.querySelector(".notice.bad"), error.message);

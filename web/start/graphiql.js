@@ -57,10 +57,11 @@ function isSubscription(text = "") {
 
 function runWhenReady() {
   const watcher = new MutationObserver(() => {
-    const button = document.querySelector(".graphiql-execute-button");
-    if (!button) return;
+    const editor = document.querySelector(".graphiql-query-editor .CodeMirror");
+    if (editor?.CodeMirror?.getValue().trim() !== query.trim()) return;
     watcher.disconnect();
-    setTimeout(() => button.click());
+    // the editor tells its frame a moment later which operations there are
+    setTimeout(() => document.querySelector(".graphiql-execute-button").click(), 300);
   });
-  watcher.observe(document.getElementById("explorer"), { childList: true, subtree: true });
+  watcher.observe(document.getElementById("explorer"), { childList: true, subtree: true, characterData: true });
 }

@@ -1,17 +1,20 @@
 //! A server on a port of its own over a database of its own, and clients that speak to it.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use kontor::{
     auth::{self, Resolver},
     base::{Clock, Limits},
+    config::Config,
     ctx::Ctx,
+    events::Events,
     files::{self, Files, Signer, Store},
     mail::{self, Mailer},
-    rest,
+    server::Server,
 };
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     database::{TestDatabase, database},
@@ -57,9 +60,13 @@ impl TestServer {
         change(&mut ctx);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let (router, _) = rest::routes(ctx.clone());
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        tokio::spawn(async move { axum::serve(listener, service).await });
+        let mut config = Config { limits: Limits::clone(&ctx.limits), ..Config::default() };
+        // what a test sends at once is its own matter
+        config.limits.requests_per_minute = 0;
+        let stop = CancellationToken::new();
+        let events = Events::start(&ctx.db, &ctx.clock, stop.clone());
+        let server = Server::new(&config, ctx.clone(), events).expect("the server is put together");
+        tokio::spawn(Box::pin(server.run(listener, stop)));
         Self { database, ctx, _folder: folder, url: format!("http://{address}") }
     }
 

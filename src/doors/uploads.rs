@@ -1,0 +1,243 @@
+//! `/api/uploads`: a file comes in as many requests as the network needs.
+//!
+//! 1. `POST /api/uploads` announces it: 201 with its `id` and `url`.
+//! 2. `PUT` to the `url` sends bytes: all of them, or with `Content-Range` one piece after the
+//!    other. 200 says that the file is complete; 308 that more is to come, with `Upload-Offset` and
+//!    `Range` telling what is there. A request that breaks off loses nothing that arrived.
+//! 3. After a failure `HEAD` on the `url` says in `Upload-Offset` where to go on.
+//!
+//! Bytes that begin elsewhere are refused with 409, and `Upload-Offset` again says where to go on.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    Json,
+    body::{Body, BodyDataStream},
+    extract::{Path, Request, State, rejection::JsonRejection},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::range::{ContentRange, first_of};
+use crate::{
+    auth::Caller,
+    base::{Error, Result, ids::FileId},
+    ctx::Ctx,
+    files::upload::{self, NewUpload, Piece, Progress},
+    http::{Signed, problem::Problem},
+};
+
+const PATH: &str = "/api/uploads";
+const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
+const LENGTH: HeaderName = HeaderName::from_static("upload-length");
+const COMPLETE: HeaderName = HeaderName::from_static("upload-complete");
+
+/// So much of a refused body is still read and thrown away: a client that is cut off while it
+/// sends never sees the answer.
+const DRAINED: u64 = 64 * 1024 * 1024;
+const DRAINED_WITHIN: Duration = Duration::from_secs(10);
+
+pub fn routes() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new().routes(routes!(announce)).routes(routes!(receive, status))
+}
+
+/// An upload about to be sent.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct UploadBody {
+    /// As the sender calls it; folders are cut off.
+    name: String,
+    /// In bytes. May be left out where it is not known yet.
+    size: Option<u64>,
+    /// `application/octet-stream` unless given.
+    media_type: Option<String>,
+}
+
+/// How far an upload is.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct UploadReply {
+    id: String,
+    /// Where the bytes are to be sent.
+    url: String,
+    /// Bytes that have arrived: where the next piece begins.
+    received: u64,
+    /// Bytes that there will be; null until it is known.
+    size: Option<u64>,
+    /// Whether all is there.
+    complete: bool,
+}
+
+impl UploadReply {
+    fn new(id: FileId, progress: Progress) -> Self {
+        let Progress { received, announced, ready } = progress;
+        Self { id: id.to_string(), url: format!("{PATH}/{id}"), received, size: announced, complete: ready }
+    }
+}
+
+/// Announces an upload; its bytes are sent to the answered `url`.
+#[utoipa::path(
+    post, path = "/api/uploads", tag = "uploads", request_body = UploadBody,
+    responses((status = 201, body = UploadReply), (status = 400), (status = 401), (status = 413, description = "Larger than an upload may be"))
+)]
+async fn announce(
+    State(ctx): State<Ctx>,
+    Signed(caller): Signed,
+    body: Result<Json<UploadBody>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let Json(body) = body.map_err(|wrong| Error::invalid("body", describe(&wrong)))?;
+    let new = NewUpload { name: body.name, media_type: body.media_type.unwrap_or_default(), announced_size: body.size };
+    let mut tx = ctx.db.begin(&caller).await?;
+    let id = upload::create(&ctx.files, &mut tx, &caller, new).await?;
+    tx.commit().await?;
+    let reply = UploadReply::new(id, Progress { received: 0, announced: body.size, ready: false });
+    let location = [(header::LOCATION, reply.url.clone())];
+    Ok((StatusCode::CREATED, location, Json(reply)).into_response())
+}
+
+/// Sends bytes: the whole file, or a piece of it by `Content-Range`.
+#[utoipa::path(
+    put, path = "/api/uploads/{id}", tag = "uploads", params(("id" = String, Path),
+        ("content-range" = Option<String>, Header, description = "`bytes 0-99/1000`, or `bytes 0-99/*` while the size is not known; absent: the whole file")),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses(
+        (status = 200, body = UploadReply, description = "The file is complete"),
+        (status = 308, body = UploadReply, description = "More is to come, from `Upload-Offset` on"),
+        (status = 400), (status = 401), (status = 404),
+        (status = 409, description = "The bytes begin elsewhere than at `Upload-Offset`, or the file is complete"),
+        (status = 413, description = "Larger than an upload may be; it is deleted"),
+    )
+)]
+async fn receive(
+    State(ctx): State<Ctx>,
+    Signed(caller): Signed,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let body = Shared::new(body);
+    match take(&ctx, &caller, &id, &parts.headers, body.clone().read()).await {
+        Ok((file, progress)) => Ok(told(file, progress)),
+        Err(error) => {
+            body.drain().await;
+            Ok(refused(error))
+        }
+    }
+}
+
+/// Says in headers how far an upload is.
+#[utoipa::path(
+    head, path = "/api/uploads/{id}", tag = "uploads", params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "In headers: `Upload-Offset`, `Upload-Complete` (`?1` or `?0`) and, where it is known, `Upload-Length`"),
+        (status = 401), (status = 404),
+    )
+)]
+async fn status(State(ctx): State<Ctx>, Signed(caller): Signed, Path(id): Path<String>) -> Result<Response, Problem> {
+    let mut tx = ctx.db.read(&caller).await?;
+    let progress = upload::status(&mut tx, &caller, parse(&id)?).await?;
+    Ok((headers(progress), [(header::CACHE_CONTROL, "no-store")]).into_response())
+}
+
+async fn take(
+    ctx: &Ctx,
+    caller: &Caller,
+    id: &str,
+    headers: &HeaderMap,
+    body: impl Stream<Item = Result<Bytes, axum::Error>> + Send + 'static,
+) -> Result<(FileId, Progress)> {
+    let file = parse(id)?;
+    let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or_default());
+    let length = text(header::CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
+    let range = text(header::CONTENT_RANGE).map(ContentRange::parse).transpose()?;
+    let (piece, most) = match range {
+        Some(range) if length.is_some_and(|length| length != range.length) => {
+            return Err(Error::invalid("Content-Length", "is not what Content-Range says"));
+        }
+        Some(range) => (Piece { file, offset: range.first, total: range.total }, range.length),
+        None => {
+            if length.is_none() && size_of(ctx, caller, file).await?.is_none() {
+                return Err(Error::invalid("Content-Length", "is needed, for the size was not announced"));
+            }
+            (Piece { file, offset: 0, total: length }, u64::MAX)
+        }
+    };
+    Ok((file, upload::receive(&ctx.files, caller, piece, first_of(body, most)).await?))
+}
+
+async fn size_of(ctx: &Ctx, caller: &Caller, file: FileId) -> Result<Option<u64>> {
+    let mut tx = ctx.db.read(caller).await?;
+    Ok(upload::status(&mut tx, caller, file).await?.announced)
+}
+
+/// What is no id names nothing that exists.
+fn parse(id: &str) -> Result<FileId> {
+    id.parse().map_err(|_| Error::NotFound("file"))
+}
+
+fn told(id: FileId, progress: Progress) -> Response {
+    let status = if progress.ready { StatusCode::OK } else { StatusCode::PERMANENT_REDIRECT };
+    (status, headers(progress), Json(UploadReply::new(id, progress))).into_response()
+}
+
+/// A conflict says in a header, too, where to go on.
+fn refused(error: Error) -> Response {
+    let received = match &error {
+        Error::Conflict(conflict) => conflict.details.as_ref().and_then(|details| details["received"].as_u64()),
+        _ => None,
+    };
+    let mut response = Problem(error).into_response();
+    if let Some(received) = received {
+        response.headers_mut().insert(OFFSET, received.into());
+    }
+    response
+}
+
+fn headers(progress: Progress) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(OFFSET, progress.received.into());
+    headers.insert(COMPLETE, HeaderValue::from_static(if progress.ready { "?1" } else { "?0" }));
+    if let Some(length) = progress.announced {
+        headers.insert(LENGTH, length.into());
+    }
+    // what clients know that follow Google's protocol
+    if let Some(last) = progress.received.checked_sub(1).filter(|_| !progress.ready)
+        && let Ok(range) = HeaderValue::try_from(format!("bytes=0-{last}"))
+    {
+        headers.insert(header::RANGE, range);
+    }
+    headers
+}
+
+fn describe(wrong: &JsonRejection) -> &'static str {
+    match wrong {
+        JsonRejection::MissingJsonContentType(_) => "must be JSON: send Content-Type: application/json",
+        _ => "must be a JSON object with a name and, where they are known, size and mediaType",
+    }
+}
+
+/// A request's body that is still ours after somebody was given it to read.
+#[derive(Clone)]
+struct Shared(Arc<Mutex<BodyDataStream>>);
+
+impl Shared {
+    fn new(body: Body) -> Self {
+        Self(Arc::new(Mutex::new(body.into_data_stream())))
+    }
+
+    fn read(self) -> impl Stream<Item = Result<Bytes, axum::Error>> + Send + 'static {
+        stream::poll_fn(move |context| self.0.lock().unwrap_or_else(PoisonError::into_inner).poll_next_unpin(context))
+    }
+
+    async fn drain(self) {
+        let _ = tokio::time::timeout(DRAINED_WITHIN, first_of(self.read(), DRAINED).for_each(|_| async {})).await;
+    }
+}
