@@ -9,6 +9,30 @@ pub mod base;
 pub mod auth;
 pub mod db;
 pub mod events;
+pub mod files;
 pub mod jobs;
+pub mod mail;
+pub mod outbound;
+
+// Floor 2
+pub mod ctx;
+
+// Floor 3: features
+pub mod team;
+pub mod upkeep;
+
+pub mod crm;
+pub mod transfer;
+
+// Floor 4: the edge
+pub mod http;
+
 // Floor 5: faces
 pub mod graphql;
+pub mod rest;
+
+// Floor 6: roots
+pub mod cli;
+pub mod config;
+pub mod server;
+pub mod worker;

@@ -11,10 +11,13 @@ CREATE TABLE outbox (
     payload jsonb NOT NULL,
     actor jsonb NOT NULL,
     at timestamptz NOT NULL
-);
+)
+-- a queue: nearly all of it is dead rows, so the share of dead ones says nothing
+WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
 SELECT grant_to_app('outbox', 'INSERT');
 
--- The log itself. Positions are gapless and in commit order; only the relay writes.
+-- The log itself. Positions are gapless and in commit order; only the relay writes, and makes the
+-- day's partition (events_20250131) beforehand. logged_at never decreases from one position to the next.
 CREATE TABLE events (
     position bigint NOT NULL,
     logged_at timestamptz NOT NULL,
@@ -29,14 +32,15 @@ CREATE TABLE events (
 ) PARTITION BY RANGE (logged_at);
 CREATE INDEX events_workspace_idx ON events (workspace_id, position);
 
--- One row: the last position given out, and the last one of the partitions dropped so far.
+-- One row: the last position of the partitions dropped so far. The last position given out is the
+-- log's own last one and stands in no row: one that every batch updates would, while somebody holds
+-- an old snapshot, leave ever more dead versions to step over.
 CREATE TABLE event_log_state (
     single boolean CONSTRAINT event_log_state_pkey PRIMARY KEY DEFAULT true
         CONSTRAINT event_log_state_single_check CHECK (single),
-    last_position bigint NOT NULL,
     dropped_position bigint NOT NULL
 );
-INSERT INTO event_log_state (last_position, dropped_position) VALUES (0, 0);
+INSERT INTO event_log_state (dropped_position) VALUES (0);
 
 -- How far each reader that turns events into jobs has come.
 CREATE TABLE reactors (

@@ -13,7 +13,8 @@ CREATE TABLE files (
     created_by uuid NOT NULL,
     created_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL,
-    CONSTRAINT files_pkey PRIMARY KEY (workspace_id, id)
+    CONSTRAINT files_pkey PRIMARY KEY (workspace_id, id),
+    CONSTRAINT files_size_check CHECK (size >= 0 AND size <= announced_size)
 );
 CREATE INDEX files_expiry_idx ON files (expires_at);
 SELECT make_tenant_table('files');
@@ -26,6 +27,8 @@ CREATE TABLE file_parts (
     size bigint NOT NULL,
     key text NOT NULL,
     CONSTRAINT file_parts_pkey PRIMARY KEY (workspace_id, file_id, "offset"),
+    -- an object is one piece of one file; also finds the objects that are nobody's
+    CONSTRAINT file_parts_key_key UNIQUE (key),
     CONSTRAINT file_parts_file_fkey FOREIGN KEY (workspace_id, file_id) REFERENCES files ON DELETE CASCADE
 );
 SELECT make_tenant_table('file_parts');

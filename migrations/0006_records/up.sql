@@ -12,8 +12,8 @@ CREATE TABLE accounts (
     industry text,
     annual_revenue numeric(19,4),
     employees integer CONSTRAINT accounts_employees_check CHECK (employees >= 0),
-    type text NOT NULL DEFAULT 'prospect'
-        CONSTRAINT accounts_type_check CHECK (type IN ('prospect', 'customer', 'partner', 'vendor')),
+    account_type text NOT NULL DEFAULT 'prospect'
+        CONSTRAINT accounts_account_type_check CHECK (account_type IN ('prospect', 'customer', 'partner', 'vendor')),
     phone text,
     billing_address text,
     billing_city text,
@@ -40,6 +40,7 @@ CREATE TABLE accounts (
 CREATE UNIQUE INDEX accounts_account_number_key ON accounts (workspace_id, account_number) WHERE deleted_at IS NULL;
 CREATE INDEX accounts_owner_idx ON accounts (workspace_id, owner_id, id) WHERE deleted_at IS NULL AND owner_id IS NOT NULL;
 CREATE INDEX accounts_name_idx ON accounts (workspace_id, name, id) WHERE deleted_at IS NULL;
+CREATE INDEX accounts_updated_idx ON accounts (workspace_id, updated_at, id) WHERE deleted_at IS NULL;
 CREATE INDEX accounts_search_idx ON accounts USING gin (search_text gin_trgm_ops) WITH (fastupdate = off);
 SELECT make_tenant_table('accounts');
 
@@ -89,6 +90,8 @@ CREATE UNIQUE INDEX contacts_email_key ON contacts (workspace_id, email) WHERE d
 CREATE INDEX contacts_account_idx ON contacts (workspace_id, account_id, id) WHERE deleted_at IS NULL AND account_id IS NOT NULL;
 CREATE INDEX contacts_owner_idx ON contacts (workspace_id, owner_id, id) WHERE deleted_at IS NULL AND owner_id IS NOT NULL;
 CREATE INDEX contacts_country_idx ON contacts (workspace_id, country, id) WHERE deleted_at IS NULL;
+CREATE INDEX contacts_last_name_idx ON contacts (workspace_id, last_name, id) WHERE deleted_at IS NULL;
+CREATE INDEX contacts_updated_idx ON contacts (workspace_id, updated_at, id) WHERE deleted_at IS NULL;
 CREATE INDEX contacts_search_idx ON contacts USING gin (search_text gin_trgm_ops) WITH (fastupdate = off);
 SELECT make_tenant_table('contacts');
 

@@ -4,6 +4,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::permission::{Grant, Permission, Role};
 use crate::{
@@ -26,13 +27,23 @@ pub enum Origin {
 }
 
 /// Which face or machinery a change came through; kept in the field history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Via {
     Graphql,
     Rest,
     Import,
     System,
+}
+
+impl Via {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Graphql => "graphql",
+            Self::Rest => "rest",
+            Self::Import => "import",
+            Self::System => "system",
+        }
+    }
 }
 
 /// A resolved caller. Cheap to clone; lives for one request, or for one socket until its rights
@@ -49,6 +60,29 @@ pub struct Caller {
     /// For the audit log.
     pub address: Option<IpAddr>,
     pub request_id: Option<Arc<str>>,
+    /// Set where this very operation may be sent again.
+    pub repeat: Option<Arc<RepeatKey>>,
+}
+
+/// A key by which a client marks a request that it may send again, with the SHA-256 of what the
+/// request asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepeatKey {
+    pub key: String,
+    pub input_hash: Vec<u8>,
+}
+
+/// Longest key that a client may send.
+const LONGEST_KEY: usize = 200;
+
+impl RepeatKey {
+    /// `input` is the operation's name and everything that it was given.
+    pub fn new(field: &'static str, key: &str, input: &str) -> Result<Self> {
+        if key.is_empty() || key.len() > LONGEST_KEY || key.chars().any(char::is_control) {
+            return Err(Error::invalid(field, "must have between 1 and 200 characters"));
+        }
+        Ok(Self { key: key.to_owned(), input_hash: Sha256::digest(input.as_bytes()).to_vec() })
+    }
 }
 
 /// Who did something, as events, changes and the audit log keep it.
@@ -66,7 +100,13 @@ pub struct Actor {
 
 impl Caller {
     pub fn new(workspace: WorkspaceId, user: UserId, role: Role, origin: Origin, via: Via) -> Self {
-        Self { workspace, user, role, origin, via, scopes: None, address: None, request_id: None }
+        Self { workspace, user, role, origin, via, scopes: None, address: None, request_id: None, repeat: None }
+    }
+
+    /// Somebody who has just signed in. Their role is not looked up: it serves to read their own
+    /// profile.
+    pub fn signed_in(workspace: WorkspaceId, user: UserId, session: SessionId) -> Self {
+        Self::new(workspace, user, Role::Support, Origin::Session(session), Via::Graphql)
     }
 
     /// Narrows the caller to a token's scopes.
@@ -78,6 +118,19 @@ impl Caller {
     pub fn with_request(mut self, address: Option<IpAddr>, request_id: Option<Arc<str>>) -> Self {
         self.address = address;
         self.request_id = request_id;
+        self
+    }
+
+    /// The same person in another workspace of theirs.
+    pub fn moved_to(mut self, workspace: WorkspaceId, role: Role) -> Self {
+        self.workspace = workspace;
+        self.role = role;
+        self
+    }
+
+    /// The same caller for one operation that carries a key.
+    pub fn repeating(mut self, key: Option<RepeatKey>) -> Self {
+        self.repeat = key.map(Arc::new);
         self
     }
 

@@ -5,6 +5,8 @@ use crate::text_enum;
 
 text_enum! {
     /// What a member is in a workspace.
+    #[derive(async_graphql::Enum)]
+    #[graphql(name = "Role")]
     pub enum Role {
         Admin = "admin",
         Manager = "manager",

@@ -38,6 +38,8 @@ pub struct Limits {
     pub import_cell_bytes: usize,
     /// Most columns of an imported file.
     pub import_columns: usize,
+    /// Most rows of an imported file that are written in one transaction.
+    pub import_batch_rows: usize,
     /// Days that uploads and reports are kept.
     pub file_days: i64,
 }
@@ -60,6 +62,7 @@ impl Default for Limits {
             sign_in_window_seconds: 15 * 60,
             import_cell_bytes: 1024 * 1024,
             import_columns: 1_000,
+            import_batch_rows: 5_000,
             file_days: 30,
         }
     }

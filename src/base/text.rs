@@ -114,6 +114,17 @@ pub fn folded(text: &str) -> String {
     text.nfc().collect::<String>().to_lowercase()
 }
 
+/// Whether a U+0000 stands anywhere in it; PostgreSQL can keep none.
+pub fn has_nul(json: &serde_json::Value) -> bool {
+    use serde_json::Value;
+    match json {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(entries) => entries.iter().any(|(key, value)| key.contains('\0') || has_nul(value)),
+        _ => false,
+    }
+}
+
 /// `text` as a LIKE pattern that finds it anywhere; its own wildcards are literal.
 pub fn like_anywhere(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len() + 2);
@@ -150,6 +161,13 @@ mod tests {
     #[test]
     fn wildcards_in_a_search_are_literal() {
         assert_eq!(like_anywhere(r"50%_\"), r"%50\%\_\\%");
+    }
+
+    #[test]
+    fn a_nul_in_json_is_found_and_one_that_is_spelled_out_is_none() {
+        assert!(has_nul(&serde_json::json!({ "a": [{ "b\0": 1 }] })));
+        assert!(has_nul(&serde_json::json!(["x\0"])));
+        assert!(!has_nul(&serde_json::json!({ "a": "\\u0000" })));
     }
 
     proptest! {

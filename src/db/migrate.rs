@@ -8,15 +8,12 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use tokio_postgres::{Client, error::SqlState};
 
 use super::{
-    Connector, cannot_connect, connect_plain,
+    Connector, cannot_connect, connect_plain, locks,
     pool::{Role, quote_identifier},
 };
 use crate::base::{Error, Result};
 
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
-
-/// Any number will do, as long as nobody else in the database uses it: "kontor", upgrading.
-const MIGRATION_LOCK: i64 = 0x6b6f_6e74_6f72_0001;
 
 /// Makes roles and schema ready. Returns the names of the migrations that ran.
 /// Errors are sentences for the person who starts the server.
@@ -139,7 +136,7 @@ async fn run(connector: &Connector, way: Way) -> Result<Vec<String>> {
 }
 
 async fn wait_for_lock(connection: &mut AsyncPgConnection) -> Result<()> {
-    let lock = format!("SELECT pg_advisory_lock({MIGRATION_LOCK})");
+    let lock = format!("SELECT pg_advisory_lock({})", locks::MIGRATION);
     let waited = tokio::time::timeout(Duration::from_secs(600), connection.batch_execute(&lock)).await;
     waited
         .map_err(|_| Error::Unavailable("Another server has been migrating for ten minutes.".into()))?

@@ -9,6 +9,7 @@
 pub mod columns;
 pub mod embedded;
 mod errors;
+pub mod locks;
 pub mod migrate;
 mod pool;
 pub mod schema;
@@ -22,7 +23,7 @@ use tokio::sync::Notify;
 use crate::base::{Error, Result, ids::WorkspaceId};
 
 pub use errors::{constraint, from_postgres};
-pub use pool::{Connector, Roles, connect_plain};
+pub use pool::{Connector, Role, Roles, connect_plain, quote_identifier};
 pub use tx::Tx;
 
 /// Where the database is and how it is used. URLs hold passwords: `Debug` hides them.
@@ -64,7 +65,7 @@ pub struct Db {
     system: deadpool::Pool<AsyncPgConnection>,
     copy: deadpool_postgres::Pool,
     connector: Arc<Connector>,
-    relay_wake: Arc<Notify>,
+    wakes: tx::Wakes,
 }
 
 impl Db {
@@ -74,33 +75,33 @@ impl Db {
         let connector = Arc::new(Connector::new(config)?);
         let few = (config.connections / 4).max(4);
         Ok(Self {
-            app: pool::diesel(&connector, pool::Role::App, config.connections)?,
-            system: pool::diesel(&connector, pool::Role::System, few)?,
+            app: pool::diesel(&connector, Role::App, config.connections)?,
+            system: pool::diesel(&connector, Role::System, few)?,
             copy: pool::copy(&connector, few)?,
             connector,
-            relay_wake: Arc::new(Notify::new()),
+            wakes: tx::Wakes::default(),
         })
     }
 
     /// Begins a transaction that sees and changes one workspace only.
     pub async fn begin(&self, tenant: &impl Tenant) -> Result<Tx> {
-        Tx::begin(&self.app, Some(tenant.workspace()), "BEGIN", &self.relay_wake).await
+        Tx::begin(&self.app, Some(tenant.workspace()), "BEGIN", &self.wakes).await
     }
 
     /// Begins a read-only transaction of one snapshot per statement.
     pub async fn read(&self, tenant: &impl Tenant) -> Result<Tx> {
-        Tx::begin(&self.app, Some(tenant.workspace()), "BEGIN READ ONLY", &self.relay_wake).await
+        Tx::begin(&self.app, Some(tenant.workspace()), "BEGIN READ ONLY", &self.wakes).await
     }
 
     /// Begins a transaction that sees all workspaces. For what no single workspace can do:
     /// signing in, claiming jobs, relaying, purging. Never for a feature's own rows.
     pub async fn system(&self) -> Result<Tx> {
-        Tx::begin(&self.system, None, "BEGIN", &self.relay_wake).await
+        Tx::begin(&self.system, None, "BEGIN", &self.wakes).await
     }
 
     /// A transaction of the system role that writes into one workspace, for registration.
     pub async fn system_in(&self, workspace: WorkspaceId) -> Result<Tx> {
-        Tx::begin(&self.system, Some(workspace), "BEGIN", &self.relay_wake).await
+        Tx::begin(&self.system, Some(workspace), "BEGIN", &self.wakes).await
     }
 
     /// A connection of the system role that can `COPY`, for staging tables alone.
@@ -115,7 +116,12 @@ impl Db {
 
     /// Rung after each commit that emitted events; the relay waits for it.
     pub fn relay_wake(&self) -> &Arc<Notify> {
-        &self.relay_wake
+        &self.wakes.relay
+    }
+
+    /// Rung after each commit that enqueued jobs; the runner waits for it.
+    pub fn jobs_wake(&self) -> &Arc<Notify> {
+        &self.wakes.jobs
     }
 
     /// Answers whether the database can be reached now.

@@ -1,5 +1,5 @@
 //! The tables as diesel sees them. Follows `migrations/` by hand; `tests/it/schema.rs` compares it
-//! with a migrated database. Generated columns (`search_text`) are left out: nobody reads them.
+//! with a migrated database. Generated columns (`search_text`, `jobs.tenant`) are left out: nobody reads them.
 
 diesel::table! {
     use diesel::sql_types::*;
@@ -206,7 +206,6 @@ diesel::table! {
 
     event_log_state (single) {
         single -> Bool,
-        last_position -> Int8,
         dropped_position -> Int8,
     }
 }
@@ -232,9 +231,11 @@ diesel::table! {
         state -> Text,
         priority -> Int2,
         run_at -> Timestamptz,
+        due -> Bool,
         lease_until -> Nullable<Timestamptz>,
         leased_by -> Nullable<Text>,
         attempt -> Int4,
+        failures -> Int4,
         max_attempts -> Int4,
         crashes -> Int4,
         cancel_requested -> Bool,
@@ -298,8 +299,7 @@ diesel::table! {
         industry -> Nullable<Text>,
         annual_revenue -> Nullable<Numeric>,
         employees -> Nullable<Int4>,
-        #[sql_name = "type"]
-        type_ -> Text,
+        account_type -> Text,
         phone -> Nullable<Text>,
         billing_address -> Nullable<Text>,
         billing_city -> Nullable<Text>,
@@ -382,18 +382,22 @@ diesel::table! {
         id -> Uuid,
         kind -> Text,
         status -> Text,
-        file_id -> Uuid,
-        job_id -> Nullable<Uuid>,
+        file_id -> Nullable<Uuid>,
+        file_name -> Text,
+        file_size -> Int8,
+        job_id -> Uuid,
         mapping -> Jsonb,
         options -> Jsonb,
         total_rows -> Nullable<Int8>,
         processed_rows -> Int8,
         created_rows -> Int8,
         updated_rows -> Int8,
+        unchanged_rows -> Int8,
         skipped_rows -> Int8,
         failed_rows -> Int8,
         resume_row -> Int8,
         resume_byte -> Int8,
+        resume_line -> Int8,
         message -> Nullable<Text>,
         created_by -> Uuid,
         created_at -> Timestamptz,
@@ -446,3 +450,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     imports,
     import_errors
 );
+
+diesel::joinable!(session_secrets -> sessions (session_id));
+diesel::joinable!(members -> users (user_id));
+diesel::joinable!(members -> workspaces (workspace_id));

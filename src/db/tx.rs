@@ -12,14 +12,22 @@ use tokio::sync::Notify;
 use super::{Tenant, pool};
 use crate::base::{Error, Result, ids::WorkspaceId};
 
+/// Whom a commit wakes in this process; clones share the bells.
+#[derive(Clone, Default)]
+pub(super) struct Wakes {
+    pub relay: Arc<Notify>,
+    pub jobs: Arc<Notify>,
+}
+
 /// An open transaction, bound to at most one workspace. `&mut Tx` in a signature says "inside a
 /// transaction".
 pub struct Tx {
     /// `None` only while it is being ended.
     connection: Option<Object<AsyncPgConnection>>,
     workspace: Option<WorkspaceId>,
-    relay_wake: Arc<Notify>,
+    wakes: Wakes,
     emitted: bool,
+    enqueued: bool,
 }
 
 impl Tx {
@@ -27,7 +35,7 @@ impl Tx {
         pool: &Pool<AsyncPgConnection>,
         workspace: Option<WorkspaceId>,
         begin: &str,
-        relay_wake: &Arc<Notify>,
+        wakes: &Wakes,
     ) -> Result<Self> {
         // An id prints as hexadecimal digits and dashes only, so it can stand in the text; that
         // saves a round trip against a bound parameter.
@@ -42,7 +50,8 @@ impl Tx {
             match connection.batch_execute(&begin).await {
                 Ok(()) => {
                     let connection = Some(connection);
-                    return Ok(Self { connection, workspace, relay_wake: relay_wake.clone(), emitted: false });
+                    let wakes = wakes.clone();
+                    return Ok(Self { connection, workspace, wakes, emitted: false, enqueued: false });
                 }
                 Err(error) => {
                     discard(connection);
@@ -77,6 +86,11 @@ impl Tx {
         self.emitted = true;
     }
 
+    /// Notes that jobs were put into the queue, so that the commit wakes the runner.
+    pub fn note_enqueued(&mut self) {
+        self.enqueued = true;
+    }
+
     pub async fn commit(mut self) -> Result<()> {
         let Some(mut connection) = self.connection.take() else { return Ok(()) };
         if let Err(error) = connection.batch_execute("COMMIT").await {
@@ -85,7 +99,10 @@ impl Tx {
             return Err(error.into());
         }
         if self.emitted {
-            self.relay_wake.notify_one();
+            self.wakes.relay.notify_one();
+        }
+        if self.enqueued {
+            self.wakes.jobs.notify_one();
         }
         Ok(())
     }

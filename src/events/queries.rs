@@ -1,15 +1,41 @@
 //! All SQL of the event log.
 
-use chrono::{DateTime, Utc};
-use diesel::prelude::*;
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use chrono::{DateTime, NaiveDate, Utc};
+use diesel::{
+    pg::Pg,
+    prelude::*,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    sql_query,
+    sql_types::{Array, BigInt, Nullable, Text, Timestamptz},
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use serde_json::Value;
+use uuid::Uuid;
 
-use super::NewEvent;
+use super::{LoggedEvent, NewEvent};
 use crate::{
     auth::Actor,
     base::{Error, Result, ids::WorkspaceId},
-    db::schema::outbox,
+    db::locks,
+    db::schema::{event_log_state, events, outbox, reactors},
 };
+
+/// Rung by the relay, once per batch.
+pub const EVENTS: &str = "kontor_events";
+/// Rung by nodes that do not relay, when they have committed events.
+pub const OUTBOX: &str = "kontor_outbox";
+/// Carries values that are neither stored nor repeated.
+pub const TOPICS: &str = "kontor_topics";
+
+/// Times are those of the server, in UTC; texts of the settings are ours alone.
+pub async fn set_up_session(connection: &mut AsyncPgConnection, name: &'static str) -> Result<()> {
+    // A node that loses its power says nothing: PostgreSQL has to notice, for our lock's sake.
+    let settings = format!(
+        "SET application_name = '{name}'; SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; \
+         SET tcp_keepalives_count = 3; SET tcp_user_timeout = 10000"
+    );
+    Ok(connection.batch_execute(&settings).await?)
+}
 
 pub async fn insert_outbox(
     connection: &mut AsyncPgConnection,
@@ -39,4 +65,298 @@ pub async fn insert_outbox(
         }
     };
     Ok(())
+}
+
+/// The first row that waits to be relayed: its id and when its operation happened.
+pub async fn oldest_in_outbox(connection: &mut AsyncPgConnection) -> Result<Option<(i64, DateTime<Utc>)>> {
+    let oldest = outbox::table.select((outbox::id, outbox::at)).order(outbox::id).first(connection).await;
+    Ok(oldest.optional()?)
+}
+
+/// Whether this session holds the relay's lock now.
+pub async fn try_relay_lock(connection: &mut AsyncPgConnection) -> Result<bool> {
+    diesel::define_sql_function! { fn pg_try_advisory_lock(key: BigInt) -> Bool; }
+    Ok(diesel::select(pg_try_advisory_lock(locks::RELAY)).get_result(connection).await?)
+}
+
+/// For the relay's session: the outbox is a queue, so its statistics are always out of date and
+/// must not choose the plan.
+pub async fn set_up_relay(connection: &mut AsyncPgConnection) -> Result<()> {
+    Ok(connection.batch_execute("SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan").await?)
+}
+
+/// What one [`move_batch`] did and saw.
+#[derive(Debug, Queryable)]
+pub struct Moved {
+    pub count: i64,
+    /// The highest outbox id among them.
+    pub newest_id: Option<i64>,
+    /// No transaction before this one is still open.
+    pub oldest_open: i64,
+    /// No transaction had this number yet.
+    pub next_transaction: i64,
+    /// Read by nobody; the answer of `pg_notify`.
+    _notified: Option<String>,
+}
+
+/// What the relay is to move, and to where.
+#[derive(QueryId)]
+pub struct MoveBatch {
+    /// Outbox rows up to this id are left alone.
+    pub beyond: i64,
+    pub limit: i64,
+    /// The log's last position so far.
+    pub position: i64,
+    /// The time for the log; the partition of its day must exist.
+    pub logged_at: DateTime<Utc>,
+}
+
+/// Moves the first committed outbox rows into the log and rings the nodes: one statement, so all
+/// or nothing, and one round trip.
+pub async fn move_batch(connection: &mut AsyncPgConnection, batch: MoveBatch) -> Result<Moved> {
+    Ok(batch.get_result(connection).await?)
+}
+
+// Query types of our own, because diesel prepares `sql_query` anew each time.
+
+impl Query for MoveBatch {
+    type SqlType = (BigInt, Nullable<BigInt>, BigInt, BigInt, Nullable<Text>);
+}
+
+impl QueryFragment<Pg> for MoveBatch {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("WITH taken AS (DELETE FROM outbox WHERE ctid = ANY(ARRAY(SELECT ctid FROM outbox WHERE id > ");
+        out.push_bind_param::<BigInt, _>(&self.beyond)?;
+        out.push_sql(" ORDER BY id LIMIT ");
+        out.push_bind_param::<BigInt, _>(&self.limit)?;
+        out.push_sql(
+            ")) RETURNING *),
+             logged AS (
+                 INSERT INTO events (position, logged_at, workspace_id, name, kind, record_ids, payload, actor, at)
+                 SELECT ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.position)?;
+        out.push_sql(" + row_number() OVER (ORDER BY id), ");
+        out.push_bind_param::<Timestamptz, _>(&self.logged_at)?;
+        out.push_sql(
+            ", workspace_id, name, kind, record_ids, payload, actor, at FROM taken)
+             SELECT count(*), max(id), pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
+                    pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+                    CASE WHEN count(*) > 0 THEN pg_notify('kontor_events', '')::text END
+               FROM taken",
+        );
+        Ok(())
+    }
+}
+
+/// How far the log reaches.
+#[derive(Debug, Clone, Copy, Queryable)]
+pub struct LogState {
+    pub last_position: i64,
+    /// Nothing after the last position was or will be logged before this.
+    pub last_logged_at: DateTime<Utc>,
+    /// Events up to this one are gone.
+    pub dropped_position: i64,
+}
+
+pub async fn log_state(connection: &mut AsyncPgConnection) -> Result<LogState> {
+    Ok(ReadLogState.get_result(connection).await?)
+}
+
+#[derive(QueryId)]
+struct ReadLogState;
+
+impl Query for ReadLogState {
+    type SqlType = (BigInt, Timestamptz, BigInt);
+}
+
+impl QueryFragment<Pg> for ReadLogState {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(
+            "SELECT coalesce(position, dropped_position), coalesce(logged_at, 'epoch'), dropped_position
+               FROM event_log_state
+               LEFT JOIN (SELECT position, logged_at FROM events ORDER BY position DESC LIMIT 1) newest ON true",
+        );
+        Ok(())
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = events)]
+pub struct EventRow {
+    pub position: i64,
+    pub logged_at: DateTime<Utc>,
+    workspace_id: WorkspaceId,
+    name: String,
+    kind: Option<String>,
+    record_ids: Vec<Uuid>,
+    payload: Value,
+    actor: Value,
+    at: DateTime<Utc>,
+}
+
+impl From<EventRow> for LoggedEvent {
+    fn from(row: EventRow) -> Self {
+        // One row that a newer version wrote in a shape of its own must not stop the whole log.
+        let unknown = |_| Actor { kind: "system".to_owned(), user: None, through: None };
+        Self {
+            position: row.position,
+            workspace: row.workspace_id,
+            name: row.name,
+            kind: row.kind,
+            record_ids: row.record_ids,
+            payload: row.payload,
+            actor: serde_json::from_value(row.actor).unwrap_or_else(unknown),
+            at: row.at,
+        }
+    }
+}
+
+/// The first `limit` events after a position, of all workspaces. None of them was logged before
+/// `not_before`, which spares the older partitions.
+pub async fn events_after(
+    connection: &mut AsyncPgConnection,
+    position: i64,
+    not_before: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<EventRow>> {
+    let page = events::table
+        .filter(events::position.gt(position))
+        .filter(events::logged_at.ge(not_before))
+        .order(events::position)
+        .limit(limit)
+        .select(EventRow::as_select());
+    Ok(page.load(connection).await?)
+}
+
+/// The first `limit` events of a workspace after a position, up to another.
+pub async fn workspace_events(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    after: i64,
+    up_to: i64,
+    limit: i64,
+) -> Result<Vec<EventRow>> {
+    let page = events::table
+        .filter(events::workspace_id.eq(workspace))
+        .filter(events::position.gt(after))
+        .filter(events::position.le(up_to))
+        .order(events::position)
+        .limit(limit)
+        .select(EventRow::as_select());
+    Ok(page.load(connection).await?)
+}
+
+pub async fn listen(connection: &mut AsyncPgConnection) -> Result<()> {
+    Ok(connection.batch_execute(&format!("LISTEN {EVENTS}; LISTEN {OUTBOX}; LISTEN {TOPICS}")).await?)
+}
+
+/// Rings a channel once per payload, all at one commit.
+pub async fn notify(connection: &mut AsyncPgConnection, channel: &str, payloads: &[String]) -> Result<()> {
+    let rings = sql_query("SELECT pg_notify($1, payload) FROM unnest($2) AS payload")
+        .bind::<Text, _>(channel)
+        .bind::<Array<Text>, _>(payloads);
+    rings.execute(connection).await?;
+    Ok(())
+}
+
+/// Makes a day's partition where it is missing. Attached and not created in place: that lets
+/// readers and writers of the other days go on.
+pub async fn ensure_partition(connection: &mut AsyncPgConnection, day: NaiveDate) -> Result<()> {
+    let name = partition_name(day);
+    if partition_names(connection).await?.contains(&name) {
+        return Ok(());
+    }
+    let Some(next) = day.succ_opt() else { return Ok(()) };
+    // DDL takes no bound values; these are dates of our own, and the text is one transaction.
+    let make = format!(
+        "CREATE TABLE {name} (LIKE events INCLUDING ALL); \
+         ALTER TABLE events ATTACH PARTITION {name} FOR VALUES FROM ('{day} 00:00:00+00') TO ('{next} 00:00:00+00')"
+    );
+    Ok(connection.batch_execute(&make).await?)
+}
+
+/// The days that have a partition, oldest first.
+pub async fn partition_days(connection: &mut AsyncPgConnection) -> Result<Vec<NaiveDate>> {
+    let day = |name: &String| NaiveDate::parse_from_str(name, PARTITION_NAME).ok();
+    let mut days: Vec<_> = partition_names(connection).await?.iter().filter_map(day).collect();
+    days.sort_unstable();
+    Ok(days)
+}
+
+const PARTITION_NAME: &str = "events_%Y%m%d";
+
+fn partition_name(day: NaiveDate) -> String {
+    day.format(PARTITION_NAME).to_string()
+}
+
+async fn partition_names(connection: &mut AsyncPgConnection) -> Result<Vec<String>> {
+    #[derive(QueryableByName)]
+    struct Partition {
+        #[diesel(sql_type = Text)]
+        name: String,
+    }
+    let partitions = sql_query(
+        "SELECT relname::text AS name FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+          WHERE inhparent = 'events'::regclass",
+    );
+    let partitions: Vec<Partition> = partitions.load(connection).await?;
+    Ok(partitions.into_iter().map(|partition| partition.name).collect())
+}
+
+/// The last position logged before a time; `None` where the log holds none.
+pub async fn last_position_before(connection: &mut AsyncPgConnection, time: DateTime<Utc>) -> Result<Option<i64>> {
+    let last = events::table.filter(events::logged_at.lt(time)).select(diesel::dsl::max(events::position));
+    Ok(last.first(connection).await?)
+}
+
+/// Drops a day's partition and notes the last position that went with it.
+pub async fn drop_partition(connection: &mut AsyncPgConnection, day: NaiveDate, last: Option<i64>) -> Result<()> {
+    // Readers queue behind a waiting DROP: better to give up and come back.
+    connection.batch_execute("SET LOCAL lock_timeout = '200ms'").await?;
+    connection.batch_execute(&format!("DROP TABLE {}", partition_name(day))).await?;
+    if let Some(last) = last {
+        let further = event_log_state::table.filter(event_log_state::dropped_position.lt(last));
+        diesel::update(further).set(event_log_state::dropped_position.eq(last)).execute(connection).await?;
+    }
+    Ok(())
+}
+
+/// Notes a reactor, if it is new, with the position after which it begins.
+pub async fn add_reactor(
+    connection: &mut AsyncPgConnection,
+    name: &str,
+    position: i64,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    diesel::insert_into(reactors::table)
+        .values((reactors::name.eq(name), reactors::position.eq(position), reactors::updated_at.eq(now)))
+        .on_conflict_do_nothing()
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// The reactor's position, locked for this transaction; `None` while another node holds it.
+pub async fn lock_reactor(connection: &mut AsyncPgConnection, name: &str) -> Result<Option<i64>> {
+    let position = reactors::table.find(name).select(reactors::position).for_update().skip_locked();
+    Ok(position.first(connection).await.optional()?)
+}
+
+pub async fn move_reactor(
+    connection: &mut AsyncPgConnection,
+    name: &str,
+    position: i64,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    diesel::update(reactors::table.find(name))
+        .set((reactors::position.eq(position), reactors::updated_at.eq(now)))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// The position of the reactor that is furthest behind; `None` where there is no reactor.
+pub async fn slowest_reactor(connection: &mut AsyncPgConnection) -> Result<Option<i64>> {
+    Ok(reactors::table.select(diesel::dsl::min(reactors::position)).first(connection).await?)
 }

@@ -1,23 +1,17 @@
 //! What the transport asks of the application, so that it knows neither schema, sessions nor
 //! database, and so that its tests can put a toy behind it.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-};
+use std::{net::IpAddr, sync::Arc};
 
 use async_graphql::{Request, Response};
-use axum::{
-    extract::ConnectInfo,
-    http::{HeaderMap, request::Parts},
-};
+use axum::http::{HeaderMap, request::Parts};
 use futures_util::stream::BoxStream;
-use tower_http::request_id::RequestId;
 
 use super::fanout::Position;
 use crate::{
     auth::Caller,
     base::{Limits, Result, page},
+    http::{client::ClientInfo, request_id::RequestId},
 };
 
 /// The application behind the transport. Clones share everything.
@@ -75,19 +69,21 @@ pub enum Sharing {
 }
 
 /// What a request or a socket's upgrade brought along that tells who is there.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Arrival {
     pub headers: HeaderMap,
     /// The other end's address, where the server provides it.
     pub peer: Option<IpAddr>,
+    /// Address and program, as operations want them.
+    pub client: ClientInfo,
     /// Appears in errors as `extensions.requestId`.
     pub request_id: Option<Arc<str>>,
 }
 
 impl Arrival {
     pub fn of(parts: &Parts) -> Self {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|connection| connection.0.ip());
-        let id = parts.extensions.get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
-        Self { headers: parts.headers.clone(), peer, request_id: id.map(Into::into) }
+        let client = ClientInfo::of(parts);
+        let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
+        Self { headers: parts.headers.clone(), peer: client.address, client, request_id }
     }
 }

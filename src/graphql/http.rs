@@ -134,7 +134,7 @@ impl<G: Gateway> Exchange<G> {
 
     async fn execute(&self, request: Request, caller: Option<Arc<Caller>>) -> async_graphql::Response {
         let gateway = &self.transport.gateway;
-        let mut answer = gateway.execute(caller, request).await;
+        let mut answer = gateway.execute(caller, request.data(self.arrival.client.clone())).await;
         errors::dress(&mut answer, gateway.limits(), self.arrival.request_id.as_deref());
         answer
     }

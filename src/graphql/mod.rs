@@ -1,24 +1,37 @@
-//! The GraphQL face.
+//! The GraphQL face. It parses, calls an operation, and shapes the answer; it holds no rules.
 //!
 //! Its transport is our own, thin, on async-graphql's `Schema`: [`http`] answers POST and GET,
-//! [`stream`] speaks `text/event-stream`, [`socket`] speaks `graphql-transport-ws`, and
-//! [`fanout`] lets subscribers of the same thing share one execution. What they need of the
-//! application is [`gateway::Gateway`].
+//! `stream` speaks `text/event-stream`, [`socket`] speaks `graphql-transport-ws`, and [`fanout`]
+//! lets subscribers of the same thing share one execution. What they need of the application is
+//! [`gateway::Gateway`], which [`application`] is.
 
+pub mod application;
+pub mod changes;
+pub mod context;
+pub mod error;
 pub mod errors;
 pub mod fanout;
 pub mod gateway;
 pub mod http;
+pub mod imports;
+pub mod jobs;
+pub mod loaders;
 mod negotiate;
+pub mod objects;
 mod operation;
+pub mod page;
 mod parameters;
+pub mod records;
 mod refusal;
+pub mod schema;
 mod seats;
 pub mod socket;
 mod standing;
 mod stream;
+pub mod team;
 pub mod transport;
 
+pub use application::Application;
 pub use gateway::{Arrival, Gateway, Sharing};
 pub use http::router;
 pub use transport::{Timings, Transport};

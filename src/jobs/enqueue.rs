@@ -25,18 +25,32 @@ pub struct Enqueued {
 /// Enqueues the job; it can be claimed when the transaction commits. `None` where a job of the
 /// kind with the same unique key exists already.
 pub async fn enqueue<C, J: Job<C>>(tx: &mut Tx, now: DateTime<Utc>, job: &J, about: Enqueued) -> Result<Option<JobId>> {
-    let row = queries::NewJob {
+    insert(tx, row(now, job, about)?).await
+}
+
+/// The row of a job that was not put in yet.
+pub(super) fn row<C, J: Job<C>>(now: DateTime<Utc>, job: &J, about: Enqueued) -> Result<queries::NewJob> {
+    let run_at = about.run_at.unwrap_or(now);
+    Ok(queries::NewJob {
         id: JobId::new(),
         workspace_id: about.workspace,
         kind: J::NAME,
         payload: serde_json::to_value(job).map_err(Error::internal)?,
         priority: J::PRIORITY,
-        run_at: about.run_at.unwrap_or(now),
+        run_at,
+        due: run_at <= now,
         max_attempts: J::MAX_ATTEMPTS,
         unique_key: about.unique_key,
         created_by: about.created_by,
         created_at: now,
-    };
+    })
+}
+
+pub(super) async fn insert(tx: &mut Tx, row: queries::NewJob) -> Result<Option<JobId>> {
     let id = row.id;
-    Ok(queries::insert(tx.connection(), row).await?.then_some(id))
+    if !queries::insert(tx.connection(), row).await? {
+        return Ok(None);
+    }
+    tx.note_enqueued();
+    Ok(Some(id))
 }

@@ -1,14 +1,12 @@
-//! What a job is.
+//! What a job is, and how a run of it may end.
 
 use std::{future::Future, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::base::{
-    Error,
-    ids::{JobId, UserId, WorkspaceId},
-};
+use super::Run;
+use crate::base::Error;
 
 /// A kind of job, and one job of it: the struct's fields are its payload. Generic over the context
 /// it runs in, so that this floor need not know the application's.
@@ -20,8 +18,9 @@ pub trait Job<C>: Serialize + DeserializeOwned + Send + Sync + 'static {
     const NAME: &'static str;
     /// Smaller goes first. 10: a person waits for it; 50: soon; 90: chores.
     const PRIORITY: i16 = 50;
+    /// After so many errors it goes to the dead letters.
     const MAX_ATTEMPTS: i32 = 10;
-    /// At most this many of the kind run at once for one workspace.
+    /// At most this many of the kind run at once for one workspace, over all workers.
     const PER_WORKSPACE: i32 = 4;
     /// The lease; renewed at a third of it.
     const LEASE: Duration = Duration::from_secs(30);
@@ -52,16 +51,4 @@ impl From<Error> for JobError {
             refusal => Self::Fail(refusal),
         }
     }
-}
-
-/// One attempt at a job, as its `run` sees it.
-#[derive(Debug, Clone)]
-pub struct Run {
-    pub job: JobId,
-    /// The workspace the job's body is bound to; `None` for the installation's chores.
-    pub workspace: Option<WorkspaceId>,
-    /// For whom it works.
-    pub created_by: Option<UserId>,
-    /// Counts from 1. Each claim raises it; it is the fencing token of the lease.
-    pub attempt: i32,
 }

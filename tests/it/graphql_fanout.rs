@@ -41,7 +41,7 @@ fn number(message: &Value) -> i64 {
 }
 
 async fn running(toy: &Toy, executions: usize) {
-    eventually("the executions run", || toy.state().executed.load(Ordering::SeqCst) == executions).await;
+    eventually("the executions run", async || toy.state().executed.load(Ordering::SeqCst) == executions).await;
 }
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn equal_subscribers_share_one_execution_and_its_bytes() {
         clients.push(client);
     }
     running(&toy, 2).await;
-    eventually("all have joined", || transport.shared_executions() == 2).await;
+    eventually("all have joined", async || transport.shared_executions() == 2).await;
     for client in &mut clients {
         client.subscribe("joined", "{ hello }", json!({})).await;
         while client.json().await["type"] != "complete" {}
@@ -81,7 +81,7 @@ async fn equal_subscribers_share_one_execution_and_its_bytes() {
     carol.subscribe("1", TICKS, json!({})).await;
     running(&toy, 3).await;
     drop((clients, carol));
-    eventually("an execution that nobody reads ends", || {
+    eventually("an execution that nobody reads ends", async || {
         transport.shared_executions() == 0 && toy.state().alive.load(Ordering::SeqCst) == 0
     })
     .await;
@@ -153,7 +153,7 @@ async fn whoever_joins_leaves_and_resumes_sees_every_event_once_in_order() {
     writing.await.expect("written");
     let complete = seen.iter().filter(|seen| !seen.is_empty()).count();
     assert!(complete > 150, "only {complete} of 200 readers came early enough");
-    eventually("all has ended", || toy.state().alive.load(Ordering::SeqCst) == 0).await;
+    eventually("all has ended", async || toy.state().alive.load(Ordering::SeqCst) == 0).await;
     assert_eq!(transport.shared_executions(), 0);
 }
 
@@ -250,5 +250,5 @@ async fn a_defect_in_a_shared_execution_is_told_to_its_members() {
     client.subscribe("1", "subscription { explodes }", json!({})).await;
     let message = client.json().await;
     assert_eq!((&message["type"], &message["payload"][0]["extensions"]["code"]), (&json!("error"), &json!("INTERNAL")));
-    eventually("nothing is left of it", || transport.shared_executions() == 0).await;
+    eventually("nothing is left of it", async || transport.shared_executions() == 0).await;
 }

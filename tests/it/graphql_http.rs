@@ -223,16 +223,16 @@ async fn a_batch_is_answered_in_order_and_keeps_every_cookie() {
 async fn the_request_id_is_in_the_errors() {
     install_crypto();
     let toy = Toy::new(Limits::default());
-    let app = kontor::graphql::router(Transport::new(toy))
-        .layer(tower_http::request_id::SetRequestIdLayer::x_request_id(tower_http::request_id::MakeRequestUuid));
+    let app =
+        kontor::graphql::router(Transport::new(toy)).layer(axum::middleware::from_fn(kontor::http::request_id::layer));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}/graphql", listener.local_addr().expect("bound"));
     tokio::spawn(async move { axum::serve(listener, app).await });
     for body in [r#"{"query":"{ nonsense }"}"#, r#"{"query":1}"#] {
         let request =
-            reqwest::Client::new().post(&url).header("x-request-id", "r-1").header(header::CONTENT_TYPE, JSON);
+            reqwest::Client::new().post(&url).header("x-request-id", "request-1").header(header::CONTENT_TYPE, JSON);
         let (_, answer) = told(request.body(body)).await;
-        assert_eq!(answer["errors"][0]["extensions"]["requestId"], "r-1");
+        assert_eq!(answer["errors"][0]["extensions"]["requestId"], "request-1");
     }
 }
 
@@ -312,7 +312,7 @@ async fn an_event_source_resumes_by_its_last_event_id() {
     let id = first[1].lines().find_map(|line| line.strip_prefix("id: ")).expect("an id").to_owned();
     let rest = events(request().header("last-event-id", id).send().await.expect("answered"), 3).await;
     assert!(rest[0].contains("{\"number\":3}"), "{rest:?}");
-    eventually("the streams of the readers that left end", || site.transport.shared_executions() == 0).await;
+    eventually("the streams of the readers that left end", async || site.transport.shared_executions() == 0).await;
 }
 
 #[tokio::test]
@@ -329,9 +329,9 @@ async fn event_streams_show_life_end_with_the_session_and_count_as_sockets() {
     let (status, _) = told(site.request(Method::POST, EVENTS).json(&json!({"query": "subscription { busy }"}))).await;
     assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(events(one, 2).await, [":", ":"]);
-    eventually("the seat is free again", || site.transport.shared_executions() == 0).await;
+    eventually("the seat is free again", async || site.transport.shared_executions() == 0).await;
     let one = subscribe().await.expect("answered");
-    eventually("it runs", || site.toy.state().executed.load(Ordering::SeqCst) == 2).await;
+    eventually("it runs", async || site.toy.state().executed.load(Ordering::SeqCst) == 2).await;
     site.toy.change_role("alice", Role::Support);
     site.toy.tick("a", "");
     let mut reader = EventReader::new(one);

@@ -160,6 +160,23 @@ async fn queries_and_mutations_are_answered_and_completed() {
 }
 
 #[tokio::test]
+async fn a_slow_query_holds_up_nobody_and_can_be_cancelled() {
+    let (toy, _, address) = server().await;
+    let mut client = SocketClient::signed_in(address, "alice").await;
+    client.subscribe("slow", "{ wait }", json!({})).await;
+    client.subscribe("cancelled", "{ wait }", json!({})).await;
+    client.say(json!({ "id": "cancelled", "type": "complete" })).await;
+    client.subscribe("quick", "{ hello }", json!({})).await;
+    assert_eq!(client.json().await["payload"], json!({ "data": { "hello": "hello world" } }));
+    assert_eq!(client.json().await, json!({ "id": "quick", "type": "complete" }));
+    toy.state().go.notify_waiters();
+    assert_eq!(client.json().await, json!({ "id": "slow", "type": "next", "payload": { "data": { "wait": true } } }));
+    assert_eq!(client.json().await, json!({ "id": "slow", "type": "complete" }));
+    client.say(json!({ "type": "ping" })).await;
+    assert_eq!(client.json().await, json!({ "type": "pong" }), "of the cancelled one nothing is heard");
+}
+
+#[tokio::test]
 async fn what_is_refused_is_an_error_and_ends_the_operation_only() {
     let (toy, _, address) = server().await;
     let mut client = SocketClient::signed_in(address, "alice").await;
@@ -185,7 +202,7 @@ async fn what_is_refused_is_an_error_and_ends_the_operation_only() {
 
     // a broken event is one result among others
     client.subscribe("1", "subscription { ticks(topic: \"b\") { number whole } }", json!({})).await;
-    eventually("it runs", || toy.state().executed.load(Ordering::SeqCst) == 1).await;
+    eventually("it runs", async || toy.state().executed.load(Ordering::SeqCst) == 1).await;
     toy.tick("b", "broken");
     toy.tick("b", "fine");
     assert_eq!(client.json().await["payload"]["errors"][0]["extensions"]["code"], "NOT_FOUND");
@@ -202,14 +219,14 @@ async fn an_id_names_one_operation_until_it_ends() {
     }
     assert_eq!(client.json().await, json!({ "id": "1", "type": "complete" }));
     client.subscribe("1", TICKS, json!({})).await;
-    eventually("it runs", || toy.state().alive.load(Ordering::SeqCst) == 1).await;
+    eventually("it runs", async || toy.state().alive.load(Ordering::SeqCst) == 1).await;
     client.say(json!({ "id": "1", "type": "complete" })).await;
-    eventually("it is stopped", || toy.state().alive.load(Ordering::SeqCst) == 0).await;
+    eventually("it is stopped", async || toy.state().alive.load(Ordering::SeqCst) == 0).await;
     client.say(json!({ "id": "1", "type": "complete" })).await;
     client.subscribe("1", TICKS, json!({})).await;
     client.subscribe("1", TICKS, json!({})).await;
     assert_eq!(client.closed().await, (4409, "Subscriber for 1 already exists".to_owned()));
-    eventually("what ran on the socket is stopped", || toy.state().alive.load(Ordering::SeqCst) == 0).await;
+    eventually("what ran on the socket is stopped", async || toy.state().alive.load(Ordering::SeqCst) == 0).await;
 }
 
 #[tokio::test]
@@ -230,7 +247,7 @@ async fn both_ends_ping_and_a_silent_one_is_dropped() {
     }
     assert_eq!(transport.open_sockets(), 1);
     // from here on the client is not asked any more, so nothing answers
-    eventually("the dead socket is dropped", || transport.open_sockets() == 0).await;
+    eventually("the dead socket is dropped", async || transport.open_sockets() == 0).await;
 }
 
 #[tokio::test]
@@ -311,7 +328,7 @@ async fn rights_take_effect_on_the_next_delivery() {
     let (toy, _, address) = server().await;
     let mut client = SocketClient::signed_in(address, "alice").await;
     client.subscribe("1", TICKS, json!({})).await;
-    eventually("it runs", || toy.state().executed.load(Ordering::SeqCst) == 1).await;
+    eventually("it runs", async || toy.state().executed.load(Ordering::SeqCst) == 1).await;
     toy.tick("a", "");
     assert_eq!(client.json().await["payload"]["data"]["ticks"]["role"], "manager");
     toy.change_role("alice", Role::Support);
@@ -338,7 +355,7 @@ async fn a_stopping_server_sends_its_sockets_away_to_come_back() {
         client.subscribe("1", TICKS, json!({})).await;
         clients.push(client);
     }
-    eventually("they run", || toy.state().alive.load(Ordering::SeqCst) == 1).await;
+    eventually("they run", async || toy.state().alive.load(Ordering::SeqCst) == 1).await;
     let stopped = tokio::spawn(async move { transport.stop().await });
     for client in &mut clients {
         assert_eq!(client.closed().await.0, 1012);

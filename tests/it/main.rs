@@ -1,10 +1,27 @@
 //! The one integration binary: one module per noun, behaviour through real connections to a real
 //! PostgreSQL, a fresh database per test.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test that panics has said what is wrong"
+)]
+
 mod support;
 
 mod clients;
 mod database;
+mod embedded;
+mod events;
+mod files;
 mod graphql_fanout;
 mod graphql_http;
 mod graphql_socket;
+mod jobs;
+mod mail;
+mod outbound;
+mod reactors;
+mod rest;

@@ -8,7 +8,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use kontor::db::{self, Connector, Db, connect_plain};
+use kontor::db::{self, Connector, Db, connect_plain, embedded};
 use tokio::sync::OnceCell;
 
 /// All test databases share the two roles.
@@ -83,8 +83,35 @@ fn cluster() -> &'static str {
     URL.get_or_init(|| std::env::var("KONTOR_TEST_DATABASE_URL").unwrap_or_else(|_| start_own_cluster()))
 }
 
+/// Starts a cluster that lives as long as this process: the kernel stops it when we end.
 fn start_own_cluster() -> String {
-    unimplemented!("set KONTOR_TEST_DATABASE_URL")
+    remove_folders_of_the_dead();
+    let start = async {
+        let folder = std::env::temp_dir().join(format!("kontor-test-{}", std::process::id()));
+        let mut config = embedded::Config::new(folder);
+        // Tests commit a lot and lose nothing that matters.
+        for (name, value) in [("fsync", "off"), ("synchronous_commit", "off"), ("max_connections", "400")] {
+            config.settings.push((name.to_owned(), value.to_owned()));
+        }
+        let cluster = embedded::Embedded::start(config).await.expect("PostgreSQL starts");
+        let url = cluster.url();
+        std::mem::forget(cluster);
+        url
+    };
+    // its supervisor is a thread of its own and outlives the runtime
+    std::thread::spawn(|| tokio::runtime::Runtime::new().expect("a runtime").block_on(start)).join().expect("started")
+}
+
+/// A test process cannot clean up after its own end: the next one does.
+fn remove_folders_of_the_dead() {
+    for entry in std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.strip_prefix("kontor-test-")) else { continue };
+        let gone = |pid: &str| !std::path::Path::new("/proc").join(pid).exists();
+        if pid.bytes().all(|b| b.is_ascii_digit()) && gone(pid) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 pub fn install_crypto() {

@@ -1,18 +1,23 @@
 //! What tests need: a database of their own, a running server, clients.
 
 pub mod database;
+pub mod folder;
+pub mod s3;
+pub mod server;
+pub mod smtp;
 pub mod socket_client;
+pub mod sql;
 pub mod toy;
 
 use std::time::Duration;
 
-/// Waits until a condition holds that nothing announces; fails after 20 s.
-pub async fn eventually(what: &str, holds: impl Fn() -> bool) {
-    for _ in 0..4_000 {
-        if holds() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
+use tokio::time::{Instant, sleep};
+
+/// Waits until it holds; fails after twenty seconds, saying what did not come about.
+pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !holds().await {
+        assert!(Instant::now() < deadline, "did not come about: {what}");
+        sleep(Duration::from_millis(5)).await;
     }
-    panic!("in vain waited for: {what}");
 }

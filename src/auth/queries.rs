@@ -1,0 +1,366 @@
+//! All SQL of sessions, of the sign-in throttle, and of finding out who calls.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    prelude::*,
+    sql_types::{Binary, Timestamptz},
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use super::{
+    Role, secret,
+    session::{NewSession, SessionKind},
+};
+use crate::{
+    base::{
+        Result,
+        ids::{SessionId, TokenId, UserId, WorkspaceId},
+    },
+    db::schema::{members, session_secrets, sessions, sign_in_failures, tokens},
+};
+
+#[derive(Queryable)]
+pub struct ResolvedSession {
+    pub id: SessionId,
+    pub workspace_id: WorkspaceId,
+    pub user_id: UserId,
+    pub kind: String,
+    pub last_used_at: DateTime<Utc>,
+    pub role: Role,
+}
+
+pub async fn session_by_secret(
+    connection: &mut AsyncPgConnection,
+    hash: &secret::Hash,
+    now: DateTime<Utc>,
+) -> Result<Option<ResolvedSession>> {
+    Ok(session_secrets::table
+        .inner_join(sessions::table)
+        .inner_join(
+            members::table.on(members::workspace_id
+                .eq(sessions::workspace_id)
+                .and(members::user_id.eq(sessions::user_id))
+                .and(members::status.eq("active"))),
+        )
+        .filter(session_secrets::hash.eq(hash.as_bytes()))
+        .filter(session_secrets::kind.eq("access"))
+        .filter(session_secrets::expires_at.gt(now))
+        .filter(sessions::ended_at.is_null())
+        .select((
+            sessions::id,
+            sessions::workspace_id,
+            sessions::user_id,
+            sessions::kind,
+            sessions::last_used_at,
+            members::role,
+        ))
+        .first(connection)
+        .await
+        .optional()?)
+}
+
+/// Notes the use; a cookie's life begins anew with it.
+pub async fn touch_session(
+    connection: &mut AsyncPgConnection,
+    session: SessionId,
+    hash: &secret::Hash,
+    now: DateTime<Utc>,
+    until: Option<DateTime<Utc>>,
+) -> Result<()> {
+    diesel::update(sessions::table.find(session)).set(sessions::last_used_at.eq(now)).execute(connection).await?;
+    if let Some(until) = until {
+        diesel::update(session_secrets::table.find(hash.as_bytes()))
+            .set(session_secrets::expires_at.eq(until))
+            .execute(connection)
+            .await?;
+    }
+    Ok(())
+}
+
+#[derive(Queryable)]
+pub struct ResolvedToken {
+    pub id: TokenId,
+    pub workspace_id: WorkspaceId,
+    pub user_id: UserId,
+    pub scopes: Vec<String>,
+    pub last_used_at: Option<DateTime<Utc>>,
+    pub role: Role,
+}
+
+pub async fn token_by_hash(
+    connection: &mut AsyncPgConnection,
+    hash: &secret::Hash,
+    now: DateTime<Utc>,
+) -> Result<Option<ResolvedToken>> {
+    Ok(tokens::table
+        .inner_join(
+            members::table.on(members::workspace_id
+                .eq(tokens::workspace_id)
+                .and(members::user_id.eq(tokens::user_id))
+                .and(members::status.eq("active"))),
+        )
+        .filter(tokens::hash.eq(hash.as_bytes()))
+        .filter(tokens::revoked_at.is_null())
+        .filter(tokens::expires_at.is_null().or(tokens::expires_at.gt(now)))
+        .select((
+            tokens::id,
+            tokens::workspace_id,
+            tokens::user_id,
+            tokens::scopes,
+            tokens::last_used_at,
+            members::role,
+        ))
+        .first(connection)
+        .await
+        .optional()?)
+}
+
+/// The role that an open session still has in its workspace.
+pub async fn role_of_session(
+    connection: &mut AsyncPgConnection,
+    session: SessionId,
+    workspace: WorkspaceId,
+) -> Result<Option<Role>> {
+    Ok(sessions::table
+        .inner_join(
+            members::table.on(members::workspace_id
+                .eq(sessions::workspace_id)
+                .and(members::user_id.eq(sessions::user_id))
+                .and(members::status.eq("active"))),
+        )
+        .filter(sessions::id.eq(session))
+        .filter(sessions::workspace_id.eq(workspace))
+        .filter(sessions::ended_at.is_null())
+        .select(members::role)
+        .first(connection)
+        .await
+        .optional()?)
+}
+
+/// The role that a token's user still has.
+pub async fn role_of_token(
+    connection: &mut AsyncPgConnection,
+    token: TokenId,
+    now: DateTime<Utc>,
+) -> Result<Option<Role>> {
+    Ok(tokens::table
+        .inner_join(
+            members::table.on(members::workspace_id
+                .eq(tokens::workspace_id)
+                .and(members::user_id.eq(tokens::user_id))
+                .and(members::status.eq("active"))),
+        )
+        .filter(tokens::id.eq(token))
+        .filter(tokens::revoked_at.is_null())
+        .filter(tokens::expires_at.is_null().or(tokens::expires_at.gt(now)))
+        .select(members::role)
+        .first(connection)
+        .await
+        .optional()?)
+}
+
+pub async fn touch_token(connection: &mut AsyncPgConnection, token: TokenId, now: DateTime<Utc>) -> Result<()> {
+    diesel::update(tokens::table.find(token)).set(tokens::last_used_at.eq(now)).execute(connection).await?;
+    Ok(())
+}
+
+pub async fn insert_session(
+    connection: &mut AsyncPgConnection,
+    id: SessionId,
+    now: DateTime<Utc>,
+    new: NewSession,
+) -> Result<()> {
+    diesel::insert_into(sessions::table)
+        .values((
+            sessions::id.eq(id),
+            sessions::workspace_id.eq(new.workspace),
+            sessions::user_id.eq(new.user),
+            sessions::kind.eq(new.kind),
+            sessions::user_agent.eq(new.user_agent),
+            sessions::address.eq(new.address),
+            sessions::created_at.eq(now),
+            sessions::last_used_at.eq(now),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub async fn insert_secret(
+    connection: &mut AsyncPgConnection,
+    session: SessionId,
+    hash: &secret::Hash,
+    kind: &'static str,
+    expires_at: DateTime<Utc>,
+) -> Result<()> {
+    diesel::insert_into(session_secrets::table)
+        .values((
+            session_secrets::hash.eq(hash.as_bytes()),
+            session_secrets::session_id.eq(session),
+            session_secrets::kind.eq(kind),
+            session_secrets::expires_at.eq(expires_at),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+#[derive(Queryable)]
+pub struct RefreshSecret {
+    pub session_id: SessionId,
+    pub expires_at: DateTime<Utc>,
+    pub spent_at: Option<DateTime<Utc>>,
+    pub ended_at: Option<DateTime<Utc>>,
+}
+
+pub async fn lock_refresh_secret(
+    connection: &mut AsyncPgConnection,
+    hash: &secret::Hash,
+) -> Result<Option<RefreshSecret>> {
+    Ok(session_secrets::table
+        .inner_join(sessions::table)
+        .filter(session_secrets::hash.eq(hash.as_bytes()))
+        .filter(session_secrets::kind.eq("refresh"))
+        .select((
+            session_secrets::session_id,
+            session_secrets::expires_at,
+            session_secrets::spent_at,
+            sessions::ended_at,
+        ))
+        .for_update()
+        .first(connection)
+        .await
+        .optional()?)
+}
+
+pub async fn spend_secret(connection: &mut AsyncPgConnection, hash: &secret::Hash, now: DateTime<Utc>) -> Result<()> {
+    diesel::update(session_secrets::table.find(hash.as_bytes()))
+        .set(session_secrets::spent_at.eq(now))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Lets the session's present access tokens live no longer than until then.
+pub async fn shorten_access(
+    connection: &mut AsyncPgConnection,
+    session: SessionId,
+    until: DateTime<Utc>,
+) -> Result<()> {
+    diesel::update(
+        session_secrets::table
+            .filter(session_secrets::session_id.eq(session))
+            .filter(session_secrets::kind.eq("access"))
+            .filter(session_secrets::expires_at.gt(until)),
+    )
+    .set(session_secrets::expires_at.eq(until))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub async fn end_session(connection: &mut AsyncPgConnection, session: SessionId, now: DateTime<Utc>) -> Result<()> {
+    diesel::update(sessions::table.find(session).filter(sessions::ended_at.is_null()))
+        .set(sessions::ended_at.eq(now))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub async fn end_sessions(
+    connection: &mut AsyncPgConnection,
+    user: UserId,
+    workspace: Option<WorkspaceId>,
+    except: Option<SessionId>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let mut ending = diesel::update(sessions::table)
+        .set(sessions::ended_at.eq(now))
+        .filter(sessions::user_id.eq(user))
+        .filter(sessions::ended_at.is_null())
+        .into_boxed();
+    if let Some(workspace) = workspace {
+        ending = ending.filter(sessions::workspace_id.eq(workspace));
+    }
+    if let Some(except) = except {
+        ending = ending.filter(sessions::id.ne(except));
+    }
+    ending.execute(connection).await?;
+    Ok(())
+}
+
+pub async fn rebind_session(
+    connection: &mut AsyncPgConnection,
+    session: SessionId,
+    workspace: WorkspaceId,
+) -> Result<()> {
+    diesel::update(sessions::table.find(session)).set(sessions::workspace_id.eq(workspace)).execute(connection).await?;
+    Ok(())
+}
+
+/// A session as its owner sees it.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = sessions)]
+pub struct SessionRow {
+    pub id: SessionId,
+    pub kind: SessionKind,
+    pub user_agent: Option<String>,
+    pub address: Option<String>,
+    pub created_at: DateTime<Utc>,
+    pub last_used_at: DateTime<Utc>,
+}
+
+pub async fn open_sessions(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    user: UserId,
+) -> Result<Vec<SessionRow>> {
+    Ok(sessions::table
+        .filter(sessions::workspace_id.eq(workspace))
+        .filter(sessions::user_id.eq(user))
+        .filter(sessions::ended_at.is_null())
+        .order(sessions::last_used_at.desc())
+        .limit(200)
+        .select(SessionRow::as_select())
+        .load(connection)
+        .await?)
+}
+
+/// Subject, failures and end of window, of those whose window is still open.
+pub async fn failures(
+    connection: &mut AsyncPgConnection,
+    subjects: &[&[u8]],
+    now: DateTime<Utc>,
+) -> Result<Vec<(Vec<u8>, i32, DateTime<Utc>)>> {
+    Ok(sign_in_failures::table
+        .filter(sign_in_failures::subject.eq_any(subjects))
+        .filter(sign_in_failures::window_ends_at.gt(now))
+        .load(connection)
+        .await?)
+}
+
+/// Counts one failure; a window that has ended begins anew.
+pub async fn count_failure(
+    connection: &mut AsyncPgConnection,
+    subject: &[u8],
+    now: DateTime<Utc>,
+    window_ends_at: DateTime<Utc>,
+) -> Result<()> {
+    diesel::sql_query(
+        "INSERT INTO sign_in_failures AS kept (subject, failures, window_ends_at) VALUES ($1, 1, $2)
+         ON CONFLICT (subject) DO UPDATE SET
+             failures = CASE WHEN kept.window_ends_at > $3 THEN kept.failures + 1 ELSE 1 END,
+             window_ends_at = CASE WHEN kept.window_ends_at > $3 THEN kept.window_ends_at ELSE $2 END",
+    )
+    .bind::<Binary, _>(subject)
+    .bind::<Timestamptz, _>(window_ends_at)
+    .bind::<Timestamptz, _>(now)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub async fn forget_failures(connection: &mut AsyncPgConnection, subject: &[u8]) -> Result<()> {
+    diesel::delete(sign_in_failures::table.find(subject)).execute(connection).await?;
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! Sessions: a signed-in browser (one cookie) or client (an access and a refresh token). Refresh
+//! tokens rotate: each works once, and a spent one that comes back later ends the session, for
+//! then two parties hold it.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Config, queries, secret};
+use crate::{
+    base::{
+        Error, Result,
+        ids::{SessionId, UserId, WorkspaceId},
+    },
+    db::Tx,
+    text_enum,
+};
+
+text_enum! {
+    /// A browser with a cookie, or a client with tokens.
+    #[derive(async_graphql::Enum)]
+    #[graphql(name = "SessionKind")]
+    pub enum SessionKind {
+        Cookie = "cookie",
+        Tokens = "tokens",
+    }
+}
+
+/// Two requests of one client may race to refresh; this late a spent token is theft.
+const REUSE_GRACE: TimeDelta = TimeDelta::seconds(30);
+/// How long the access token before a refresh still works, for requests under way.
+const OLD_ACCESS: TimeDelta = TimeDelta::seconds(60);
+
+/// A session to be started.
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    pub workspace: WorkspaceId,
+    pub user: UserId,
+    pub kind: SessionKind,
+    pub user_agent: Option<String>,
+    pub address: Option<String>,
+}
+
+/// A started or refreshed session with the secrets to hand to the client.
+#[derive(Debug)]
+pub struct Started {
+    pub session: SessionId,
+    /// The cookie's value or the access token.
+    pub access: secret::Fresh,
+    /// Only of a token session.
+    pub refresh: Option<secret::Fresh>,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Starts a session in a system transaction.
+pub async fn start(tx: &mut Tx, now: DateTime<Utc>, config: &Config, new: NewSession) -> Result<Started> {
+    let session = SessionId::new();
+    let kind = new.kind;
+    queries::insert_session(tx.connection(), session, now, new).await?;
+    add_secrets(tx, now, config, session, kind).await
+}
+
+/// Trades a refresh token for fresh tokens. The refusal must be committed too: it may have ended
+/// the session. Hence the nested result: outer for faults, inner for the answer.
+pub async fn rotate(tx: &mut Tx, now: DateTime<Utc>, config: &Config, refresh: &str) -> Result<Result<Started>> {
+    let refused = || Ok(Err(Error::Unauthenticated("This refresh token is not valid; sign in again".into())));
+    let hash = secret::Hash::of(refresh);
+    let Some(found) = queries::lock_refresh_secret(tx.connection(), &hash).await? else { return refused() };
+    match found.spent_at {
+        Some(spent) if now - spent > REUSE_GRACE => {
+            tracing::warn!(session = %found.session_id, "a spent refresh token came back: ending its session");
+            queries::end_session(tx.connection(), found.session_id, now).await?;
+            return refused();
+        }
+        Some(_) => return refused(),
+        None if found.ended_at.is_some() || found.expires_at <= now => return refused(),
+        None => {}
+    }
+    queries::spend_secret(tx.connection(), &hash, now).await?;
+    queries::shorten_access(tx.connection(), found.session_id, now + OLD_ACCESS).await?;
+    add_secrets(tx, now, config, found.session_id, SessionKind::Tokens).await.map(Ok)
+}
+
+/// Ends one session; its secrets stop working.
+pub async fn end(tx: &mut Tx, now: DateTime<Utc>, session: SessionId) -> Result<()> {
+    queries::end_session(tx.connection(), session, now).await
+}
+
+/// Ends all sessions of a person, in one workspace or in all, but the one they are using.
+pub async fn end_all(
+    tx: &mut Tx,
+    now: DateTime<Utc>,
+    user: UserId,
+    workspace: Option<WorkspaceId>,
+    except: Option<SessionId>,
+) -> Result<()> {
+    queries::end_sessions(tx.connection(), user, workspace, except, now).await
+}
+
+/// Moves a session to another workspace of its user.
+pub async fn rebind(tx: &mut Tx, session: SessionId, workspace: WorkspaceId) -> Result<()> {
+    queries::rebind_session(tx.connection(), session, workspace).await
+}
+
+/// One open session, for the list that its owner sees.
+pub use queries::SessionRow;
+
+/// The open sessions of a person in a workspace, the last used first.
+pub async fn open_of(tx: &mut Tx, workspace: WorkspaceId, user: UserId) -> Result<Vec<SessionRow>> {
+    queries::open_sessions(tx.connection(), workspace, user).await
+}
+
+async fn add_secrets(
+    tx: &mut Tx,
+    now: DateTime<Utc>,
+    config: &Config,
+    session: SessionId,
+    kind: SessionKind,
+) -> Result<Started> {
+    let (access_kind, lifetime) = match kind {
+        SessionKind::Cookie => (secret::Kind::Cookie, config.cookie()),
+        SessionKind::Tokens => (secret::Kind::Access, config.access()),
+    };
+    let access = secret::Fresh::new(access_kind);
+    let expires_at = now + lifetime;
+    queries::insert_secret(tx.connection(), session, &access.hash, "access", expires_at).await?;
+    let refresh = match kind {
+        SessionKind::Cookie => None,
+        SessionKind::Tokens => {
+            let refresh = secret::Fresh::new(secret::Kind::Refresh);
+            let until = now + config.refresh();
+            queries::insert_secret(tx.connection(), session, &refresh.hash, "refresh", until).await?;
+            Some(refresh)
+        }
+    };
+    Ok(Started { session, access, refresh, expires_at })
+}

@@ -1,0 +1,98 @@
+//! `kontor doctor`: looks at the parts of an installation one by one and says, for each that is
+//! not well, how to mend it. Changes nothing.
+
+use std::{net::TcpListener, process::ExitCode, time::Duration};
+
+use super::database::Database;
+use crate::{
+    base::{Error, Result},
+    config::Config,
+    db::{Connector, Db, migrate},
+};
+
+/// What was found about one part.
+struct Finding {
+    part: &'static str,
+    /// `Err` says how to mend it.
+    state: Result<String, String>,
+}
+
+#[expect(clippy::print_stdout, reason = "the output of the command")]
+pub async fn run(config: Config) -> Result<ExitCode> {
+    let mut findings = vec![data_folder(&config), address(&config)];
+    findings.extend(database(&config).await);
+    let mut ill = 0;
+    for Finding { part, state } in &findings {
+        match state {
+            Ok(text) => println!("ok    {part}: {text}"),
+            Err(text) => {
+                ill += 1;
+                println!("ILL   {part}: {text}");
+            }
+        }
+    }
+    println!("{}", if ill == 0 { "all is well".to_owned() } else { format!("{ill} to mend") });
+    Ok(if ill == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn data_folder(config: &Config) -> Finding {
+    let folder = &config.data_dir;
+    let probe = folder.join(".doctor");
+    let state = std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(&probe, b"ok"))
+        .and_then(|()| std::fs::remove_file(&probe))
+        .map(|()| format!("{} can be written", folder.display()))
+        .map_err(|error| {
+            format!("{} cannot be written ({error}); change its owner or set --data-dir", folder.display())
+        });
+    Finding { part: "data folder", state }
+}
+
+fn address(config: &Config) -> Finding {
+    let state = match TcpListener::bind(config.listen) {
+        Ok(_) => Ok(format!("{} is free", config.listen)),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            Ok(format!("{} is in use, by a running kontor or by something else", config.listen))
+        }
+        Err(error) => Err(format!("{} cannot be listened at ({error}); set --listen", config.listen)),
+    };
+    Finding { part: "address", state }
+}
+
+async fn database(config: &Config) -> Vec<Finding> {
+    let database = match Database::find(config).await {
+        Ok(database) => database,
+        Err(error) => return vec![Finding { part: "database", state: Err(error.to_string()) }],
+    };
+    let findings = look_at(&database).await;
+    let findings = findings.unwrap_or_else(|error| vec![Finding { part: "database", state: Err(error.to_string()) }]);
+    database.stop(Duration::from_secs(30)).await;
+    findings
+}
+
+async fn look_at(database: &Database) -> Result<Vec<Finding>> {
+    let connector = Connector::new(&database.config)?;
+    let owner = connector.connect_as_owner().await;
+    if let Err(error) = owner {
+        return Err(Error::Unavailable(crate::db::cannot_connect(&error).into()));
+    }
+    let place = if database.embedded.is_some() { "our own PostgreSQL answers" } else { "DATABASE_URL answers" };
+    let mut findings = vec![Finding { part: "database", state: Ok(place.to_owned()) }];
+    let pending = migrate::pending(&connector).await;
+    findings.push(Finding {
+        part: "schema",
+        state: match pending {
+            Ok(names) if names.is_empty() => Ok("is this version's".to_owned()),
+            Ok(names) => Err(format!("lacks {} migrations; run kontor migrate", names.len())),
+            Err(_) => Err("the database was never prepared; run kontor migrate".to_owned()),
+        },
+    });
+    let db = Db::open(&database.config)?;
+    let state = match db.ping().await {
+        Ok(()) => Ok("can be acted as".to_owned()),
+        Err(error) => Err(format!("{error}; docs/deployment.md has the SQL for an administrator")),
+    };
+    findings.push(Finding { part: "roles", state });
+    db.close();
+    Ok(findings)
+}

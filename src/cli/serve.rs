@@ -1,0 +1,190 @@
+//! `kontor serve` and `kontor work`: start the parts in order, say when ready, stop in order.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{database::Database, demo, instance};
+use crate::{
+    auth::{Resolver, password::Password},
+    base::{Clock, Error, Result},
+    config::Config,
+    ctx::Ctx,
+    db::{Db, embedded::State},
+    events::Events,
+    files::{self, Files},
+    mail::Mailer,
+    server::{self, Server},
+    team::registration,
+    worker,
+};
+
+/// Everything ends within this after a SIGTERM; PostgreSQL gets the last part of it.
+const END_WITHIN: Duration = Duration::from_secs(6);
+const DATABASE_ENDS_WITHIN: Duration = Duration::from_secs(3);
+
+/// The handles to the tools, over an opened database. Nothing runs yet.
+pub fn tools(config: &Config, database: &Database) -> Result<Ctx> {
+    let clock = Clock::default();
+    let db = Db::open(&database.config)?;
+    let secret = instance::secret(config)?;
+    let store = files::Store::open(&config.files, &config.data_dir)?;
+    let signer = files::Signer::new(secret.expose().as_bytes());
+    let resolver = Resolver::new(db.clone(), clock.clone(), config.auth.clone());
+    Ok(Ctx {
+        files: Files::new(db.clone(), store, signer, clock.clone(), &config.limits),
+        mail: Mailer::new(&config.mail, &config.data_dir, clock.clone())?,
+        db,
+        clock,
+        limits: Arc::new(config.limits.clone()),
+        auth: config.auth.clone(),
+        resolver,
+        public_url: config.public_url().into(),
+    })
+}
+
+/// Serves until SIGTERM or Ctrl-C.
+#[expect(clippy::print_stdout, reason = "the line that tells people and scripts that we are ready")]
+pub async fn serve(config: Config) -> Result<()> {
+    let stop = stop_signal()?;
+    // First: nothing else matters where the address is taken.
+    let listener = TcpListener::bind(config.listen).await.map_err(|error| {
+        Error::Unavailable(
+            format!("Cannot listen at {}: {error}. Set --listen to another address.", config.listen).into(),
+        )
+    })?;
+    let address = listener.local_addr().map_err(Error::internal)?;
+    let Some(started) = until_stopped(&stop, Box::pin(Parts::start(&config))).await else { return Ok(()) };
+    let parts = started?;
+    greet(&config, &parts.ctx).await?;
+    let server = Server::new(&config, parts.ctx.clone(), parts.events.clone())?;
+    println!("kontor: ready on http://{address}");
+    let served = server.run(listener, parts.stop_with(stop.clone())).await;
+    parts.end().await;
+    served
+}
+
+/// Runs jobs until SIGTERM or Ctrl-C.
+#[expect(clippy::print_stdout, reason = "the line that tells people and scripts that we are ready")]
+pub async fn work(mut config: Config) -> Result<()> {
+    config.work = true;
+    let stop = stop_signal()?;
+    let Some(started) = until_stopped(&stop, Box::pin(Parts::start(&config))).await else { return Ok(()) };
+    let parts = started?;
+    println!("kontor: working");
+    parts.stop_with(stop).cancelled().await;
+    parts.end().await;
+    Ok(())
+}
+
+/// What runs besides the server.
+struct Parts {
+    database: Database,
+    ctx: Ctx,
+    events: Events,
+    worker: Option<worker::Worker>,
+    shutdown: CancellationToken,
+}
+
+impl Parts {
+    async fn start(config: &Config) -> Result<Self> {
+        let database = Database::find(config).await?;
+        if config.migrate {
+            for name in database.prepare().await? {
+                tracing::info!(migration = %name, "ran");
+            }
+        }
+        let ctx = tools(config, &database)?;
+        let shutdown = CancellationToken::new();
+        let events = Events::start(&ctx.db, &ctx.clock, shutdown.clone());
+        server::forget_rights_on_events(&ctx, &events);
+        let worker = config.work.then(|| worker::Worker::start(config, &ctx, &events, &shutdown));
+        Ok(Self { database, ctx, events, worker, shutdown })
+    }
+
+    /// Cancelled when somebody stops us, or when our own PostgreSQL is gone for good.
+    fn stop_with(&self, stop: CancellationToken) -> CancellationToken {
+        if let Some(embedded) = &self.database.embedded {
+            let (mut states, stop) = (embedded.watch(), stop.clone());
+            tokio::spawn(async move {
+                while states.changed().await.is_ok() {
+                    // when we stop ourselves, so does it
+                    if let State::Stopped(reason) = states.borrow_and_update().clone()
+                        && !stop.is_cancelled()
+                    {
+                        tracing::error!(%reason, "the embedded PostgreSQL is gone; ending");
+                        stop.cancel();
+                    }
+                }
+            });
+        }
+        stop
+    }
+
+    async fn end(self) {
+        if let Some(worker) = self.worker {
+            worker.stop(END_WITHIN).await;
+        }
+        self.shutdown.cancel();
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.events.stopped()).await;
+        self.ctx.db.close();
+        self.database.stop(DATABASE_ENDS_WITHIN).await;
+    }
+}
+
+/// Makes the first admin, or tells how to become it.
+#[expect(clippy::print_stdout, reason = "the person who starts the server has to see it")]
+async fn greet(config: &Config, ctx: &Ctx) -> Result<()> {
+    if config.demo {
+        demo::fill(ctx).await?;
+        println!("kontor: demo: sign in as {} with the password {}", demo::EMAIL, demo::PASSWORD);
+        return Ok(());
+    }
+    if let (Some(email), Some(password)) = (&config.admin_email, &config.admin_password) {
+        let first = registration::Registration {
+            email: email.clone(),
+            password: Password::new(password.expose()),
+            full_name: config.admin_name.clone(),
+            workspace_name: config.workspace_name.clone(),
+            set_up_key: None,
+        };
+        if registration::first_admin(ctx, first).await?.is_some() {
+            tracing::info!("made the first workspace and its admin");
+        }
+        return Ok(());
+    }
+    if let Some(key) = registration::set_up_key(ctx).await? {
+        println!("kontor: nobody can sign in yet; set up the first admin at {}/?set-up={key}", ctx.public_url);
+    }
+    Ok(())
+}
+
+/// A token that SIGTERM or Ctrl-C cancels; a second one ends the process at once.
+fn stop_signal() -> Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
+    let token = stop.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if token.is_cancelled() {
+                std::process::exit(130);
+            }
+            tracing::info!("stopping");
+            token.cancel();
+        }
+    });
+    Ok(stop)
+}
+
+async fn until_stopped<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
+    stop.run_until_cancelled(work).await
+}

@@ -1,0 +1,159 @@
+//! All settings: defaults, then a TOML file, then `KONTOR_...` variables, then flags; each wins
+//! over those before it. Every tool owns the type of its own part.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use figment::{
+    Figment,
+    providers::{Env, Format, Serialized, Toml},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    auth,
+    base::{Error, Limits, Result, Secret},
+    files, mail,
+};
+
+/// Everything that can be set. See `docs/configuration.md`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The address to listen at.
+    pub listen: SocketAddr,
+    /// Our own folder: the embedded database, files, mail that was not sent.
+    pub data_dir: PathBuf,
+    /// The address under which people reach us, for links in mails; `http://<listen>` unless set.
+    pub public_url: Option<String>,
+    /// Proxies in front of us whose `X-Forwarded-For` can be believed.
+    pub trusted_proxies: usize,
+    /// A `postgresql://` URL; without one, a PostgreSQL of our own is started in the data folder.
+    pub database_url: Option<Secret<String>>,
+    /// What the two database roles' names begin with; the database's name unless set.
+    pub database_roles: Option<String>,
+    /// Connections of the requests; chores use a quarter as many besides.
+    pub database_connections: usize,
+    /// PEM certificates that the database's must be signed by.
+    pub database_ca: Option<PathBuf>,
+    /// The folder of PostgreSQL's programs, where they are not to be searched for.
+    pub postgres_bin: Option<PathBuf>,
+    /// Whether `serve` brings the database to this version's schema.
+    pub migrate: bool,
+    /// Whether `serve` also runs jobs.
+    pub work: bool,
+    /// Jobs at once, per process.
+    pub job_concurrency: usize,
+    /// Fills an empty database with an invented company.
+    pub demo: bool,
+    /// `off` lifts the limit of requests per minute.
+    pub rate_limit: RateLimit,
+    /// `text` or `json`.
+    pub log_format: LogFormat,
+    /// What to log, as `RUST_LOG` has it.
+    pub log: String,
+    /// The first admin of an empty installation.
+    pub admin_email: Option<String>,
+    pub admin_password: Option<Secret<String>>,
+    pub admin_name: String,
+    pub workspace_name: Option<String>,
+    /// Signs links; the same on every node. Kept in the data folder where it is not set.
+    pub secret: Option<Secret<String>>,
+    pub auth: auth::Config,
+    pub files: files::Config,
+    pub mail: mail::Config,
+    pub limits: Limits,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum RateLimit {
+    On,
+    Off,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            data_dir: PathBuf::from(".kontor"),
+            public_url: None,
+            trusted_proxies: 0,
+            database_url: None,
+            database_roles: None,
+            database_connections: 24,
+            database_ca: None,
+            postgres_bin: None,
+            migrate: true,
+            work: true,
+            job_concurrency: 4,
+            demo: false,
+            rate_limit: RateLimit::On,
+            log_format: LogFormat::Text,
+            log: "info".to_owned(),
+            admin_email: None,
+            admin_password: None,
+            admin_name: "Admin".to_owned(),
+            workspace_name: None,
+            secret: None,
+            auth: auth::Config::default(),
+            files: files::Config::default(),
+            mail: mail::Config::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the settings. `file` must exist where it is given; `kontor.toml` need not.
+    pub fn load(file: Option<&Path>, flags: impl Serialize) -> Result<Self> {
+        let file = match file {
+            Some(path) if !path.exists() => {
+                return Err(Error::invalid("config", format!("file {} does not exist", path.display())));
+            }
+            Some(path) => Toml::file_exact(path),
+            None if Path::new("kontor.toml").exists() => Toml::file_exact("kontor.toml"),
+            None => Toml::string(""),
+        };
+        let variables = Env::prefixed("KONTOR_").ignore(&["config", "test_database_url", "test_long"]).split("__");
+        let figment = Figment::new()
+            .merge(file)
+            .merge(Env::raw().only(&["DATABASE_URL"]))
+            .merge(variables)
+            .merge(Serialized::defaults(flags));
+        let mut config: Self =
+            figment.extract().map_err(|error| Error::invalid("configuration", format!("is wrong: {error}")))?;
+        config.check()?;
+        if config.rate_limit == RateLimit::Off {
+            config.limits.requests_per_minute = 0;
+        }
+        Ok(config)
+    }
+
+    /// Without a slash at the end.
+    pub fn public_url(&self) -> String {
+        self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.listen)).trim_end_matches('/').to_owned()
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.demo && !self.listen.ip().is_loopback() {
+            return Err(Error::invalid("demo", "has a known password, so it listens on a loopback address only"));
+        }
+        if self.admin_email.is_some() != self.admin_password.is_some() {
+            return Err(Error::invalid("admin_password", "goes with admin_email: set both or neither"));
+        }
+        if self.database_connections == 0 || self.job_concurrency == 0 {
+            return Err(Error::invalid("database_connections", "and job_concurrency must be at least 1"));
+        }
+        Ok(())
+    }
+}

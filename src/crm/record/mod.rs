@@ -1,0 +1,226 @@
+//! What all kinds of records have in common. A kind is a struct made by [`record!`](crate::record)
+//! with its field table; the operations here work for any of them.
+
+pub mod change;
+pub mod events;
+pub mod field;
+pub mod ops;
+mod queries;
+pub mod select;
+pub mod value;
+
+use chrono::{DateTime, Utc};
+use diesel_async::AsyncPgConnection;
+use std::future::Future;
+use uuid::Uuid;
+
+use crate::{
+    auth::Permission,
+    base::{
+        FieldErrors, Result,
+        ids::{UserId, WorkspaceId},
+    },
+    text_enum,
+};
+pub use field::{Field, FieldType};
+pub use value::{Raw, Value};
+
+text_enum! {
+    /// The kinds of records.
+    #[derive(async_graphql::Enum)]
+    #[graphql(name = "RecordKind")]
+    pub enum RecordKind {
+        Lead = "lead",
+        Contact = "contact",
+        Account = "account",
+        Deal = "deal",
+        Product = "product",
+        Task = "task",
+    }
+}
+
+/// A kind of record. Implemented by the `record!` macro but for [`Rules`].
+pub trait Record: Rules + Clone + Send + Sync + 'static {
+    const KIND: RecordKind;
+    /// The table's name in SQL.
+    const TABLE: &'static str;
+    const FIELDS: &'static [Field];
+
+    /// A record with nothing in it but its defaults.
+    fn empty(id: Uuid, created_by: UserId, at: DateTime<Utc>) -> Self;
+    fn meta(&self) -> Meta;
+    fn owner(&self) -> Option<UserId>;
+    fn set_owner(&mut self, owner: Option<UserId>);
+    fn get(&self, field: &Field) -> Value;
+    /// Sets a value that was checked for this very field; a null where none may be is the default.
+    fn set(&mut self, field: &Field, value: Value);
+    /// Notes one more change at this time.
+    fn advance(&mut self, at: DateTime<Utc>);
+    fn set_deleted(&mut self, at: Option<DateTime<Utc>>);
+
+    // SQL, by the macro because diesel's types differ by table
+    fn insert_row(
+        connection: &mut AsyncPgConnection,
+        workspace: WorkspaceId,
+        row: &Self,
+    ) -> impl Future<Output = Result<()>> + Send;
+    fn update_row(
+        connection: &mut AsyncPgConnection,
+        workspace: WorkspaceId,
+        row: &Self,
+    ) -> impl Future<Output = Result<()>> + Send;
+    /// The row, deleted ones too, locked for this transaction.
+    fn lock_row(
+        connection: &mut AsyncPgConnection,
+        workspace: WorkspaceId,
+        id: Uuid,
+    ) -> impl Future<Output = Result<Option<Self>>> + Send;
+    /// Live rows of these ids, in no order.
+    fn rows_by_ids(
+        connection: &mut AsyncPgConnection,
+        workspace: WorkspaceId,
+        ids: &[Uuid],
+    ) -> impl Future<Output = Result<Vec<Self>>> + Send;
+    /// Live rows by id, newest first or, backwards, oldest first, beyond the given id.
+    fn rows_by_age(
+        connection: &mut AsyncPgConnection,
+        workspace: WorkspaceId,
+        beyond: Option<Uuid>,
+        backward: bool,
+        limit: i64,
+    ) -> impl Future<Output = Result<Vec<Self>>> + Send;
+}
+
+/// What differs between kinds besides their fields.
+pub trait Rules {
+    const READ: Permission;
+    const WRITE: Permission;
+    const DELETE: Permission;
+    /// As in "Contact not found".
+    const NOUN: &'static str;
+
+    /// Rules over more than one field, on the record as it would be stored.
+    fn check_whole(&self, fields: &mut FieldErrors);
+}
+
+/// The parts of a record that are no fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meta {
+    pub id: Uuid,
+    /// 1 when created; one more with each change.
+    pub version: i32,
+    pub created_by: UserId,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+    pub deleted_at: Option<DateTime<Utc>>,
+}
+
+/// Defines a kind of record: its struct, its field table and its SQL.
+///
+/// Each line: column, type, name in GraphQL and criteria, name in REST, field type.
+#[macro_export]
+macro_rules! record {
+    (
+        $(#[$doc:meta])*
+        pub struct $name:ident in $table:ident as $kind:ident with $id:ident {
+            $($column:ident: $type:ty = $api:literal $rest:literal $field_type:expr,)+
+        }
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, diesel::Queryable, diesel::Selectable, diesel::Insertable, diesel::AsChangeset)]
+        #[diesel(table_name = $crate::db::schema::$table, treat_none_as_null = true)]
+        pub struct $name {
+            pub id: $crate::base::ids::$id,
+            pub version: i32,
+            $(pub $column: $type,)+
+            pub owner_id: Option<$crate::base::ids::UserId>,
+            pub tags: Vec<String>,
+            pub custom_fields: serde_json::Value,
+            pub created_by: $crate::base::ids::UserId,
+            pub created_at: chrono::DateTime<chrono::Utc>,
+            pub updated_at: chrono::DateTime<chrono::Utc>,
+            pub deleted_at: Option<chrono::DateTime<chrono::Utc>>,
+        }
+
+        impl $crate::crm::record::Record for $name {
+            const KIND: $crate::crm::record::RecordKind = $crate::crm::record::RecordKind::$kind;
+            const TABLE: &'static str = stringify!($table);
+            const FIELDS: &'static [$crate::crm::record::Field] = {
+                use $crate::crm::record::{Field, FieldType::*};
+                &[
+                    $(Field { name: $api, column: stringify!($column), rest: $rest, field_type: $field_type },)+
+                    Field { name: "ownerId", column: "owner_id", rest: "assigned_to", field_type: User },
+                    Field { name: "tags", column: "tags", rest: "tags", field_type: Tags },
+                    Field { name: "customFields", column: "custom_fields", rest: "custom_fields", field_type: Json },
+                ]
+            };
+
+            fn empty(id: uuid::Uuid, created_by: $crate::base::ids::UserId, at: chrono::DateTime<chrono::Utc>) -> Self {
+                Self {
+                    id: id.into(),
+                    version: 1,
+                    $($column: $crate::crm::record::value::Stored::initial(),)+
+                    owner_id: None,
+                    tags: Vec::new(),
+                    custom_fields: serde_json::json!({}),
+                    created_by,
+                    created_at: at,
+                    updated_at: at,
+                    deleted_at: None,
+                }
+            }
+
+            fn meta(&self) -> $crate::crm::record::Meta {
+                $crate::crm::record::Meta {
+                    id: self.id.0,
+                    version: self.version,
+                    created_by: self.created_by,
+                    created_at: self.created_at,
+                    updated_at: self.updated_at,
+                    deleted_at: self.deleted_at,
+                }
+            }
+
+            fn owner(&self) -> Option<$crate::base::ids::UserId> {
+                self.owner_id
+            }
+
+            fn set_owner(&mut self, owner: Option<$crate::base::ids::UserId>) {
+                self.owner_id = owner;
+            }
+
+            fn get(&self, field: &$crate::crm::record::Field) -> $crate::crm::record::Value {
+                use $crate::crm::record::value::Stored;
+                match field.column {
+                    $(stringify!($column) => self.$column.to_value(),)+
+                    "owner_id" => self.owner_id.to_value(),
+                    "tags" => self.tags.to_value(),
+                    "custom_fields" => self.custom_fields.to_value(),
+                    _ => $crate::crm::record::Value::Null,
+                }
+            }
+
+            fn set(&mut self, field: &$crate::crm::record::Field, value: $crate::crm::record::Value) {
+                use $crate::crm::record::value::Stored;
+                match field.column {
+                    $(stringify!($column) => self.$column = Stored::from_value(value),)+
+                    "owner_id" => self.owner_id = Stored::from_value(value),
+                    "tags" => self.tags = Stored::from_value(value),
+                    "custom_fields" => self.custom_fields = Stored::from_value(value),
+                    _ => {}
+                }
+            }
+
+            fn advance(&mut self, at: chrono::DateTime<chrono::Utc>) {
+                self.version += 1;
+                self.updated_at = at;
+            }
+
+            fn set_deleted(&mut self, at: Option<chrono::DateTime<chrono::Utc>>) {
+                self.deleted_at = at;
+            }
+
+            $crate::record_queries!($name, $table);
+        }
+    };
+}

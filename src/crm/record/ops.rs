@@ -1,0 +1,228 @@
+//! The verbs of all records: create, update, delete, restore, get. Each is one transaction with
+//! its history and its event.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, json};
+use uuid::Uuid;
+
+use super::{
+    Field, Raw, Record, Value,
+    change::{self, Difference, Patch},
+    events::{self, ChangeAction},
+    queries,
+};
+use crate::{
+    auth::{Caller, Grant, Permission},
+    base::{Error, FieldErrors, Result},
+    ctx::Ctx,
+    db::Tx,
+    team::{audit, repeat},
+};
+
+/// Raw input by field, as a face collects it.
+pub type Input<'a> = Vec<(&'static Field, Raw<'a>)>;
+
+/// Creates a record. Without an owner in the input it has none, unless the kind's face says so.
+pub async fn create<R: Record>(ctx: &Ctx, caller: &Caller, input: Input<'_>) -> Result<R> {
+    create_with::<R>(ctx, caller, &[], input).await
+}
+
+/// Creates a record of which these fields, by name, must not be empty.
+pub async fn create_with<R: Record>(
+    ctx: &Ctx,
+    caller: &Caller,
+    required: &[&'static str],
+    input: Input<'_>,
+) -> Result<R> {
+    caller.require(R::WRITE)?;
+    let patch = Patch::check_complete(required, input).map_err(Error::Invalid)?;
+    let mut record = R::empty(Uuid::now_v7(), caller.user, ctx.clock.now());
+    patch.apply(&mut record);
+    check_whole(&record)?;
+    may_assign(caller, &patch, None, record.owner())?;
+    let mut tx = ctx.db.begin(caller).await?;
+    if let Some(first) = repeated::<R>(ctx, &mut tx, caller).await? {
+        return Ok(first);
+    }
+    require_live_links(&mut tx, caller, None, &record).await?;
+    R::insert_row(tx.connection(), caller.workspace, &record).await?;
+    let event = events::changed(R::KIND, ChangeAction::Created, vec![record.meta().id], &[]);
+    ctx.emit(&mut tx, caller, &[event]).await?;
+    keep_outcome(&mut tx, caller, &record).await?;
+    tx.commit().await?;
+    Ok(record)
+}
+
+/// Changes a record's fields. An update that changes nothing writes nothing. With an expected
+/// version it is refused where one of the fields has changed since.
+pub async fn update<R: Record>(
+    ctx: &Ctx,
+    caller: &Caller,
+    id: Uuid,
+    expected: Option<i32>,
+    input: Input<'_>,
+) -> Result<R> {
+    caller.require(R::WRITE)?;
+    let patch = Patch::check(input).map_err(Error::Invalid)?;
+    let mut tx = ctx.db.begin(caller).await?;
+    if let Some(first) = repeated::<R>(ctx, &mut tx, caller).await? {
+        return Ok(first);
+    }
+    let before = live::<R>(R::lock_row(tx.connection(), caller.workspace, id).await?)?;
+    change::refuse_stale(&mut tx, caller, &before, expected, &patch).await?;
+    let mut after = before.clone();
+    patch.apply(&mut after);
+    check_whole(&after)?;
+    may_assign(caller, &patch, before.owner(), after.owner())?;
+    let difference = Difference::between(&before, &after);
+    if difference.fields.is_empty() {
+        keep_outcome(&mut tx, caller, &before).await?;
+        tx.commit().await?;
+        return Ok(before);
+    }
+    require_live_links(&mut tx, caller, Some(&before), &after).await?;
+    after.advance(ctx.clock.now());
+    R::update_row(tx.connection(), caller.workspace, &after).await?;
+    let names = difference.names();
+    change::record_in(ctx, &mut tx, caller, &after, difference.before, difference.after).await?;
+    let event = events::changed(R::KIND, ChangeAction::Updated, vec![id], &names);
+    ctx.emit(&mut tx, caller, &[event]).await?;
+    keep_outcome(&mut tx, caller, &after).await?;
+    tx.commit().await?;
+    Ok(after)
+}
+
+/// Deletes a record softly: it can be restored for 30 days.
+pub async fn delete<R: Record>(ctx: &Ctx, caller: &Caller, id: Uuid, expected: Option<i32>) -> Result<R> {
+    caller.require(R::DELETE)?;
+    let mut tx = ctx.db.begin(caller).await?;
+    if let Some(first) = repeated::<R>(ctx, &mut tx, caller).await? {
+        return Ok(first);
+    }
+    let mut record = live::<R>(R::lock_row(tx.connection(), caller.workspace, id).await?)?;
+    caller.require_for(R::DELETE, record.owner())?;
+    if expected.is_some_and(|expected| expected != record.meta().version) {
+        return Err(Error::conflict("Somebody has changed this record since you read it"));
+    }
+    let now = ctx.clock.now();
+    record.set_deleted(Some(now));
+    finish_deletion(ctx, &mut tx, caller, &mut record, ChangeAction::Deleted).await?;
+    let entry = audit::Entry::new("record.deleted", R::KIND.as_str(), id);
+    audit::record_in(ctx, &mut tx, caller, entry).await?;
+    keep_outcome(&mut tx, caller, &record).await?;
+    tx.commit().await?;
+    Ok(record)
+}
+
+/// Takes a deletion back. Refused where a live record has taken a value that must be unique.
+pub async fn restore<R: Record>(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<R> {
+    caller.require(R::DELETE)?;
+    let mut tx = ctx.db.begin(caller).await?;
+    let found = R::lock_row(tx.connection(), caller.workspace, id).await?;
+    let mut record = found.ok_or(Error::NotFound(R::NOUN))?;
+    caller.require_for(R::DELETE, record.owner())?;
+    if record.meta().deleted_at.is_none() {
+        return Ok(record);
+    }
+    record.set_deleted(None);
+    finish_deletion(ctx, &mut tx, caller, &mut record, ChangeAction::Restored).await?;
+    tx.commit().await?;
+    Ok(record)
+}
+
+/// One live record, or `NotFound`.
+pub async fn get<R: Record>(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<R> {
+    let found = by_ids::<R>(ctx, caller, &[id]).await?;
+    found.into_iter().next().ok_or(Error::NotFound(R::NOUN))
+}
+
+/// The live ones of these records, in no order; what does not exist is left out.
+pub async fn by_ids<R: Record>(ctx: &Ctx, caller: &Caller, ids: &[Uuid]) -> Result<Vec<R>> {
+    caller.require(R::READ)?;
+    let mut tx = ctx.db.read(caller).await?;
+    R::rows_by_ids(tx.connection(), caller.workspace, ids).await
+}
+
+/// Which of the records that this field links to are live. Needs no right to read those: it only
+/// tells whether a link that the caller sees leads somewhere.
+pub async fn live_links(ctx: &Ctx, caller: &Caller, field: &Field, ids: &[Uuid]) -> Result<HashSet<Uuid>> {
+    let Some(table) = field.links_to() else { return Ok(HashSet::new()) };
+    let mut tx = ctx.db.read(caller).await?;
+    let live = queries::live_ids(tx.connection(), table, caller.workspace, ids).await?;
+    Ok(live.into_iter().collect())
+}
+
+/// A new link must lead to a live record; the database only knows that there is one.
+async fn require_live_links<R: Record>(tx: &mut Tx, caller: &Caller, before: Option<&R>, after: &R) -> Result<()> {
+    for field in R::FIELDS {
+        let (Some(table), Value::Id(id)) = (field.links_to(), after.get(field)) else { continue };
+        if before.is_some_and(|before| before.get(field) == Value::Id(id)) {
+            continue;
+        }
+        if queries::live_ids(tx.connection(), table, caller.workspace, &[id]).await?.is_empty() {
+            return Err(Error::invalid(field.name, "is not an account of this workspace"));
+        }
+    }
+    Ok(())
+}
+
+async fn finish_deletion<R: Record>(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    caller: &Caller,
+    record: &mut R,
+    action: ChangeAction,
+) -> Result<()> {
+    record.advance(ctx.clock.now());
+    R::update_row(tx.connection(), caller.workspace, record).await?;
+    let deleted = |deleted: bool| Map::from_iter([("deleted".to_owned(), json!(deleted))]);
+    let is_deleted = action == ChangeAction::Deleted;
+    change::record_in(ctx, tx, caller, record, deleted(!is_deleted), deleted(is_deleted)).await?;
+    ctx.emit(tx, caller, &[events::changed(R::KIND, action, vec![record.meta().id], &[])]).await
+}
+
+/// The record of the first request with the caller's key, as it is now.
+async fn repeated<R: Record>(ctx: &Ctx, tx: &mut Tx, caller: &Caller) -> Result<Option<R>> {
+    let Some(outcome) = repeat::claim_in(ctx, tx, caller).await? else { return Ok(None) };
+    let id = outcome.as_str().and_then(|id| id.parse().ok()).ok_or(Error::NotFound(R::NOUN))?;
+    R::lock_row(tx.connection(), caller.workspace, id).await
+}
+
+async fn keep_outcome<R: Record>(tx: &mut Tx, caller: &Caller, record: &R) -> Result<()> {
+    repeat::keep_in(tx, caller, json!(record.meta().id)).await
+}
+
+fn live<R: Record>(found: Option<R>) -> Result<R> {
+    found.filter(|record| record.meta().deleted_at.is_none()).ok_or(Error::NotFound(R::NOUN))
+}
+
+/// The kind's own rules, on the whole record.
+pub fn check_whole<R: Record>(record: &R) -> Result<()> {
+    let mut fields = FieldErrors::new();
+    record.check_whole(&mut fields);
+    fields.into_result()
+}
+
+/// Taking an unowned record, or letting go of one's own, needs no more than writing; giving one to
+/// somebody else, or taking it from them, does.
+fn may_assign(
+    caller: &Caller,
+    patch: &Patch,
+    before: Option<crate::base::ids::UserId>,
+    after: Option<crate::base::ids::UserId>,
+) -> Result<()> {
+    if !patch.sets("owner_id") || before == after || caller.grant(Permission::RecordsAssign) == Grant::All {
+        return Ok(());
+    }
+    let own = |user: Option<_>| user.is_none_or(|user| user == caller.user);
+    if own(before) && own(after) {
+        return Ok(());
+    }
+    caller.require(Permission::RecordsAssign).map(drop)
+}
+
+/// The value that a record has in a field; faces that list fields use it.
+pub fn value_of<R: Record>(record: &R, field: &Field) -> Value {
+    record.get(field)
+}

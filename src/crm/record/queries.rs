@@ -1,0 +1,363 @@
+//! SQL that is the same for all kinds: rows through diesel's types, by a macro, and the history.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    pg::Pg,
+    prelude::*,
+    query_builder::{BoxedSqlQuery, SqlQuery},
+    sql_types::{Array, BigInt, Nullable, Text},
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use super::{
+    Field, FieldType, RecordKind, Value,
+    select::{self, At, Numbered, Order},
+};
+use crate::{
+    auth::{Actor, Via},
+    base::{Error, Result, ids::WorkspaceId, page::PageRequest},
+    db::schema::record_changes,
+};
+
+/// The `Record` methods that are SQL, for one table.
+#[macro_export]
+macro_rules! record_queries {
+    ($name:ident, $table:ident) => {
+        async fn insert_row(
+            connection: &mut diesel_async::AsyncPgConnection,
+            workspace: $crate::base::ids::WorkspaceId,
+            row: &Self,
+        ) -> $crate::base::Result<()> {
+            use diesel::ExpressionMethods;
+            use $crate::db::schema::$table;
+            let insert = diesel::insert_into($table::table).values(($table::workspace_id.eq(workspace), row));
+            diesel_async::RunQueryDsl::execute(insert, connection).await?;
+            Ok(())
+        }
+
+        async fn update_row(
+            connection: &mut diesel_async::AsyncPgConnection,
+            workspace: $crate::base::ids::WorkspaceId,
+            row: &Self,
+        ) -> $crate::base::Result<()> {
+            use diesel::{ExpressionMethods, QueryDsl};
+            use $crate::db::schema::$table;
+            let rows = $table::table.filter($table::workspace_id.eq(workspace)).filter($table::id.eq(row.id));
+            diesel_async::RunQueryDsl::execute(diesel::update(rows).set(row), connection).await?;
+            Ok(())
+        }
+
+        async fn lock_row(
+            connection: &mut diesel_async::AsyncPgConnection,
+            workspace: $crate::base::ids::WorkspaceId,
+            id: uuid::Uuid,
+        ) -> $crate::base::Result<Option<Self>> {
+            use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper};
+            use $crate::db::schema::$table;
+            let row = $table::table
+                .filter($table::workspace_id.eq(workspace))
+                .filter($table::id.eq(id))
+                .select(Self::as_select())
+                .for_update();
+            Ok(diesel_async::RunQueryDsl::first(row, connection).await.optional()?)
+        }
+
+        async fn rows_by_ids(
+            connection: &mut diesel_async::AsyncPgConnection,
+            workspace: $crate::base::ids::WorkspaceId,
+            ids: &[uuid::Uuid],
+        ) -> $crate::base::Result<Vec<Self>> {
+            use diesel::{ExpressionMethods, QueryDsl, SelectableHelper};
+            use $crate::db::schema::$table;
+            let rows = $table::table
+                .filter($table::workspace_id.eq(workspace))
+                .filter($table::id.eq_any(ids))
+                .filter($table::deleted_at.is_null())
+                .select(Self::as_select());
+            Ok(diesel_async::RunQueryDsl::load(rows, connection).await?)
+        }
+
+        async fn rows_by_age(
+            connection: &mut diesel_async::AsyncPgConnection,
+            workspace: $crate::base::ids::WorkspaceId,
+            beyond: Option<uuid::Uuid>,
+            backward: bool,
+            limit: i64,
+        ) -> $crate::base::Result<Vec<Self>> {
+            use diesel::{ExpressionMethods, QueryDsl, SelectableHelper};
+            use $crate::db::schema::$table;
+            // ids only grow, so the extremes stand for "from the start"
+            let rows = $table::table
+                .filter($table::workspace_id.eq(workspace))
+                .filter($table::deleted_at.is_null())
+                .select(Self::as_select())
+                .limit(limit);
+            let rows = if backward {
+                let beyond = beyond.unwrap_or(uuid::Uuid::nil());
+                let rows = rows.filter($table::id.gt(beyond)).order(($table::workspace_id.asc(), $table::id.asc()));
+                diesel_async::RunQueryDsl::load(rows, connection).await?
+            } else {
+                let beyond = beyond.unwrap_or(uuid::Uuid::max());
+                let rows = rows.filter($table::id.lt(beyond)).order(($table::workspace_id.desc(), $table::id.desc()));
+                diesel_async::RunQueryDsl::load(rows, connection).await?
+            };
+            Ok(rows)
+        }
+    };
+}
+
+/// One row of the history about to be written.
+pub struct NewChange<'a> {
+    pub kind: RecordKind,
+    pub record: Uuid,
+    pub version: i32,
+    pub at: DateTime<Utc>,
+    pub actor: &'a Actor,
+    pub origin: Via,
+    pub before: Json,
+    pub after: Json,
+}
+
+pub async fn insert_change(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    change: NewChange<'_>,
+) -> Result<()> {
+    let actor = serde_json::to_value(change.actor).map_err(Error::internal)?;
+    diesel::insert_into(record_changes::table)
+        .values((
+            record_changes::workspace_id.eq(workspace),
+            record_changes::kind.eq(change.kind),
+            record_changes::record_id.eq(change.record),
+            record_changes::version.eq(change.version),
+            record_changes::at.eq(change.at),
+            record_changes::actor.eq(actor),
+            record_changes::origin.eq(change.origin.as_str()),
+            record_changes::before.eq(change.before),
+            record_changes::after.eq(change.after),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// The `after` of each change since a version, the oldest first.
+pub async fn changes_since(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    kind: RecordKind,
+    record: Uuid,
+    version: i32,
+) -> Result<Vec<Json>> {
+    Ok(record_changes::table
+        .filter(record_changes::workspace_id.eq(workspace))
+        .filter(record_changes::kind.eq(kind))
+        .filter(record_changes::record_id.eq(record))
+        .filter(record_changes::version.gt(version))
+        .order(record_changes::version)
+        .select(record_changes::after)
+        .load(connection)
+        .await?)
+}
+
+#[derive(QueryableByName)]
+struct FoundId {
+    #[diesel(sql_type = diesel::sql_types::Uuid)]
+    id: Uuid,
+    #[diesel(sql_type = Nullable<Text>)]
+    value: Option<String>,
+}
+
+/// Ids in order beyond a cursor, one more than the page shows. Names of tables, columns and types
+/// come from our own tables of fields; every value is bound.
+pub async fn ordered_ids(
+    connection: &mut AsyncPgConnection,
+    table: &'static str,
+    workspace: WorkspaceId,
+    pattern: Option<&str>,
+    order: Order,
+    request: &PageRequest<At>,
+) -> Result<Vec<At>> {
+    let descending = select::reads_descending(order, request);
+    let statement = match (order.field, pattern) {
+        (None, Some(_)) => {
+            let (below, above) = if descending { ("$3", "NULL") } else { ("NULL", "coalesce($3, uuid_nil())") };
+            let above = above.replace("uuid_nil()", "'00000000-0000-0000-0000-000000000000'::uuid");
+            format!(
+                "SELECT id, NULL::text AS value FROM search_record_ids('{table}', $2, {below}, {above}, $5::int) AS id \
+                 WHERE $1 IS NOT NULL AND $4::text IS NULL"
+            )
+        }
+        (field, _) => ordered_statement(table, field, descending, pattern.is_some(), request.from.as_ref()),
+    };
+    let (value, id) = request.from.as_ref().map_or((None, None), |at| (at.0.clone(), Some(at.1)));
+    let found: Vec<FoundId> = diesel::sql_query(statement)
+        .bind::<diesel::sql_types::Uuid, _>(workspace)
+        .bind::<Nullable<Text>, _>(pattern)
+        .bind::<Nullable<diesel::sql_types::Uuid>, _>(id)
+        .bind::<Nullable<Text>, _>(value)
+        .bind::<BigInt, _>(request.fetch())
+        .load(connection)
+        .await?;
+    Ok(found.into_iter().map(|found| At(found.value, found.id)).collect())
+}
+
+/// Nulls stand where the index has them: last when ascending, first when descending. A page is at
+/// most two runs of the index, the nulls and the rest, because `OR` between them would read it
+/// from its start.
+fn ordered_statement(
+    table: &str,
+    sort: Option<select::Sort>,
+    descending: bool,
+    searching: bool,
+    from: Option<&At>,
+) -> String {
+    let (way, beyond) = if descending { ("DESC", "<") } else { ("ASC", ">") };
+    let search = if searching { " AND id IN (SELECT search_record_ids('{table}', $2, NULL, NULL, NULL))" } else { "" };
+    let search = search.replace("{table}", table);
+    let base = format!("FROM {table} WHERE workspace_id = $1 AND deleted_at IS NULL{search}");
+    let Some(select::Sort { column, sql_type }) = sort else {
+        return format!(
+            "SELECT id, NULL::text AS value {base} AND ($2::text IS NULL OR true) AND $4::text IS NULL \
+             AND ($3::uuid IS NULL OR id {beyond} $3) ORDER BY workspace_id {way}, id {way} LIMIT $5"
+        );
+    };
+    let run = |part: i32, condition: &str, order: &str| {
+        format!(
+            "(SELECT {part} AS part, id, {column}::text AS value, {column} AS sorted {base} AND {condition} \
+             ORDER BY {order} LIMIT $5)"
+        )
+    };
+    let by_both = format!("workspace_id {way}, {column} {way}, id {way}");
+    let by_id = format!("workspace_id {way}, id {way}");
+    let rest_part = i32::from(descending);
+    let nulls_part = 1 - rest_part;
+    let rest_from = format!("({column}, id) {beyond} ($4::{sql_type}, $3::uuid)");
+    let nulls_from = format!("{column} IS NULL AND id {beyond} $3");
+    let (rest, nulls) = match from {
+        None => (Some(format!("{column} IS NOT NULL")), Some(format!("{column} IS NULL"))),
+        Some(At(Some(_), _)) => (Some(rest_from), (!descending).then(|| format!("{column} IS NULL"))),
+        Some(At(None, _)) => (descending.then(|| format!("{column} IS NOT NULL")), Some(nulls_from)),
+    };
+    let runs: Vec<_> = rest
+        .map(|condition| run(rest_part, &condition, &by_both))
+        .into_iter()
+        .chain(nulls.map(|condition| run(nulls_part, &condition, &by_id)))
+        .collect();
+    format!(
+        "SELECT id, value FROM ({}) AS runs WHERE ($2::text IS NULL OR true) AND ($3::uuid IS NULL OR true) \
+         AND ($4::text IS NULL OR true) ORDER BY part, sorted {way}, id {way} LIMIT $5",
+        runs.join(" UNION ALL ")
+    )
+}
+
+/// Which of these rows are live.
+pub async fn live_ids(
+    connection: &mut AsyncPgConnection,
+    table: &'static str,
+    workspace: WorkspaceId,
+    ids: &[Uuid],
+) -> Result<Vec<Uuid>> {
+    let statement = format!(
+        "SELECT id, NULL::text AS value FROM {table} WHERE workspace_id = $1 AND id = ANY($2) AND deleted_at IS NULL"
+    );
+    let found: Vec<FoundId> = diesel::sql_query(statement)
+        .bind::<diesel::sql_types::Uuid, _>(workspace)
+        .bind::<Array<diesel::sql_types::Uuid>, _>(ids)
+        .load(connection)
+        .await?;
+    Ok(found.into_iter().map(|found| found.id).collect())
+}
+
+/// Live records that match; exact.
+pub async fn count(
+    connection: &mut AsyncPgConnection,
+    table: &'static str,
+    workspace: WorkspaceId,
+    pattern: Option<&str>,
+    filters: &[(&'static Field, Value)],
+) -> Result<i64> {
+    let statement = format!("SELECT count(*) AS count {}", matching(table, pattern.is_some(), filters));
+    let counted: Counted =
+        bound(diesel::sql_query(statement).into_boxed(), workspace, pattern, filters).get_result(connection).await?;
+    Ok(counted.count)
+}
+
+/// The ids of a numbered page. The offset walks an index where the order has one.
+pub async fn numbered_ids(
+    connection: &mut AsyncPgConnection,
+    table: &'static str,
+    workspace: WorkspaceId,
+    pattern: Option<&str>,
+    wanted: &Numbered,
+) -> Result<Vec<Uuid>> {
+    let order = match wanted.sort {
+        None => "workspace_id DESC, id DESC".to_owned(),
+        Some((sort, true)) => format!("workspace_id DESC, {} DESC, id DESC", sort.column),
+        Some((sort, false)) => format!("workspace_id, {}, id", sort.column),
+    };
+    let statement = format!(
+        "SELECT id, NULL::text AS value {} ORDER BY {order} LIMIT {} OFFSET {}",
+        matching(table, pattern.is_some(), &wanted.filters),
+        wanted.limit,
+        wanted.offset()
+    );
+    let found: Vec<FoundId> =
+        bound(diesel::sql_query(statement).into_boxed(), workspace, pattern, &wanted.filters).load(connection).await?;
+    Ok(found.into_iter().map(|found| found.id).collect())
+}
+
+#[derive(QueryableByName)]
+struct Counted {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+/// `FROM ... WHERE ...` with `$1` the workspace, `$2` the pattern if there is one, then the values
+/// of the filters that are not null.
+fn matching(table: &str, searching: bool, filters: &[(&'static Field, Value)]) -> String {
+    let mut text = format!("FROM {table} WHERE workspace_id = $1 AND deleted_at IS NULL");
+    let mut next = 2;
+    if searching {
+        text.push_str(&format!(" AND id IN (SELECT search_record_ids('{table}', $2, NULL, NULL, NULL))"));
+        next += 1;
+    }
+    for (field, value) in filters {
+        let column = field.column;
+        let condition = match (value, field.field_type) {
+            (Value::Null, FieldType::Tags) => format!("{column} = '{{}}'"),
+            (Value::Null, _) => format!("{column} IS NULL"),
+            (Value::Texts(_), _) => format!("{column} @> string_to_array(${next}, chr(1))"),
+            // to the millisecond: that is how finely the faces that filter by equality print it
+            (Value::Time(_), _) => {
+                format!("date_trunc('milliseconds', {column}) = date_trunc('milliseconds', ${next}::text::timestamptz)")
+            }
+            _ => format!("{column} = ${next}::text::{}", field.sql_type()),
+        };
+        text.push_str(&format!(" AND {condition}"));
+        next += i32::from(!value.is_null());
+    }
+    text
+}
+
+fn bound<'q>(
+    query: BoxedSqlQuery<'q, Pg, SqlQuery>,
+    workspace: WorkspaceId,
+    pattern: Option<&str>,
+    filters: &[(&'static Field, Value)],
+) -> BoxedSqlQuery<'q, Pg, SqlQuery> {
+    let mut query = query.bind::<diesel::sql_types::Uuid, _>(workspace);
+    if let Some(pattern) = pattern {
+        query = query.bind::<Text, _>(pattern.to_owned());
+    }
+    for (_, value) in filters {
+        query = match value {
+            Value::Null => query,
+            Value::Texts(tags) => query.bind::<Text, _>(tags.join("\u{1}")),
+            single => query.bind::<Text, _>(single.to_text().unwrap_or_default()),
+        };
+    }
+    query
+}

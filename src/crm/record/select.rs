@@ -1,0 +1,139 @@
+//! Which records, in which order: pages by cursor for GraphQL, numbered pages with filters for
+//! REST, counts. Two steps each: ids from a narrow statement, then the rows.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Field, FieldType, Record, Value, queries};
+use crate::{
+    auth::Caller,
+    base::{
+        Error, Result,
+        page::{PageArgs, PageRequest, Slice},
+        text,
+    },
+    ctx::Ctx,
+};
+
+/// An order with an index behind it. Ties are broken by id, in the same direction.
+#[derive(Debug, Clone, Copy)]
+pub struct Order {
+    /// `None`: by age, which is by id.
+    pub field: Option<Sort>,
+    pub descending: bool,
+}
+
+/// What records are sorted by.
+#[derive(Debug, Clone, Copy)]
+pub struct Sort {
+    pub column: &'static str,
+    pub sql_type: &'static str,
+}
+
+impl Order {
+    pub const NEWEST_FIRST: Self = Self { field: None, descending: true };
+}
+
+impl Sort {
+    pub const UPDATED_AT: Self = Self { column: "updated_at", sql_type: "timestamptz" };
+
+    pub fn by(field: &Field) -> Self {
+        Self { column: field.column, sql_type: field.sql_type() }
+    }
+}
+
+/// A cursor: the sorted value as text (`None` for null, and for the order by age), and the id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct At(pub Option<String>, pub Uuid);
+
+/// A page of records and the cursor of each.
+pub type Page<R> = Slice<(At, R)>;
+
+/// Shortest fragment that the trigram index can find; shorter ones walk the newest records.
+const MOST_SEARCH: usize = 200;
+
+/// A page by cursor.
+pub async fn page<R: Record>(
+    ctx: &Ctx,
+    caller: &Caller,
+    search: Option<&str>,
+    order: Order,
+    args: PageArgs,
+) -> Result<Page<R>> {
+    caller.require(R::READ)?;
+    let request = args.parse::<At>()?;
+    let pattern = search_pattern(search)?;
+    let mut tx = ctx.db.read(caller).await?;
+    let connection = tx.connection();
+    if let (None, None, true) = (&pattern, order.field, order.descending) {
+        let beyond = request.from.as_ref().map(|at| at.1);
+        let rows = R::rows_by_age(connection, caller.workspace, beyond, request.is_backward(), request.fetch()).await?;
+        return Ok(request.slice(rows.into_iter().map(|row| (At(None, row.meta().id), row)).collect()));
+    }
+    let found =
+        queries::ordered_ids(connection, R::TABLE, caller.workspace, pattern.as_deref(), order, &request).await?;
+    let ids: Vec<_> = found.iter().map(|at| at.1).collect();
+    let rows = R::rows_by_ids(connection, caller.workspace, &ids).await?;
+    let mut rows: std::collections::HashMap<_, _> = rows.into_iter().map(|row| (row.meta().id, row)).collect();
+    Ok(request.slice(found.into_iter().filter_map(|at| rows.remove(&at.1).map(|row| (at, row))).collect()))
+}
+
+/// How many live records match; exact.
+pub async fn count<R: Record>(ctx: &Ctx, caller: &Caller, search: Option<&str>) -> Result<i64> {
+    caller.require(R::READ)?;
+    let pattern = search_pattern(search)?;
+    let mut tx = ctx.db.read(caller).await?;
+    queries::count(tx.connection(), R::TABLE, caller.workspace, pattern.as_deref(), &[]).await
+}
+
+/// What REST's lists ask for.
+#[derive(Debug, Clone, Default)]
+pub struct Numbered {
+    /// Counts from 1.
+    pub page: i64,
+    pub limit: i64,
+    pub search: Option<String>,
+    /// Column and direction; by age when `None`.
+    pub sort: Option<(Sort, bool)>,
+    /// Equality, after checking; a null matches what is empty.
+    pub filters: Vec<(&'static Field, Value)>,
+}
+
+impl Numbered {
+    /// How many records stand before the page.
+    pub fn offset(&self) -> i64 {
+        self.page.saturating_sub(1).saturating_mul(self.limit)
+    }
+}
+
+/// Any page by its number, with the exact total. Deep pages and sorts without an index cost what
+/// they cost, up to the statement time-out.
+pub async fn numbered<R: Record>(ctx: &Ctx, caller: &Caller, wanted: &Numbered) -> Result<(Vec<R>, i64)> {
+    caller.require(R::READ)?;
+    if wanted.filters.iter().any(|(field, _)| matches!(field.field_type, FieldType::Json)) {
+        return Err(Error::invalid("customFields", "cannot be filtered by equality"));
+    }
+    let pattern = search_pattern(wanted.search.as_deref())?;
+    let mut tx = ctx.db.read(caller).await?;
+    let connection = tx.connection();
+    let (workspace, pattern) = (caller.workspace, pattern.as_deref());
+    let total = queries::count(connection, R::TABLE, workspace, pattern, &wanted.filters).await?;
+    if wanted.offset() >= total {
+        return Ok((Vec::new(), total));
+    }
+    let ids = queries::numbered_ids(connection, R::TABLE, workspace, pattern, wanted).await?;
+    let rows = R::rows_by_ids(connection, workspace, &ids).await?;
+    let mut rows: std::collections::HashMap<_, _> = rows.into_iter().map(|row| (row.meta().id, row)).collect();
+    Ok((ids.iter().filter_map(|id| rows.remove(id)).collect(), total))
+}
+
+fn search_pattern(search: Option<&str>) -> Result<Option<String>> {
+    let Some(search) = search else { return Ok(None) };
+    let cleaned = text::clean(search, MOST_SEARCH).map_err(|message| Error::invalid("search", message))?;
+    Ok(cleaned.map(|search| text::like_anywhere(&search)))
+}
+
+/// For `queries`: whether rows are read against their display order.
+pub(super) fn reads_descending(order: Order, request: &PageRequest<At>) -> bool {
+    order.descending != request.is_backward()
+}

@@ -1,0 +1,11 @@
+//! The advisory locks of the whole program, side by side so that no two are the same number.
+//! They begin with "kontor" in ASCII, to keep clear of other programs in the database.
+
+/// Held while migrating.
+pub const MIGRATION: i64 = 0x6b6f_6e74_6f72_0001;
+/// Held, for its session, by the node that relays events.
+pub const RELAY: i64 = 0x6b6f_6e74_6f72_0002;
+/// Held by a registration, so that an empty installation gets one first admin only.
+pub const REGISTRATION: i64 = 0x6b6f_6e74_6f72_0003;
+/// Held while jobs are claimed, so that limits per workspace are exact.
+pub const CLAIM: i64 = 0x6b6f_6e74_6f72_0004;

@@ -1,0 +1,50 @@
+//! Deleting what nobody needs any more: files past their time, and objects that are no file's.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::TryStreamExt;
+
+use super::{Files, queries};
+use crate::base::Result;
+
+/// An object without a row may be a piece about to be recorded; after this long it is not.
+const GRACE: TimeDelta = TimeDelta::days(1);
+
+/// Files per transaction, objects per look.
+const BATCH: usize = 500;
+
+/// Deletes the files of all workspaces that are past their time, rows first: a reader finds either
+/// a whole file or none, and what a crash leaves are objects for [`sweep`]. Returns how many files.
+pub async fn expire(files: &Files, now: DateTime<Utc>) -> Result<usize> {
+    let mut deleted = 0;
+    loop {
+        let mut tx = files.db.system().await?;
+        let expired = queries::lock_expired(tx.connection(), now, BATCH as i64).await?;
+        let mut keys = Vec::new();
+        for (workspace, file) in &expired {
+            keys.extend(queries::delete(tx.connection(), *workspace, *file).await?);
+        }
+        tx.commit().await?;
+        files.store.delete(keys).await?;
+        deleted += expired.len();
+        if expired.len() < BATCH {
+            return Ok(deleted);
+        }
+    }
+}
+
+/// Deletes the objects older than a day that belong to no file: traces of crashes. Returns how many.
+pub async fn sweep(files: &Files, now: DateTime<Utc>) -> Result<usize> {
+    let before = now - GRACE;
+    let old = files.store.list("ws")?.try_filter(|object| std::future::ready(object.written_at < before));
+    let mut batches = old.map_ok(|object| object.key).try_chunks(BATCH);
+    let mut deleted = 0;
+    while let Some(mut keys) = batches.try_next().await.map_err(|broken| broken.1)? {
+        let mut tx = files.db.system().await?;
+        let known = queries::known_keys(tx.connection(), &keys).await?;
+        tx.commit().await?;
+        keys.retain(|key| !known.contains(key));
+        deleted += keys.len();
+        files.store.delete(keys).await?;
+    }
+    Ok(deleted + files.store.delete_half_written(before).await?)
+}

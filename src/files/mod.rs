@@ -1,0 +1,141 @@
+//! Files: what people upload (imports, attachments) and what we make for download (reports,
+//! exports). The bytes are objects of a store, a folder or an S3 bucket; rows say whose they are.
+//!
+//! A file is written in pieces of at most [`PIECE`] bytes. Each is one object, and is recorded in a
+//! short transaction after the object is there. So memory stays constant whatever the size, no
+//! outside call happens inside a transaction, and a crash costs an upload its last piece only: the
+//! client asks how far we are and goes on from there. An object whose row was never written is
+//! swept away a day later.
+
+mod append;
+pub mod clean;
+pub mod link;
+pub mod name;
+mod queries;
+pub mod read;
+pub mod store;
+pub mod upload;
+pub mod write;
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Deserialize;
+
+use crate::{
+    auth::{Caller, Grant, Permission},
+    base::{
+        Clock, Error, Limits, Result, Secret,
+        ids::{FileId, UserId, WorkspaceId},
+    },
+    db::{Db, Tx},
+    text_enum,
+};
+
+pub use link::Signer;
+pub use name::{FileName, content_disposition};
+pub use store::Store;
+
+/// The most bytes of one piece, and about what one upload holds in memory.
+pub const PIECE: usize = 8 * 1024 * 1024;
+
+/// A file that never became complete is kept this long.
+const UNFINISHED: TimeDelta = TimeDelta::days(2);
+
+/// Where the bytes are. Without `s3` they are in a folder.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The folder; `files` in the data folder unless set.
+    pub folder: Option<PathBuf>,
+    pub s3: Option<S3Config>,
+}
+
+/// A bucket of Amazon S3 or of anything that speaks its protocol.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct S3Config {
+    pub bucket: String,
+    #[serde(default = "default_region")]
+    pub region: String,
+    /// The service's URL; Amazon's own unless set. `http://` is allowed, for a service next door.
+    pub endpoint: Option<String>,
+    /// Unset, key and secret come from the usual `AWS_` variables or the machine's own role.
+    pub access_key: Option<String>,
+    pub secret_key: Option<Secret<String>>,
+    /// `endpoint/bucket/key` instead of `bucket.endpoint/key`; most services next door want it.
+    #[serde(default)]
+    pub path_style: bool,
+}
+
+fn default_region() -> String {
+    "us-east-1".to_owned()
+}
+
+/// The handle to the file tool; clones share the store's connections.
+#[derive(Clone)]
+pub struct Files {
+    db: Db,
+    store: Store,
+    signer: Signer,
+    clock: Clock,
+    upload_bytes: u64,
+    keep: TimeDelta,
+}
+
+impl Files {
+    pub fn new(db: Db, store: Store, signer: Signer, clock: Clock, limits: &Limits) -> Self {
+        let keep = TimeDelta::days(limits.file_days);
+        Self { db, store, signer, clock, upload_bytes: limits.upload_bytes, keep }
+    }
+
+    /// Makes and checks the links by which a file is downloaded without signing in.
+    pub fn signer(&self) -> &Signer {
+        &self.signer
+    }
+}
+
+text_enum! {
+    pub enum FileStatus {
+        /// Bytes are still to come.
+        Uploading = "uploading",
+        /// All the bytes are there.
+        Ready = "ready",
+    }
+}
+
+/// What is known about a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileInfo {
+    pub id: FileId,
+    pub name: String,
+    pub media_type: String,
+    pub status: FileStatus,
+    /// Bytes that are there.
+    pub size: u64,
+    /// Bytes that there will be, where that is known.
+    pub announced_size: Option<u64>,
+    pub created_by: UserId,
+    pub created_at: DateTime<Utc>,
+    /// When it is deleted.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// The file, if the caller may see it: it is theirs, or they may see everybody's jobs and files.
+/// To all others it does not exist.
+pub async fn get(tx: &mut Tx, caller: &Caller, file: FileId) -> Result<FileInfo> {
+    let info = queries::find(tx.connection(), caller.workspace, file).await?;
+    info.filter(|info| may_use(caller, info)).ok_or(Error::NotFound("file"))
+}
+
+/// Deletes the file: its rows, then its bytes. Nothing happens where it is gone already.
+pub async fn remove(files: &Files, workspace: WorkspaceId, file: FileId) -> Result<()> {
+    let mut tx = files.db.begin(&workspace).await?;
+    let keys = queries::delete(tx.connection(), workspace, file).await?;
+    tx.commit().await?;
+    files.store.delete(keys).await
+}
+
+fn may_use(caller: &Caller, info: &FileInfo) -> bool {
+    info.created_by == caller.user || caller.grant(Permission::JobsRead) == Grant::All
+}

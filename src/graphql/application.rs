@@ -1,0 +1,92 @@
+//! The application as the transport sees it: who calls, and how a request is executed with its
+//! caller and its loaders.
+
+use std::{future::Future, sync::Arc};
+
+use async_graphql::{Request, Response};
+use futures_util::stream::BoxStream;
+
+use super::{
+    gateway::{Arrival, Gateway, Sharing},
+    loaders::Loaders,
+    schema::{self, KontorSchema},
+};
+use crate::{
+    auth::{Caller, Via},
+    base::{Error, Limits, Result},
+    ctx::Ctx,
+    events::Bus,
+    http::caller::{Credential, same_origin},
+};
+
+/// The schema with its tools.
+#[derive(Clone)]
+pub struct Application {
+    ctx: Ctx,
+    schema: KontorSchema,
+}
+
+impl Application {
+    pub fn new(ctx: Ctx, bus: Bus) -> Self {
+        let schema = schema::build(Some((ctx.clone(), bus)));
+        Self { ctx, schema }
+    }
+
+    /// Loads nothing twice within a request; nobody's request has no loaders.
+    fn dressed(&self, caller: Option<Arc<Caller>>, request: Request) -> Request {
+        match caller {
+            Some(caller) => request.data(Loaders::new(&self.ctx, &caller)).data(caller),
+            // what the schema looks like is for those who may use it
+            None => request.disable_introspection(),
+        }
+    }
+}
+
+impl Gateway for Application {
+    fn resolve(&self, arrival: &Arrival) -> impl Future<Output = Result<Option<Arc<Caller>>>> + Send {
+        let credential = Credential::of(&arrival.headers);
+        let ours = same_origin(&arrival.headers);
+        async move {
+            let Some(credential) = credential else { return Ok(None) };
+            let by_cookie = matches!(credential, Credential::Cookie(_));
+            if by_cookie && !ours {
+                return Err(Error::Forbidden("This request does not come from one of this server's own pages".into()));
+            }
+            match self.ctx.resolver.resolve(credential.text()).await {
+                Ok(caller) => {
+                    let caller = Arc::unwrap_or_clone(caller).via(Via::Graphql);
+                    Ok(Some(Arc::new(caller.with_request(arrival.peer, arrival.request_id.clone()))))
+                }
+                Err(Error::Unauthenticated(_)) if by_cookie => Ok(None),
+                Err(error) => Err(error),
+            }
+        }
+    }
+
+    fn rights_epoch(&self) -> u64 {
+        self.ctx.resolver.epoch()
+    }
+
+    async fn refresh(&self, caller: &Caller) -> Result<Option<Arc<Caller>>> {
+        self.ctx.resolver.refresh(caller).await
+    }
+
+    async fn execute(&self, caller: Option<Arc<Caller>>, request: Request) -> Response {
+        self.schema.execute(self.dressed(caller, request)).await
+    }
+
+    fn subscribe(&self, caller: Option<Arc<Caller>>, request: Request) -> BoxStream<'static, Response> {
+        self.schema.execute_stream(self.dressed(caller, request))
+    }
+
+    fn sharing(&self, field: &str) -> Option<Sharing> {
+        match field {
+            "recordChanged" => Some(Sharing::Events),
+            _ => None,
+        }
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.ctx.limits
+    }
+}

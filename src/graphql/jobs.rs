@@ -1,0 +1,301 @@
+//! Jobs and their progress.
+
+use std::{sync::Arc, time::Duration};
+
+use async_graphql::{Context, Enum, ID, Object, SimpleObject, Subscription};
+use chrono::{DateTime, Utc};
+use futures_util::Stream;
+use tokio::time::Instant;
+
+use super::{
+    context::both,
+    error::{OrRefuse, parse_id},
+    team::found,
+};
+use crate::{
+    auth::Caller,
+    base::{
+        ids::JobId,
+        page::{self, PageArgs},
+    },
+    connection,
+    ctx::Ctx,
+    events::{Bus, TopicWatch},
+    jobs::{self, JobFilter, JobState, JobSummary, Progress},
+    team::work,
+};
+
+/// Where a job or an import stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(name = "JobStatus")]
+pub enum JobStatus {
+    Pending,
+    Checking,
+    Ready,
+    Processing,
+    Paused,
+    Completed,
+    Failed,
+    Cancelled,
+    Expired,
+    Undoing,
+    Undone,
+}
+
+impl From<JobState> for JobStatus {
+    fn from(state: JobState) -> Self {
+        match state {
+            JobState::Queued => Self::Pending,
+            JobState::Running => Self::Processing,
+            JobState::Completed => Self::Completed,
+            JobState::Failed => Self::Failed,
+            JobState::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+/// How far a job has come. Progress is a state: what lies between two of them may be skipped.
+#[derive(Debug, Clone, SimpleObject)]
+#[graphql(name = "JobProgress")]
+pub struct JobProgress {
+    pub job_id: ID,
+    pub status: JobStatus,
+    /// Rows or records dealt with, whatever became of them.
+    pub processed: i64,
+    /// Null until it is known.
+    pub total: Option<i64>,
+    pub succeeded: i64,
+    pub failed: i64,
+    pub skipped: i64,
+    /// Since this subscription began; null until there are two states to compare.
+    pub rate_per_second: Option<f64>,
+    pub seconds_left: Option<f64>,
+    /// What a person should know, for example why it failed.
+    pub message: Option<String>,
+}
+
+impl JobProgress {
+    pub fn of(job: &JobSummary) -> Self {
+        Self::new(job.id, job.state.into(), &job.progress, job.last_error.clone())
+    }
+
+    fn new(id: JobId, status: JobStatus, progress: &Progress, error: Option<String>) -> Self {
+        Self {
+            job_id: id.into(),
+            status,
+            processed: progress.processed,
+            total: progress.total,
+            succeeded: progress.succeeded,
+            failed: progress.failed,
+            skipped: progress.skipped,
+            rate_per_second: None,
+            seconds_left: None,
+            message: progress.message.clone().or(error),
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    fn with_rate(mut self, done: i64, within: Duration) -> Self {
+        if done > 0 && within > Duration::from_millis(200) {
+            let rate = done as f64 / within.as_secs_f64();
+            self.rate_per_second = Some(rate);
+            self.seconds_left = self.total.map(|total| ((total - self.processed).max(0) as f64) / rate);
+        }
+        self
+    }
+}
+
+#[derive(Clone)]
+pub struct JobObject(pub JobSummary);
+
+/// A piece of work that goes on by itself.
+#[Object(name = "Job")]
+impl JobObject {
+    async fn id(&self) -> ID {
+        self.0.id.into()
+    }
+
+    /// What it does, as `feature.verb`.
+    async fn kind(&self) -> &str {
+        &self.0.kind
+    }
+
+    async fn status(&self) -> JobStatus {
+        self.0.state.into()
+    }
+
+    async fn progress(&self) -> JobProgress {
+        JobProgress::of(&self.0)
+    }
+
+    /// How many times it was begun.
+    async fn attempts(&self) -> i32 {
+        self.0.attempt
+    }
+
+    /// Why the last attempt failed, if it did.
+    async fn last_error(&self) -> Option<&str> {
+        self.0.last_error.as_deref()
+    }
+
+    async fn created_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// Not before this time.
+    async fn run_at(&self) -> DateTime<Utc> {
+        self.0.run_at
+    }
+
+    async fn finished_at(&self) -> Option<DateTime<Utc>> {
+        self.0.finished_at
+    }
+}
+
+connection!(JobConnection JobEdge of JobObject, "JobConnection" "JobEdge", count(this, context) {
+    let (ctx, caller) = both(context)?;
+    work::count(ctx, caller, &JobFilter { kind: this.search.clone(), ..JobFilter::default() }).await.or_refuse()
+});
+
+/// Queries about jobs.
+#[derive(Default)]
+pub struct JobQuery;
+
+#[Object(name = "JobQuery")]
+impl JobQuery {
+    /// One job of yours, or anybody's where your role sees all; null where there is none.
+    async fn job(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<Option<JobObject>> {
+        let (ctx, caller) = both(context)?;
+        let Ok(id) = id.parse::<JobId>() else { return Ok(None) };
+        found(work::get(ctx, caller, id).await).map(|job| job.map(JobObject))
+    }
+
+    /// Your jobs, or everybody's where your role sees all, the newest first.
+    async fn jobs(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most 500.")] first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        #[graphql(desc = "As `feature.verb`.")] kind: Option<String>,
+    ) -> async_graphql::Result<JobConnection> {
+        let (ctx, caller) = both(context)?;
+        let filter = JobFilter { kind: kind.clone(), ..JobFilter::default() };
+        let slice = work::page(ctx, caller, filter, PageArgs { first, after, last, before }).await.or_refuse()?;
+        let edge = |job: JobSummary| JobEdge { cursor: page::encode(&job.id), node: JobObject(job) };
+        Ok(JobConnection {
+            edges: slice.rows.into_iter().map(edge).collect(),
+            has_next: slice.has_next,
+            has_previous: slice.has_previous,
+            search: kind,
+        })
+    }
+}
+
+#[derive(SimpleObject)]
+#[graphql(name = "JobPayload")]
+pub struct JobPayload {
+    job: JobObject,
+}
+
+/// Mutations of jobs.
+#[derive(Default)]
+pub struct JobMutation;
+
+#[Object(name = "JobMutation")]
+impl JobMutation {
+    /// Asks a job to end; one that has not begun is cancelled at once.
+    async fn cancel_job(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<JobPayload> {
+        let (ctx, caller) = both(context)?;
+        let job = work::cancel(ctx, caller, parse_id::<JobId>("id", &id)?).await.or_refuse().map(JobObject)?;
+        Ok(JobPayload { job })
+    }
+
+    /// Tries a job again that has failed for good.
+    async fn rerun_job(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<JobPayload> {
+        let (ctx, caller) = both(context)?;
+        let job = work::rerun(ctx, caller, parse_id::<JobId>("id", &id)?).await.or_refuse().map(JobObject)?;
+        Ok(JobPayload { job })
+    }
+}
+
+/// Progress is told at once; this is the net for a message that was lost on its way.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// Live progress.
+#[derive(Default)]
+pub struct JobSubscription;
+
+#[Subscription(name = "JobSubscription")]
+impl JobSubscription {
+    /// A job's progress: first the state now, then each change; ends when the job does.
+    async fn job_progress(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+    ) -> async_graphql::Result<impl Stream<Item = async_graphql::Result<JobProgress>> + use<>> {
+        let (ctx, caller) = both(context)?;
+        let id = parse_id::<JobId>("id", &id)?;
+        // refuses now, not at the first change
+        work::get(ctx, caller, id).await.or_refuse()?;
+        Ok(follow(ctx.clone(), caller.clone(), context.data::<Bus>()?, id))
+    }
+}
+
+/// One subscriber's view of a job.
+struct Follower {
+    ctx: Ctx,
+    caller: Arc<Caller>,
+    id: JobId,
+    watch: TopicWatch,
+    /// What the rate is counted from.
+    first: Option<(i64, Instant)>,
+    last: Option<(JobState, Progress)>,
+    ended: bool,
+}
+
+/// The progress of a job that the caller may see.
+pub fn follow(
+    ctx: Ctx,
+    caller: Arc<Caller>,
+    bus: &Bus,
+    id: JobId,
+) -> impl Stream<Item = async_graphql::Result<JobProgress>> + use<> {
+    // watching begins before the first look, so that nothing falls between
+    let watch = bus.watch_topic(jobs::topic(id));
+    let follower = Follower { ctx, caller, id, watch, first: None, last: None, ended: false };
+    futures_util::stream::unfold(follower, |mut follower| async move {
+        let progress = follower.next().await?;
+        Some((progress, follower))
+    })
+}
+
+impl Follower {
+    /// The next state that differs from the last one told.
+    async fn next(&mut self) -> Option<async_graphql::Result<JobProgress>> {
+        if self.ended {
+            return None;
+        }
+        loop {
+            if self.last.is_some() {
+                let _ = tokio::time::timeout(LOOK_AGAIN, self.watch.next()).await;
+            }
+            let job = match work::get(&self.ctx, &self.caller, self.id).await.or_refuse() {
+                Ok(job) => job,
+                Err(error) => {
+                    self.ended = true;
+                    return Some(Err(error));
+                }
+            };
+            let state = (job.state, job.progress.clone());
+            if self.last.as_ref() == Some(&state) {
+                continue;
+            }
+            self.last = Some(state);
+            self.ended = job.state.is_final();
+            let (done, since) = *self.first.get_or_insert((job.progress.processed, Instant::now()));
+            return Some(Ok(JobProgress::of(&job).with_rate(job.progress.processed - done, since.elapsed())));
+        }
+    }
+}

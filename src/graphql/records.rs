@@ -1,0 +1,402 @@
+//! Contacts and accounts: queries and mutations. (Their changes are in `changes`.)
+
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+
+use super::{
+    context::both,
+    error::{OrRefuse, parse_id, refusal},
+    objects::{
+        account::{AccountConnection, AccountEdge, AccountObject},
+        contact::{ContactConnection, ContactEdge, ContactObject},
+        input::{AccountInput, ContactInput, Given},
+        record::RecordObject,
+    },
+    team::found,
+};
+use crate::{
+    auth::{Caller, RepeatKey},
+    base::{
+        Error,
+        ids::{AccountId, ContactId},
+        page::{self, PageArgs},
+    },
+    crm::{
+        Account, Contact, RecordKind,
+        record::{
+            ops,
+            select::{self, Order, Sort},
+        },
+    },
+};
+
+#[derive(Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(name = "OrderDirection")]
+pub enum OrderDirection {
+    Asc,
+    Desc,
+}
+
+impl OrderDirection {
+    fn descending(self) -> bool {
+        self == Self::Desc
+    }
+}
+
+/// What contacts can be sorted by; each has an index.
+#[derive(Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(name = "ContactOrderField")]
+pub enum ContactOrderField {
+    CreatedAt,
+    UpdatedAt,
+    LastName,
+    Email,
+    Country,
+}
+
+#[derive(InputObject)]
+#[graphql(name = "ContactOrder")]
+pub struct ContactOrder {
+    field: ContactOrderField,
+    #[graphql(default_with = "OrderDirection::Asc")]
+    direction: OrderDirection,
+}
+
+/// What accounts can be sorted by; each has an index.
+#[derive(Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(name = "AccountOrderField")]
+pub enum AccountOrderField {
+    CreatedAt,
+    UpdatedAt,
+    Name,
+    AccountNumber,
+}
+
+#[derive(InputObject)]
+#[graphql(name = "AccountOrder")]
+pub struct AccountOrder {
+    field: AccountOrderField,
+    #[graphql(default_with = "OrderDirection::Asc")]
+    direction: OrderDirection,
+}
+
+const TEXT: &str = "text";
+
+impl ContactOrder {
+    fn order(&self) -> Order {
+        let field = match self.field {
+            ContactOrderField::CreatedAt => None,
+            ContactOrderField::UpdatedAt => Some(Sort::UPDATED_AT),
+            ContactOrderField::LastName => Some(Sort { column: "last_name", sql_type: TEXT }),
+            ContactOrderField::Email => Some(Sort { column: "email", sql_type: TEXT }),
+            ContactOrderField::Country => Some(Sort { column: "country", sql_type: TEXT }),
+        };
+        Order { field, descending: self.direction.descending() }
+    }
+}
+
+impl AccountOrder {
+    fn order(&self) -> Order {
+        let field = match self.field {
+            AccountOrderField::CreatedAt => None,
+            AccountOrderField::UpdatedAt => Some(Sort::UPDATED_AT),
+            AccountOrderField::Name => Some(Sort { column: "name", sql_type: TEXT }),
+            AccountOrderField::AccountNumber => Some(Sort { column: "account_number", sql_type: TEXT }),
+        };
+        Order { field, descending: self.direction.descending() }
+    }
+}
+
+/// Queries about records.
+#[derive(Default)]
+pub struct RecordQuery;
+
+#[Object(name = "RecordQuery")]
+impl RecordQuery {
+    /// Contacts, the newest first unless told otherwise.
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    async fn contacts(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most 500; 50 unless told.")] first: Option<i32>,
+        #[graphql(desc = "A cursor of this list.")] after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        #[graphql(desc = "A fragment of the name or the e-mail address.")] search: Option<String>,
+        #[graphql(desc = "One order; ties are broken by age.")] order_by: Option<Vec<ContactOrder>>,
+    ) -> async_graphql::Result<ContactConnection> {
+        let (ctx, caller) = both(context)?;
+        let order = single(order_by)?.map_or(Order::NEWEST_FIRST, |order| order.order());
+        let args = PageArgs { first, after, last, before };
+        let slice = select::page::<Contact>(ctx, caller, search.as_deref(), order, args).await.or_refuse()?;
+        let edge = |(at, row)| ContactEdge { cursor: page::encode(&at), node: ContactObject(row) };
+        Ok(ContactConnection {
+            edges: slice.rows.into_iter().map(edge).collect(),
+            has_next: slice.has_next,
+            has_previous: slice.has_previous,
+            search,
+        })
+    }
+
+    /// One contact; null where there is none.
+    async fn contact(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<Option<ContactObject>> {
+        self.contact_of(context, id).await
+    }
+
+    /// Accounts, the newest first unless told otherwise.
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    async fn accounts(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most 500; 50 unless told.")] first: Option<i32>,
+        #[graphql(desc = "A cursor of this list.")] after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        #[graphql(desc = "A fragment of the name or the industry.")] search: Option<String>,
+        #[graphql(desc = "One order; ties are broken by age.")] order_by: Option<Vec<AccountOrder>>,
+    ) -> async_graphql::Result<AccountConnection> {
+        let (ctx, caller) = both(context)?;
+        let order = single(order_by)?.map_or(Order::NEWEST_FIRST, |order| order.order());
+        let args = PageArgs { first, after, last, before };
+        let slice = select::page::<Account>(ctx, caller, search.as_deref(), order, args).await.or_refuse()?;
+        let edge = |(at, row)| AccountEdge { cursor: page::encode(&at), node: AccountObject(row) };
+        Ok(AccountConnection {
+            edges: slice.rows.into_iter().map(edge).collect(),
+            has_next: slice.has_next,
+            has_previous: slice.has_previous,
+            search,
+        })
+    }
+
+    /// One account; null where there is none.
+    async fn account(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<Option<AccountObject>> {
+        self.account_of(context, id).await
+    }
+
+    /// One record of any kind; null where there is none.
+    async fn record(
+        &self,
+        context: &Context<'_>,
+        kind: RecordKind,
+        id: ID,
+    ) -> async_graphql::Result<Option<RecordObject>> {
+        match kind {
+            RecordKind::Contact => Ok(self.contact_of(context, id).await?.map(RecordObject::Contact)),
+            RecordKind::Account => Ok(self.account_of(context, id).await?.map(RecordObject::Account)),
+            RecordKind::Lead | RecordKind::Deal | RecordKind::Product | RecordKind::Task => Ok(None),
+        }
+    }
+}
+
+impl RecordQuery {
+    async fn contact_of(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<Option<ContactObject>> {
+        let (ctx, caller) = both(context)?;
+        let Ok(id) = id.parse::<ContactId>() else { return Ok(None) };
+        found(ops::get(ctx, caller, id.0).await).map(|contact| contact.map(ContactObject))
+    }
+
+    async fn account_of(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<Option<AccountObject>> {
+        let (ctx, caller) = both(context)?;
+        let Ok(id) = id.parse::<AccountId>() else { return Ok(None) };
+        found(ops::get(ctx, caller, id.0).await).map(|account| account.map(AccountObject))
+    }
+}
+
+#[derive(InputObject)]
+#[graphql(name = "CreateContactInput")]
+pub struct CreateContactInput {
+    /// Sent again within 24 hours, the mutation answers as the first one did and does nothing.
+    client_mutation_id: Option<String>,
+    contact: ContactInput,
+}
+
+#[derive(InputObject)]
+#[graphql(name = "UpdateContactInput")]
+pub struct UpdateContactInput {
+    /// Sent again within 24 hours, the mutation answers as the first one did and does nothing.
+    client_mutation_id: Option<String>,
+    id: ID,
+    /// The version you read. The update is refused where somebody has changed one of these fields
+    /// since; without it the last one wins.
+    expected_version: Option<i32>,
+    /// Absent fields stay as they are, nulls clear.
+    patch: ContactInput,
+}
+
+#[derive(InputObject)]
+#[graphql(name = "CreateAccountInput")]
+pub struct CreateAccountInput {
+    /// Sent again within 24 hours, the mutation answers as the first one did and does nothing.
+    client_mutation_id: Option<String>,
+    account: AccountInput,
+}
+
+#[derive(InputObject)]
+#[graphql(name = "UpdateAccountInput")]
+pub struct UpdateAccountInput {
+    /// Sent again within 24 hours, the mutation answers as the first one did and does nothing.
+    client_mutation_id: Option<String>,
+    id: ID,
+    /// The version you read. The update is refused where somebody has changed one of these fields
+    /// since; without it the last one wins.
+    expected_version: Option<i32>,
+    /// Absent fields stay as they are, nulls clear.
+    patch: AccountInput,
+}
+
+#[derive(InputObject)]
+#[graphql(name = "DeleteRecordInput")]
+pub struct DeleteRecordInput {
+    /// Sent again within 24 hours, the mutation answers as the first one did and does nothing.
+    client_mutation_id: Option<String>,
+    id: ID,
+    /// Refuses where the record has changed since this version.
+    expected_version: Option<i32>,
+}
+
+#[derive(SimpleObject)]
+#[graphql(name = "ContactPayload")]
+pub struct ContactPayload {
+    contact: ContactObject,
+}
+
+#[derive(SimpleObject)]
+#[graphql(name = "AccountPayload")]
+pub struct AccountPayload {
+    account: AccountObject,
+}
+
+#[derive(SimpleObject)]
+#[graphql(name = "DeleteRecordPayload")]
+pub struct DeleteRecordPayload {
+    /// What was deleted; it can be restored for 30 days.
+    deleted_id: ID,
+}
+
+/// Mutations of records.
+#[derive(Default)]
+pub struct RecordMutation;
+
+#[Object(name = "RecordMutation")]
+impl RecordMutation {
+    async fn create_contact(
+        &self,
+        context: &Context<'_>,
+        input: CreateContactInput,
+    ) -> async_graphql::Result<ContactPayload> {
+        let (ctx, caller) = both(context)?;
+        let given = input.contact.given();
+        let caller = repeating(caller, input.client_mutation_id.as_deref(), "createContact", &given, None)?;
+        let contact = ops::create(ctx, &caller, given.raw()).await.or_refuse()?;
+        Ok(ContactPayload { contact: ContactObject(contact) })
+    }
+
+    async fn update_contact(
+        &self,
+        context: &Context<'_>,
+        input: UpdateContactInput,
+    ) -> async_graphql::Result<ContactPayload> {
+        let (ctx, caller) = both(context)?;
+        let id: ContactId = parse_id("id", &input.id)?;
+        let given = input.patch.given();
+        let caller = repeating(caller, input.client_mutation_id.as_deref(), "updateContact", &given, Some(&input.id))?;
+        let contact = ops::update(ctx, &caller, id.0, input.expected_version, given.raw()).await.or_refuse()?;
+        Ok(ContactPayload { contact: ContactObject(contact) })
+    }
+
+    async fn delete_contact(
+        &self,
+        context: &Context<'_>,
+        input: DeleteRecordInput,
+    ) -> async_graphql::Result<DeleteRecordPayload> {
+        let (ctx, caller) = both(context)?;
+        let id: ContactId = parse_id("id", &input.id)?;
+        let nothing = Given::default();
+        let caller =
+            repeating(caller, input.client_mutation_id.as_deref(), "deleteContact", &nothing, Some(&input.id))?;
+        ops::delete::<Contact>(ctx, &caller, id.0, input.expected_version).await.or_refuse()?;
+        Ok(DeleteRecordPayload { deleted_id: input.id })
+    }
+
+    /// Takes a deletion back.
+    async fn restore_contact(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<ContactPayload> {
+        let (ctx, caller) = both(context)?;
+        let id: ContactId = parse_id("id", &id)?;
+        let contact = ops::restore(ctx, caller, id.0).await.or_refuse()?;
+        Ok(ContactPayload { contact: ContactObject(contact) })
+    }
+
+    async fn create_account(
+        &self,
+        context: &Context<'_>,
+        input: CreateAccountInput,
+    ) -> async_graphql::Result<AccountPayload> {
+        let (ctx, caller) = both(context)?;
+        let given = input.account.given();
+        let caller = repeating(caller, input.client_mutation_id.as_deref(), "createAccount", &given, None)?;
+        let account = ops::create(ctx, &caller, given.raw()).await.or_refuse()?;
+        Ok(AccountPayload { account: AccountObject(account) })
+    }
+
+    async fn update_account(
+        &self,
+        context: &Context<'_>,
+        input: UpdateAccountInput,
+    ) -> async_graphql::Result<AccountPayload> {
+        let (ctx, caller) = both(context)?;
+        let id: AccountId = parse_id("id", &input.id)?;
+        let given = input.patch.given();
+        let caller = repeating(caller, input.client_mutation_id.as_deref(), "updateAccount", &given, Some(&input.id))?;
+        let account = ops::update(ctx, &caller, id.0, input.expected_version, given.raw()).await.or_refuse()?;
+        Ok(AccountPayload { account: AccountObject(account) })
+    }
+
+    async fn delete_account(
+        &self,
+        context: &Context<'_>,
+        input: DeleteRecordInput,
+    ) -> async_graphql::Result<DeleteRecordPayload> {
+        let (ctx, caller) = both(context)?;
+        let id: AccountId = parse_id("id", &input.id)?;
+        let nothing = Given::default();
+        let caller =
+            repeating(caller, input.client_mutation_id.as_deref(), "deleteAccount", &nothing, Some(&input.id))?;
+        ops::delete::<Account>(ctx, &caller, id.0, input.expected_version).await.or_refuse()?;
+        Ok(DeleteRecordPayload { deleted_id: input.id })
+    }
+
+    /// Takes a deletion back.
+    async fn restore_account(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<AccountPayload> {
+        let (ctx, caller) = both(context)?;
+        let id: AccountId = parse_id("id", &id)?;
+        let account = ops::restore(ctx, caller, id.0).await.or_refuse()?;
+        Ok(AccountPayload { account: AccountObject(account) })
+    }
+}
+
+/// The caller for one mutation, with its key if it carries one.
+fn repeating(
+    caller: &Caller,
+    key: Option<&str>,
+    mutation: &str,
+    given: &Given,
+    id: Option<&ID>,
+) -> async_graphql::Result<Caller> {
+    let input = || format!("{mutation} {} {}", id.map_or("", |id| id.as_str()), given.text());
+    let key = key.map(|key| RepeatKey::new("clientMutationId", key, &input())).transpose().or_refuse()?;
+    Ok(caller.clone().repeating(key))
+}
+
+/// Pages sort by one thing; a list is taken so that more can come later.
+fn single<T>(orders: Option<Vec<T>>) -> async_graphql::Result<Option<T>> {
+    match orders.map(|orders| <[T; 1]>::try_from(orders).map_err(|orders| orders.len())) {
+        None | Some(Err(0)) => Ok(None),
+        Some(Ok([order])) => Ok(Some(order)),
+        Some(Err(_)) => Err(refusal(Error::invalid("orderBy", "takes one order"))),
+    }
+}
+
+/// What a page costs: its rows times what is asked of each.
+fn page_cost(first: Option<i32>, last: Option<i32>, each: usize) -> usize {
+    let rows = first.or(last).and_then(|rows| usize::try_from(rows).ok()).unwrap_or(page::DEFAULT_PAGE);
+    1 + rows.min(page::MAX_PAGE) * each
+}

@@ -1,0 +1,65 @@
+//! Whether the server is alive, whether it can serve, and its figures.
+
+use std::time::Duration;
+
+use axum::{
+    Json, Router,
+    extract::{FromRef, State},
+    http::StatusCode,
+    routing::get,
+};
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde_json::{Value, json};
+
+use crate::{ctx::Ctx, events::Events};
+
+/// What the health routes need.
+#[derive(Clone)]
+pub struct Health {
+    pub ctx: Ctx,
+    pub events: Events,
+    pub metrics: PrometheusHandle,
+}
+
+impl FromRef<Health> for Ctx {
+    fn from_ref(health: &Health) -> Self {
+        health.ctx.clone()
+    }
+}
+
+/// `/health`, `/ready`, `/metrics`.
+pub fn routes(health: Health) -> Router {
+    Router::new()
+        .route("/health", get(alive))
+        .route("/ready", get(ready))
+        .route("/metrics", get(figures))
+        .with_state(health)
+}
+
+async fn alive() -> Json<Value> {
+    Json(json!({ "status": "healthy", "version": env!("CARGO_PKG_VERSION") }))
+}
+
+/// 200 only when a request would be served now; the parts say which is not well.
+async fn ready(State(health): State<Health>) -> (StatusCode, Json<Value>) {
+    let patience = Duration::from_secs(2);
+    let database = matches!(tokio::time::timeout(patience, health.ctx.db.ping()).await, Ok(Ok(())));
+    let events = health.events.healthy().is_ok();
+    let ready = database && events;
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let word = |well| if well { "ok" } else { "unavailable" };
+    (
+        status,
+        Json(
+            json!({ "status": if ready { "ready" } else { "unavailable" }, "database": word(database), "events": word(events) }),
+        ),
+    )
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge of a few dozen connections")]
+async fn figures(State(health): State<Health>) -> String {
+    let (used, idle) = health.ctx.db.usage();
+    metrics::gauge!("kontor_db_connections", "state" => "used").set(used as f64);
+    metrics::gauge!("kontor_db_connections", "state" => "idle").set(idle as f64);
+    health.metrics.render()
+}

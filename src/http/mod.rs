@@ -1,0 +1,12 @@
+//! The edge that all faces share: who calls, how refusals look over HTTP, what a request may
+//! cost, and whether the server is well. Knows no feature.
+
+pub mod bounds;
+pub mod caller;
+pub mod client;
+pub mod health;
+pub mod problem;
+pub mod request_id;
+
+pub use caller::{Signed, Visitor};
+pub use problem::{problem_body, status_of};

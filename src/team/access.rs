@@ -1,0 +1,259 @@
+//! Getting in and out: signing in, refreshing, signing out, passwords.
+
+use std::net::IpAddr;
+
+use chrono::TimeDelta;
+use serde_json::json;
+
+use super::{audit, events, jobs::SendPasswordReset, model::UserStatus, queries};
+use crate::{
+    auth::{
+        Caller, Origin, Role, Via,
+        password::Password,
+        secret,
+        session::{self, NewSession, SessionKind, SessionRow, Started},
+        throttle::Attempt,
+    },
+    base::{
+        Error, FieldErrors, Result,
+        ids::{SessionId, UserId, WorkspaceId},
+        text::{self, EmailAddress},
+    },
+    ctx::Ctx,
+    db::Tx,
+    jobs::{Enqueued, enqueue},
+};
+
+/// What is known of the program that a request came from.
+#[derive(Debug, Clone, Default)]
+pub struct Client {
+    pub address: Option<IpAddr>,
+    pub user_agent: Option<String>,
+}
+
+impl Client {
+    /// Whether the request was made on the machine itself.
+    pub fn is_local(&self) -> bool {
+        self.address.is_some_and(|address| address.is_loopback())
+    }
+}
+
+/// A good sign-in.
+#[derive(Debug)]
+pub struct SignedIn {
+    pub user: UserId,
+    pub workspace: WorkspaceId,
+    pub started: Started,
+}
+
+/// How long a link to set a new password works.
+pub const RESET_LINK: TimeDelta = TimeDelta::hours(1);
+
+/// Starts a session for whoever knows the password. Slow on purpose, equally so for unknown
+/// addresses, and refused for a while after too many failures.
+pub async fn sign_in(
+    ctx: &Ctx,
+    email: &str,
+    password: &Password,
+    kind: SessionKind,
+    from: &Client,
+) -> Result<SignedIn> {
+    // what is no address is nobody's, and need not be looked for
+    let address = EmailAddress::parse(email).ok();
+    let counted_as = address.as_ref().map_or_else(|| email.trim().to_lowercase(), ToString::to_string);
+    let attempt = Attempt::new(&counted_as, from.address);
+    let mut tx = ctx.db.system().await?;
+    attempt.check(&mut tx, ctx.clock.now(), &ctx.limits).await?;
+    let known = match &address {
+        Some(address) => queries::credentials(tx.connection(), address.as_str()).await?,
+        None => None,
+    };
+    // no connection is held while Argon2 works
+    tx.commit().await?;
+
+    let kept = known.as_ref().and_then(|known| known.password_hash.as_deref());
+    let right = password.matches(kept).await?;
+    let now = ctx.clock.now();
+    let Some(known) = known.filter(|_| right) else {
+        let mut tx = ctx.db.system().await?;
+        attempt.failed(&mut tx, now, &ctx.limits).await?;
+        tx.commit().await?;
+        return Err(Error::Unauthenticated("Invalid credentials".into()));
+    };
+    let mut tx = ctx.db.system().await?;
+    let Some((workspace, role)) = queries::home_workspace(tx.connection(), known.id).await? else {
+        return Err(Error::Forbidden("This user is not active in any workspace".into()));
+    };
+    drop(tx);
+    let mut tx = ctx.db.system_in(workspace).await?;
+    attempt.succeeded(&mut tx).await?;
+    let started = start_session(ctx, &mut tx, workspace, known.id, kind, from).await?;
+    let caller = Caller::new(workspace, known.id, role, Origin::Session(started.session), Via::System)
+        .with_request(from.address, None);
+    let entry = audit::Entry::new("session.started", "session", started.session.0);
+    audit::record_in(ctx, &mut tx, &caller, entry).await?;
+    tx.commit().await?;
+    Ok(SignedIn { user: known.id, workspace, started })
+}
+
+/// Starts a session for a person who has proved who they are.
+pub async fn start_session(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    user: UserId,
+    kind: SessionKind,
+    from: &Client,
+) -> Result<Started> {
+    let now = ctx.clock.now();
+    queries::note_login(tx.connection(), user, now).await?;
+    let user_agent = from.user_agent.as_ref().map(|agent| agent.chars().take(text::SHORT).collect());
+    let address = from.address.map(|address| address.to_string());
+    session::start(tx, now, &ctx.auth, NewSession { workspace, user, kind, user_agent, address }).await
+}
+
+/// Trades a refresh token for fresh tokens; the old one is spent.
+pub async fn refresh(ctx: &Ctx, refresh: &str) -> Result<Started> {
+    let mut tx = ctx.db.system().await?;
+    let answer = session::rotate(&mut tx, ctx.clock.now(), &ctx.auth, refresh).await?;
+    tx.commit().await?;
+    if answer.is_err() {
+        // it may have ended a session
+        ctx.resolver.forget();
+    }
+    answer
+}
+
+/// Ends the session that the caller is signed in with. A token has none to end.
+pub async fn sign_out(ctx: &Ctx, caller: &Caller) -> Result<()> {
+    match caller.session() {
+        Some(session) => end_session(ctx, caller, session).await,
+        None => Err(Error::invalid("session", "is none: an API token is revoked, not signed out")),
+    }
+}
+
+/// The caller's own open sessions, the last used first.
+pub async fn sessions(ctx: &Ctx, caller: &Caller) -> Result<Vec<SessionRow>> {
+    let mut tx = ctx.db.read(caller).await?;
+    session::open_of(&mut tx, caller.workspace, caller.user).await
+}
+
+/// Ends one of the caller's own sessions.
+pub async fn end_session(ctx: &Ctx, caller: &Caller, session: SessionId) -> Result<()> {
+    caller.require_unscoped()?;
+    let mut tx = ctx.db.begin(caller).await?;
+    let own = session::open_of(&mut tx, caller.workspace, caller.user).await?;
+    if !own.iter().any(|row| row.id == session) {
+        return Err(Error::NotFound("Session"));
+    }
+    session::end(&mut tx, ctx.clock.now(), session).await?;
+    audit::record_in(ctx, &mut tx, caller, audit::Entry::new("session.ended", "session", session)).await?;
+    ctx.emit(&mut tx, caller, &[events::sessions_ended(caller.user)]).await?;
+    tx.commit().await?;
+    ctx.resolver.forget();
+    Ok(())
+}
+
+/// Sends a link to set a new password, if the address is somebody's. Tells nobody whether it is.
+pub async fn forgot_password(ctx: &Ctx, email: &str, from: &Client) -> Result<()> {
+    let Ok(email) = EmailAddress::parse(email) else { return Ok(()) };
+    let now = ctx.clock.now();
+    let attempt = Attempt::new(&format!("reset:{email}"), from.address);
+    let mut tx = ctx.db.system().await?;
+    attempt.check(&mut tx, now, &ctx.limits).await?;
+    attempt.failed(&mut tx, now, &ctx.limits).await?;
+    if let Some(known) = queries::credentials(tx.connection(), email.as_str()).await? {
+        enqueue::<Ctx, _>(&mut tx, now, &SendPasswordReset { user: known.id }, Enqueued::default()).await?;
+    }
+    tx.commit().await
+}
+
+/// A mail with a reset link, about to be sent.
+#[derive(Debug)]
+pub struct ResetMail {
+    pub email: String,
+    pub full_name: String,
+    pub link: secret::Fresh,
+}
+
+/// Makes the link's secret, for the job that mails it. `None` where the person is gone.
+pub async fn prepare_reset_mail(ctx: &Ctx, user: UserId) -> Result<Option<ResetMail>> {
+    let now = ctx.clock.now();
+    let mut tx = ctx.db.system().await?;
+    let Some((email, full_name)) = queries::address(tx.connection(), user).await? else { return Ok(None) };
+    let link = secret::Fresh::new(secret::Kind::Link);
+    queries::insert_reset_link(tx.connection(), &link.hash, user, now, now + RESET_LINK).await?;
+    tx.commit().await?;
+    Ok(Some(ResetMail { email, full_name, link }))
+}
+
+/// Sets a new password by a link, and ends every session of the person.
+pub async fn reset_password(ctx: &Ctx, link: &str, password: &Password) -> Result<()> {
+    password.check_new("password")?;
+    let hash = password.hash().await?;
+    let now = ctx.clock.now();
+    let mut tx = ctx.db.system().await?;
+    let user = queries::use_reset_link(tx.connection(), &secret::Hash::of(link), now).await?;
+    let user = user.ok_or_else(|| Error::invalid("token", "is not a valid reset link, or is older than an hour"))?;
+    queries::set_password(tx.connection(), user, &hash, now).await?;
+    session::end_all(&mut tx, now, user, None, None).await?;
+    tx.commit().await?;
+    ctx.resolver.forget();
+    Ok(())
+}
+
+/// Changes the caller's own password, and ends their other sessions.
+pub async fn change_password(ctx: &Ctx, caller: &Caller, current: &Password, new: &Password) -> Result<()> {
+    caller.require_unscoped()?;
+    new.check_new("newPassword")?;
+    let mut tx = ctx.db.read(caller).await?;
+    let kept = queries::password_hash(tx.connection(), caller.user).await?;
+    tx.commit().await?;
+    if !current.matches(kept.as_deref()).await? {
+        return Err(Error::Unauthenticated("The current password is wrong".into()));
+    }
+    let hash = new.hash().await?;
+    let now = ctx.clock.now();
+    let mut tx = ctx.db.begin(caller).await?;
+    queries::set_password(tx.connection(), caller.user, &hash, now).await?;
+    session::end_all(&mut tx, now, caller.user, None, caller.session()).await?;
+    audit::record_in(ctx, &mut tx, caller, audit::Entry::new("password.changed", "user", caller.user)).await?;
+    ctx.emit(&mut tx, caller, &[events::sessions_ended(caller.user)]).await?;
+    tx.commit().await?;
+    ctx.resolver.forget();
+    Ok(())
+}
+
+/// Moves the caller's session to another workspace that they are an active member of.
+pub async fn switch_workspace(ctx: &Ctx, caller: &Caller, workspace: WorkspaceId) -> Result<()> {
+    let session = caller.session().ok_or_else(|| Error::invalid("workspace", "of a token cannot be changed"))?;
+    let mut tx = ctx.db.system_in(workspace).await?;
+    let member = queries::member(tx.connection(), workspace, caller.user).await?;
+    let Some((role, UserStatus::Active)) = member else { return Err(Error::NotFound("Workspace")) };
+    session::rebind(&mut tx, session, workspace).await?;
+    let there = caller.clone().moved_to(workspace, role);
+    let entry = audit::Entry::new("session.switched", "session", session).with(json!({ "from": caller.workspace }));
+    audit::record_in(ctx, &mut tx, &there, entry).await?;
+    ctx.emit(&mut tx, &there, &[events::sessions_ended(caller.user)]).await?;
+    tx.commit().await?;
+    ctx.resolver.forget();
+    Ok(())
+}
+
+/// The role that a job works with for its maker; refused if they are not active any more.
+pub async fn role_of(ctx: &Ctx, workspace: WorkspaceId, user: UserId) -> Result<Role> {
+    let mut tx = ctx.db.system().await?;
+    match queries::member(tx.connection(), workspace, user).await? {
+        Some((role, UserStatus::Active)) => Ok(role),
+        _ => Err(Error::Forbidden("The person who started this is not active any more".into())),
+    }
+}
+
+/// A person's name, as one needs it.
+pub fn required_name(fields: &mut FieldErrors, field: &'static str, name: &str) -> Option<String> {
+    let name = fields.take(field, text::clean(name, text::SHORT))?;
+    if name.is_none() {
+        fields.add(field, "is needed");
+    }
+    name
+}

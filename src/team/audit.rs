@@ -1,0 +1,60 @@
+//! The audit log: who did what, when, from where. Written by the operations, in their own
+//! transaction, so that neither exists without the other.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{model::AuditEntry, queries};
+use crate::{
+    auth::{Caller, Permission},
+    base::{
+        Result,
+        ids::AuditEntryId,
+        page::{PageArgs, Slice},
+    },
+    ctx::Ctx,
+    db::Tx,
+};
+
+/// One line of the log about to be written.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// `noun.past_tense`, for example `user.deactivated`.
+    pub action: &'static str,
+    pub subject: Option<(&'static str, Uuid)>,
+    /// What else matters; never a secret.
+    pub details: Value,
+}
+
+impl Entry {
+    pub fn new(action: &'static str, kind: &'static str, id: impl Into<Uuid>) -> Self {
+        Self { action, subject: Some((kind, id.into())), details: Value::Object(serde_json::Map::new()) }
+    }
+
+    pub fn with(mut self, details: Value) -> Self {
+        self.details = details;
+        self
+    }
+}
+
+/// Writes one line, inside the transaction of what it tells about.
+pub async fn record_in(ctx: &Ctx, tx: &mut Tx, caller: &Caller, entry: Entry) -> Result<()> {
+    let workspace = tx.bound_workspace()?;
+    queries::insert_audit(tx.connection(), workspace, caller, ctx.clock.now(), entry).await
+}
+
+/// How many entries there are; for admins.
+pub async fn count(ctx: &Ctx, caller: &Caller) -> Result<i64> {
+    caller.require(Permission::AuditRead)?;
+    let mut tx = ctx.db.read(caller).await?;
+    queries::count_audit(tx.connection(), caller.workspace).await
+}
+
+/// The log, newest first; for admins.
+pub async fn page(ctx: &Ctx, caller: &Caller, args: PageArgs) -> Result<Slice<AuditEntry>> {
+    caller.require(Permission::AuditRead)?;
+    let request = args.parse::<AuditEntryId>()?;
+    let mut tx = ctx.db.read(caller).await?;
+    let rows = queries::audit_page(tx.connection(), caller.workspace, &request).await?;
+    Ok(request.slice(rows))
+}

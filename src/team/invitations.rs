@@ -1,0 +1,186 @@
+//! Inviting people by mail. The invited set their own password by the link; somebody who is a
+//! user of another workspace already joins with the password they have.
+
+use chrono::TimeDelta;
+use serde_json::json;
+
+use super::{
+    access, audit, events,
+    jobs::SendInvitation,
+    model::{Invitation, UserStatus},
+    queries,
+};
+use crate::{
+    auth::{
+        Caller, Origin, Permission, Role, Via,
+        password::Password,
+        secret,
+        session::{SessionKind, Started},
+    },
+    base::{
+        Error, FieldErrors, Result,
+        ids::{InvitationId, UserId, WorkspaceId},
+        text::{self, EmailAddress},
+    },
+    ctx::Ctx,
+    jobs::{Enqueued, enqueue},
+};
+
+/// How long an invitation can be accepted.
+pub const OPEN_FOR: TimeDelta = TimeDelta::days(7);
+
+#[derive(Debug, Clone)]
+pub struct NewInvitation {
+    pub email: String,
+    pub full_name: Option<String>,
+    pub role: Role,
+}
+
+/// An invitation about to be mailed.
+#[derive(Debug)]
+pub struct Prepared {
+    pub invitation: Invitation,
+    pub workspace_name: String,
+    pub inviter_name: String,
+    pub link: secret::Fresh,
+}
+
+/// Invites somebody; the mail goes out by a job.
+pub async fn invite(ctx: &Ctx, caller: &Caller, new: NewInvitation) -> Result<Invitation> {
+    caller.require(Permission::UsersManage)?;
+    let mut fields = FieldErrors::new();
+    let email = fields.take("email", EmailAddress::parse(&new.email));
+    let full_name = fields.take("fullName", text::clean(new.full_name.as_deref().unwrap_or(""), text::SHORT)).flatten();
+    let (Some(email), true) = (email, fields.is_empty()) else { return Err(Error::Invalid(fields)) };
+    let now = ctx.clock.now();
+    let invitation = Invitation {
+        id: InvitationId::new(),
+        email: email.into_inner(),
+        full_name,
+        role: new.role,
+        invited_by: caller.user,
+        created_at: now,
+        expires_at: now + OPEN_FOR,
+    };
+    let mut tx = ctx.db.begin(caller).await?;
+    if queries::is_member(tx.connection(), caller.workspace, &invitation.email).await? {
+        return Err(Error::taken("email", "belongs to a user of this workspace already", None));
+    }
+    queries::close_lapsed_invitations(tx.connection(), caller.workspace, &invitation.email, now).await?;
+    queries::insert_invitation(tx.connection(), caller.workspace, &invitation).await?;
+    let job = SendInvitation { workspace: caller.workspace, invitation: invitation.id };
+    let about = Enqueued { workspace: Some(caller.workspace), created_by: Some(caller.user), ..Enqueued::default() };
+    enqueue::<Ctx, _>(&mut tx, now, &job, about).await?;
+    let details = json!({ "email": invitation.email, "role": invitation.role });
+    let entry = audit::Entry::new("invitation.created", "invitation", invitation.id).with(details);
+    audit::record_in(ctx, &mut tx, caller, entry).await?;
+    tx.commit().await?;
+    Ok(invitation)
+}
+
+/// The open invitations, newest first.
+pub async fn list(ctx: &Ctx, caller: &Caller) -> Result<Vec<Invitation>> {
+    caller.require(Permission::UsersManage)?;
+    let mut tx = ctx.db.read(caller).await?;
+    queries::open_invitations(tx.connection(), caller.workspace, ctx.clock.now()).await
+}
+
+/// Takes an open invitation back; its link stops working.
+pub async fn revoke(ctx: &Ctx, caller: &Caller, id: InvitationId) -> Result<()> {
+    caller.require(Permission::UsersManage)?;
+    let mut tx = ctx.db.begin(caller).await?;
+    if !queries::revoke_invitation(tx.connection(), caller.workspace, id, ctx.clock.now()).await? {
+        return Err(Error::NotFound("Invitation"));
+    }
+    audit::record_in(ctx, &mut tx, caller, audit::Entry::new("invitation.revoked", "invitation", id)).await?;
+    tx.commit().await
+}
+
+/// Makes the link's secret, for the job that mails it. `None` where it is not open any more.
+pub async fn prepare_mail(ctx: &Ctx, workspace: WorkspaceId, id: InvitationId) -> Result<Option<Prepared>> {
+    let mut tx = ctx.db.begin(&workspace).await?;
+    let Some(invitation) = queries::lock_open_invitation(tx.connection(), workspace, id, ctx.clock.now()).await? else {
+        return Ok(None);
+    };
+    let link = secret::Fresh::new(secret::Kind::Link);
+    queries::set_invitation_hash(tx.connection(), workspace, id, &link.hash).await?;
+    let workspace_name = queries::workspace(tx.connection(), workspace).await?.name;
+    let inviter = queries::user(tx.connection(), workspace, invitation.invited_by).await?;
+    tx.commit().await?;
+    let inviter_name = inviter.map_or_else(|| workspace_name.clone(), |user| user.full_name);
+    Ok(Some(Prepared { invitation, workspace_name, inviter_name, link }))
+}
+
+/// What an invited person fills in.
+#[derive(Debug, Clone)]
+pub struct Acceptance {
+    pub link: String,
+    /// The person's own name; the invitation's when `None`.
+    pub full_name: Option<String>,
+    /// New for a new person, the present one for somebody who is a user already.
+    pub password: Password,
+}
+
+/// Joins the workspace and signs in.
+pub async fn accept(
+    ctx: &Ctx,
+    acceptance: Acceptance,
+    kind: SessionKind,
+    from: &access::Client,
+) -> Result<(UserId, WorkspaceId, Started)> {
+    let now = ctx.clock.now();
+    let hash = secret::Hash::of(&acceptance.link);
+    let wrong_link = || Error::invalid("token", "is not a valid invitation, or it has lapsed; ask for a new one");
+    let mut tx = ctx.db.system().await?;
+    let (workspace, invitation) =
+        queries::invitation_by_hash(tx.connection(), &hash, now).await?.ok_or_else(wrong_link)?;
+    let known = queries::credentials(tx.connection(), &invitation.email).await?;
+    tx.commit().await?;
+
+    let mut fields = FieldErrors::new();
+    let name = acceptance.full_name.as_deref().or(invitation.full_name.as_deref()).unwrap_or("");
+    let (name, password_hash) = match &known {
+        Some(known) => {
+            if !acceptance.password.matches(known.password_hash.as_deref()).await? {
+                return Err(Error::Unauthenticated("This address has an account already; use its password".into()));
+            }
+            (None, None)
+        }
+        None => {
+            acceptance.password.check_new("password")?;
+            (access::required_name(&mut fields, "fullName", name), Some(acceptance.password.hash().await?))
+        }
+    };
+    fields.into_result()?;
+
+    let mut tx = ctx.db.system_in(workspace).await?;
+    if !queries::accept_invitation(tx.connection(), workspace, invitation.id, now).await? {
+        return Err(wrong_link());
+    }
+    let user = match (known, name) {
+        (Some(known), _) => known.id,
+        (None, name) => {
+            let id = UserId::new();
+            let new = queries::NewUser {
+                id,
+                email: invitation.email.clone(),
+                full_name: name.unwrap_or_default(),
+                password_hash,
+                phone: None,
+                department: None,
+                created_at: now,
+                updated_at: now,
+            };
+            queries::insert_user(tx.connection(), &new).await?;
+            id
+        }
+    };
+    queries::insert_member(tx.connection(), workspace, user, invitation.role, UserStatus::Active, now).await?;
+    let started = access::start_session(ctx, &mut tx, workspace, user, kind, from).await?;
+    let caller = Caller::new(workspace, user, invitation.role, Origin::Session(started.session), Via::System);
+    let entry = audit::Entry::new("invitation.accepted", "invitation", invitation.id);
+    audit::record_in(ctx, &mut tx, &caller, entry).await?;
+    ctx.emit(&mut tx, &caller, &[events::user_created(user)]).await?;
+    tx.commit().await?;
+    Ok((user, workspace, started))
+}

@@ -1,0 +1,103 @@
+//! The nouns of the team: users as members of a workspace, workspaces, tokens, invitations.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use serde_json::Value;
+
+use crate::{
+    auth::Role,
+    base::ids::{AuditEntryId, InvitationId, TokenId, UserId, WorkspaceId},
+    db::schema::{audit_log, invitations, tokens, workspaces},
+    text_enum,
+};
+
+text_enum! {
+    /// Whether a member may sign in.
+    #[derive(async_graphql::Enum)]
+    #[graphql(name = "UserStatus")]
+    pub enum UserStatus {
+        Active = "active",
+        Inactive = "inactive",
+        Suspended = "suspended",
+    }
+}
+
+/// A person as a member of one workspace. Never carries the password.
+#[derive(Debug, Clone, Queryable)]
+pub struct User {
+    pub id: UserId,
+    pub email: String,
+    pub full_name: String,
+    pub role: Role,
+    pub status: UserStatus,
+    pub phone: Option<String>,
+    pub department: Option<String>,
+    pub avatar_url: Option<String>,
+    pub preferences: Value,
+    pub last_login_at: Option<DateTime<Utc>>,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+impl User {
+    /// First word of the name, and the rest: what some clients show apart.
+    pub fn name_parts(&self) -> (&str, &str) {
+        self.full_name
+            .split_once(char::is_whitespace)
+            .map_or((&self.full_name, ""), |(first, rest)| (first, rest.trim()))
+    }
+}
+
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = workspaces)]
+pub struct Workspace {
+    pub id: WorkspaceId,
+    pub name: String,
+    /// An IANA name.
+    pub time_zone: String,
+    pub week_start: String,
+    pub created_at: DateTime<Utc>,
+}
+
+/// A personal API token, without its secret.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = tokens)]
+pub struct ApiToken {
+    pub id: TokenId,
+    pub user_id: UserId,
+    pub name: String,
+    /// The secret's first characters.
+    pub hint: String,
+    /// Empty: all that the user may do.
+    pub scopes: Vec<String>,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = invitations)]
+pub struct Invitation {
+    pub id: InvitationId,
+    pub email: String,
+    pub full_name: Option<String>,
+    pub role: Role,
+    pub invited_by: UserId,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = audit_log)]
+pub struct AuditEntry {
+    pub id: AuditEntryId,
+    pub at: DateTime<Utc>,
+    pub actor: Value,
+    pub user_id: Option<UserId>,
+    pub action: String,
+    pub subject_kind: Option<String>,
+    pub subject_id: Option<uuid::Uuid>,
+    pub address: Option<String>,
+    pub request_id: Option<String>,
+    pub details: Value,
+}

@@ -1,0 +1,153 @@
+//! The first person of a workspace: by registering, by the set-up link of an empty installation,
+//! or from the command line.
+
+use serde_json::json;
+
+use super::{access, audit, events, model::UserStatus, queries};
+use crate::{
+    auth::{
+        Caller, Origin, Role, Via,
+        password::Password,
+        secret,
+        session::{SessionKind, Started},
+    },
+    base::{
+        Error, FieldErrors, Result,
+        ids::{UserId, WorkspaceId},
+        text::{self, EmailAddress},
+    },
+    ctx::Ctx,
+    db::Tx,
+};
+
+/// A person who wants a workspace of their own.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    pub email: String,
+    pub password: Password,
+    pub full_name: String,
+    /// The workspace's name; the person's own when `None`.
+    pub workspace_name: Option<String>,
+    /// From the set-up link. Needed on an empty installation unless one comes from the machine
+    /// itself.
+    pub set_up_key: Option<String>,
+}
+
+/// What a valid registration holds.
+struct Checked {
+    email: EmailAddress,
+    full_name: String,
+    workspace_name: String,
+}
+
+/// Makes a workspace with its first admin and signs them in. Only on an installation without
+/// users, or where open registration is switched on.
+pub async fn register(
+    ctx: &Ctx,
+    registration: Registration,
+    from: &access::Client,
+    kind: SessionKind,
+) -> Result<(UserId, WorkspaceId, Started)> {
+    let checked = check(&registration)?;
+    let hash = registration.password.hash().await?;
+    let mut tx = ctx.db.system_in(WorkspaceId::new()).await?;
+    queries::lock_registration(tx.connection()).await?;
+    let empty = !queries::any_user(tx.connection()).await?;
+    if !empty && !ctx.auth.open_registration {
+        return Err(Error::Forbidden("Registration is closed; ask an admin for an invitation".into()));
+    }
+    if empty {
+        let key = registration.set_up_key.as_deref().map(secret::Hash::of);
+        let right_key = match key {
+            Some(key) => queries::use_set_up_link(tx.connection(), &key, ctx.clock.now()).await?,
+            None => false,
+        };
+        if !right_key && !from.is_local() {
+            return Err(Error::Forbidden("Open the set-up link that the server printed when it started".into()));
+        }
+    }
+    let (user, workspace) = create(ctx, &mut tx, checked, Some(hash)).await?;
+    let started = access::start_session(ctx, &mut tx, workspace, user, kind, from).await?;
+    tx.commit().await?;
+    Ok((user, workspace, started))
+}
+
+/// The first workspace and admin of an empty installation, from the configuration or the command
+/// line. `None` where there are users already.
+pub async fn first_admin(ctx: &Ctx, registration: Registration) -> Result<Option<(UserId, WorkspaceId)>> {
+    let checked = check(&registration)?;
+    let hash = registration.password.hash().await?;
+    let mut tx = ctx.db.system_in(WorkspaceId::new()).await?;
+    queries::lock_registration(tx.connection()).await?;
+    if queries::any_user(tx.connection()).await? {
+        return Ok(None);
+    }
+    let made = create(ctx, &mut tx, checked, Some(hash)).await?;
+    tx.commit().await?;
+    Ok(Some(made))
+}
+
+/// A workspace and an active admin of it, for the command line: the first there is.
+pub async fn any_admin(ctx: &Ctx) -> Result<(WorkspaceId, UserId)> {
+    let mut tx = ctx.db.system().await?;
+    queries::any_admin(tx.connection()).await?.ok_or(Error::NotFound("Admin"))
+}
+
+/// A fresh set-up link's key while the installation has no user; earlier ones stop working.
+pub async fn set_up_key(ctx: &Ctx) -> Result<Option<String>> {
+    let mut tx = ctx.db.system().await?;
+    queries::lock_registration(tx.connection()).await?;
+    if queries::any_user(tx.connection()).await? {
+        return Ok(None);
+    }
+    let key = secret::Fresh::new(secret::Kind::Link);
+    let now = ctx.clock.now();
+    queries::replace_set_up_link(tx.connection(), &key.hash, now, now + chrono::TimeDelta::days(7)).await?;
+    tx.commit().await?;
+    Ok(Some(key.text))
+}
+
+fn check(registration: &Registration) -> Result<Checked> {
+    let mut fields = FieldErrors::new();
+    let email = fields.take("email", EmailAddress::parse(&registration.email));
+    let full_name = access::required_name(&mut fields, "fullName", &registration.full_name);
+    let workspace_name = registration.workspace_name.as_deref().unwrap_or(&registration.full_name);
+    let workspace_name = fields.take("workspaceName", text::clean(workspace_name, text::SHORT)).flatten();
+    if let Err(Error::Invalid(wrong)) = registration.password.check_new("password") {
+        wrong.iter().for_each(|(_, message)| fields.add("password", message.to_owned()));
+    }
+    match (email, full_name, workspace_name) {
+        (Some(email), Some(full_name), Some(workspace_name)) if fields.is_empty() => {
+            Ok(Checked { email, full_name, workspace_name })
+        }
+        _ => Err(Error::Invalid(fields)),
+    }
+}
+
+async fn create(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    checked: Checked,
+    password_hash: Option<String>,
+) -> Result<(UserId, WorkspaceId)> {
+    let (user, workspace, now) = (UserId::new(), tx.bound_workspace()?, ctx.clock.now());
+    queries::insert_workspace(tx.connection(), workspace, &checked.workspace_name, now).await?;
+    let new = queries::NewUser {
+        id: user,
+        email: checked.email.into_inner(),
+        full_name: checked.full_name,
+        password_hash,
+        phone: None,
+        department: None,
+        created_at: now,
+        updated_at: now,
+    };
+    queries::insert_user(tx.connection(), &new).await?;
+    queries::insert_member(tx.connection(), workspace, user, Role::Admin, UserStatus::Active, now).await?;
+    let caller = Caller::new(workspace, user, Role::Admin, Origin::System, Via::System);
+    ctx.emit(tx, &caller, &[events::user_created(user)]).await?;
+    let entry =
+        audit::Entry::new("workspace.created", "workspace", workspace).with(json!({ "name": checked.workspace_name }));
+    audit::record_in(ctx, tx, &caller, entry).await?;
+    Ok((user, workspace))
+}

@@ -1,0 +1,434 @@
+//! The SQL of imports: their own rows here, batches and staging tables apart.
+
+pub mod batch;
+pub mod staging;
+
+use chrono::{DateTime, Utc};
+use diesel::{pg::Pg, prelude::*};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
+
+use super::{
+    head::Place,
+    model::{Counts, Import, ImportFilter, ImportOptions, ImportStatus, Mapping},
+    report::{RowError, RowErrorCode},
+};
+use crate::{
+    base::{
+        Error, Result,
+        ids::{FileId, ImportId, JobId, UserId, WorkspaceId},
+        page::PageRequest,
+    },
+    crm::RecordKind,
+    db::schema::{import_errors, imports, jobs},
+    jobs::JobState,
+};
+
+#[derive(Insertable)]
+#[diesel(table_name = imports)]
+pub struct NewRow {
+    pub workspace_id: WorkspaceId,
+    pub id: ImportId,
+    pub kind: RecordKind,
+    pub status: ImportStatus,
+    pub file_id: FileId,
+    pub file_name: String,
+    pub file_size: i64,
+    pub job_id: JobId,
+    pub mapping: Value,
+    pub options: Value,
+    pub created_by: UserId,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+pub async fn insert(connection: &mut AsyncPgConnection, row: &NewRow) -> Result<()> {
+    diesel::insert_into(imports::table).values(row).execute(connection).await?;
+    Ok(())
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = imports)]
+struct Row {
+    id: ImportId,
+    kind: RecordKind,
+    status: ImportStatus,
+    file_id: Option<FileId>,
+    file_name: String,
+    file_size: i64,
+    job_id: JobId,
+    mapping: Value,
+    options: Value,
+    total_rows: Option<i64>,
+    created_rows: i64,
+    updated_rows: i64,
+    unchanged_rows: i64,
+    skipped_rows: i64,
+    failed_rows: i64,
+    message: Option<String>,
+    created_by: UserId,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    started_at: Option<DateTime<Utc>>,
+    completed_at: Option<DateTime<Utc>>,
+}
+
+/// With what is known of its job: one that was given up cannot note that here.
+type WithJob = (Row, Option<JobState>, Option<String>, Option<DateTime<Utc>>);
+
+fn import((row, job, last_error, job_ended_at): WithJob) -> Import {
+    let mut import = Import {
+        id: row.id,
+        kind: row.kind,
+        status: row.status,
+        file: row.file_id,
+        file_name: row.file_name,
+        file_size: row.file_size,
+        job: row.job_id,
+        mapping: mapping(row.mapping),
+        options: serde_json::from_value(row.options).unwrap_or_default(),
+        total_rows: row.total_rows,
+        counts: Counts {
+            created: row.created_rows,
+            updated: row.updated_rows,
+            unchanged: row.unchanged_rows,
+            skipped: row.skipped_rows,
+            failed: row.failed_rows,
+        },
+        message: row.message,
+        created_by: row.created_by,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+        started_at: row.started_at,
+        completed_at: row.completed_at,
+    };
+    if import.status.is_open() && job == Some(JobState::Failed) {
+        import.status = ImportStatus::Failed;
+        import.message = import.message.or(last_error);
+        import.completed_at = import.completed_at.or(job_ended_at);
+    }
+    import
+}
+
+fn mapping(value: Value) -> Mapping {
+    serde_json::from_value(value).unwrap_or_default()
+}
+
+/// The imports of a workspace, each with its job.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn with_job(workspace: WorkspaceId) -> _ {
+    let own: diesel::dsl::Eq<imports::workspace_id, WorkspaceId> = imports::workspace_id.eq(workspace);
+    imports::table.left_join(jobs::table.on(jobs::id.eq(imports::job_id))).filter(own)
+}
+
+macro_rules! columns {
+    () => {
+        (Row::as_select(), jobs::state.nullable(), jobs::last_error.nullable(), jobs::finished_at.nullable())
+    };
+}
+
+pub async fn find(connection: &mut AsyncPgConnection, workspace: WorkspaceId, id: ImportId) -> Result<Option<Import>> {
+    let row = with_job(workspace)
+        .filter(imports::id.eq(id))
+        .select(columns!())
+        .first::<WithJob>(connection)
+        .await
+        .optional()?;
+    Ok(row.map(import))
+}
+
+/// Newest first.
+pub async fn page(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    filter: &ImportFilter,
+    request: &PageRequest<ImportId>,
+) -> Result<Vec<Import>> {
+    let mut query = with_job(workspace).select(columns!()).limit(request.fetch()).into_boxed::<Pg>();
+    if let Some(kind) = filter.kind {
+        query = query.filter(imports::kind.eq(kind));
+    }
+    if let Some(user) = filter.created_by {
+        query = query.filter(imports::created_by.eq(user));
+    }
+    if !filter.statuses.is_empty() {
+        let given_up = jobs::state.eq(JobState::Failed).and(imports::status.eq_any(OPEN));
+        let given_up = given_up.assume_not_null();
+        let open = filter.statuses.clone();
+        query = if filter.statuses.contains(&ImportStatus::Failed) {
+            query.filter(imports::status.eq_any(open).or(given_up))
+        } else {
+            query.filter(imports::status.eq_any(open))
+        };
+    }
+    query = match (request.is_backward(), request.from) {
+        (false, Some(from)) => query.filter(imports::id.lt(from)).order(imports::id.desc()),
+        (false, None) => query.order(imports::id.desc()),
+        (true, Some(from)) => query.filter(imports::id.gt(from)).order(imports::id.asc()),
+        (true, None) => query.order(imports::id.asc()),
+    };
+    let rows: Vec<WithJob> = query.load(connection).await?;
+    Ok(rows.into_iter().map(import).collect())
+}
+
+const OPEN: [ImportStatus; 2] = [ImportStatus::Pending, ImportStatus::Processing];
+
+/// What a run has to know.
+#[derive(Debug, Clone)]
+pub struct Work {
+    pub kind: RecordKind,
+    pub status: ImportStatus,
+    pub file: Option<FileId>,
+    pub mapping: Mapping,
+    pub options: ImportOptions,
+    pub total: Option<i64>,
+    pub counts: Counts,
+    pub resume: Place,
+    pub created_by: UserId,
+}
+
+/// The import, locked for this transaction.
+pub async fn lock(connection: &mut AsyncPgConnection, workspace: WorkspaceId, id: ImportId) -> Result<Option<Work>> {
+    let row: Option<(Row, i64, i64, i64)> = imports::table
+        .filter(imports::workspace_id.eq(workspace).and(imports::id.eq(id)))
+        .select((Row::as_select(), imports::resume_row, imports::resume_byte, imports::resume_line))
+        .for_update()
+        .first(connection)
+        .await
+        .optional()?;
+    Ok(row.map(|(row, number, byte, line)| {
+        let import = import((row, None, None, None));
+        Work {
+            kind: import.kind,
+            status: import.status,
+            file: import.file,
+            mapping: import.mapping,
+            options: import.options,
+            total: import.total_rows,
+            counts: import.counts,
+            resume: Place { row: number, byte: byte.unsigned_abs(), line: line.unsigned_abs() },
+            created_by: import.created_by,
+        }
+    }))
+}
+
+pub async fn start(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    id: ImportId,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    diesel::update(imports::table.filter(imports::workspace_id.eq(workspace).and(imports::id.eq(id))))
+        .set((
+            imports::status.eq(ImportStatus::Processing),
+            imports::started_at
+                .eq(diesel::dsl::case_when(imports::started_at.is_null(), Some(now)).otherwise(imports::started_at)),
+            imports::message.eq(None::<String>),
+            imports::completed_at.eq(None::<DateTime<Utc>>),
+            imports::updated_at.eq(now),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub async fn set_mapping(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    id: ImportId,
+    mapping: &Mapping,
+) -> Result<()> {
+    diesel::update(imports::table.filter(imports::workspace_id.eq(workspace).and(imports::id.eq(id))))
+        .set(imports::mapping.eq(serde_json::to_value(mapping).map_err(Error::internal)?))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// What a batch adds to its import.
+pub struct Advance {
+    pub from: Place,
+    pub to: Place,
+    /// All so far, this batch with it.
+    pub counts: Counts,
+    pub total: Option<i64>,
+    pub now: DateTime<Utc>,
+}
+
+/// Moves the resume point; whether it stood where the batch begins, and the import still runs.
+pub async fn advance(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    id: ImportId,
+    advance: Advance,
+) -> Result<bool> {
+    let counts = advance.counts;
+    let moved = diesel::update(
+        imports::table
+            .filter(imports::workspace_id.eq(workspace).and(imports::id.eq(id)))
+            .filter(imports::status.eq(ImportStatus::Processing).and(imports::resume_row.eq(advance.from.row))),
+    )
+    .set((
+        imports::processed_rows.eq(counts.processed()),
+        imports::created_rows.eq(counts.created),
+        imports::updated_rows.eq(counts.updated),
+        imports::unchanged_rows.eq(counts.unchanged),
+        imports::skipped_rows.eq(counts.skipped),
+        imports::failed_rows.eq(counts.failed),
+        imports::total_rows.eq(advance.total),
+        imports::resume_row.eq(advance.to.row),
+        imports::resume_byte.eq(column(advance.to.byte)?),
+        imports::resume_line.eq(column(advance.to.line)?),
+        imports::updated_at.eq(advance.now),
+    ))
+    .execute(connection)
+    .await?;
+    Ok(moved == 1)
+}
+
+fn column(number: u64) -> Result<i64> {
+    i64::try_from(number).map_err(Error::internal)
+}
+
+/// How an import ended.
+pub struct End {
+    pub status: ImportStatus,
+    pub message: Option<String>,
+    /// Exact when it completed.
+    pub total: Option<i64>,
+    pub now: DateTime<Utc>,
+}
+
+pub async fn end(connection: &mut AsyncPgConnection, workspace: WorkspaceId, id: ImportId, end: End) -> Result<()> {
+    diesel::update(imports::table.filter(imports::workspace_id.eq(workspace).and(imports::id.eq(id))))
+        .set((
+            imports::status.eq(end.status),
+            imports::message.eq(end.message),
+            imports::total_rows.eq(end.total),
+            imports::completed_at.eq(Some(end.now)),
+            imports::updated_at.eq(end.now),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Imports that look unfinished although their jobs were given up, over all workspaces.
+pub async fn given_up(connection: &mut AsyncPgConnection) -> Result<Vec<(WorkspaceId, Import)>> {
+    let rows: Vec<(WorkspaceId, WithJob)> = imports::table
+        .inner_join(jobs::table.on(jobs::id.eq(imports::job_id)))
+        .filter(imports::status.eq_any(OPEN).and(jobs::state.eq(JobState::Failed)))
+        .select((imports::workspace_id, columns!()))
+        .limit(1_000)
+        .load(connection)
+        .await?;
+    Ok(rows.into_iter().map(|(workspace, row)| (workspace, import(row))).collect())
+}
+
+/// Those of the imports that still run or wait.
+pub async fn open_ones(connection: &mut AsyncPgConnection, ids: &[ImportId]) -> Result<Vec<ImportId>> {
+    let open = imports::table.filter(imports::id.eq_any(ids).and(imports::status.eq_any(OPEN)));
+    Ok(open.select(imports::id).load(connection).await?)
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = import_errors)]
+struct NewError<'a> {
+    workspace_id: WorkspaceId,
+    import_id: ImportId,
+    row: i64,
+    line: i64,
+    column: Option<&'a str>,
+    value: Option<&'a str>,
+    code: RowErrorCode,
+    message: &'a str,
+    cells: &'a [String],
+}
+
+/// A statement can bind 65,535 values.
+const ERRORS_AT_ONCE: usize = 1_000;
+
+pub async fn insert_errors(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    id: ImportId,
+    errors: &[RowError],
+) -> Result<()> {
+    for some in errors.chunks(ERRORS_AT_ONCE) {
+        let rows: Vec<_> = some
+            .iter()
+            .map(|error| NewError {
+                workspace_id: workspace,
+                import_id: id,
+                row: error.row,
+                line: error.line,
+                column: error.column.as_deref(),
+                value: error.value.as_deref(),
+                code: error.code,
+                message: &error.message,
+                cells: &error.cells,
+            })
+            .collect();
+        diesel::insert_into(import_errors::table).values(rows).execute(connection).await?;
+    }
+    Ok(())
+}
+
+type ErrorRow = (i64, i64, Option<String>, Option<String>, RowErrorCode, String, Vec<String>);
+
+fn row_error((row, line, column, value, code, message, cells): ErrorRow) -> RowError {
+    RowError { row, line, column, value, code, message, cells }
+}
+
+/// The errors of an import, in the order of the file.
+pub async fn errors_page(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    id: ImportId,
+    request: &PageRequest<i64>,
+) -> Result<Vec<RowError>> {
+    use import_errors as e;
+    let mut query = e::table
+        .filter(e::workspace_id.eq(workspace).and(e::import_id.eq(id)))
+        .select((e::row, e::line, e::column, e::value, e::code, e::message, e::cells))
+        .limit(request.fetch())
+        .into_boxed::<Pg>();
+    query = match (request.is_backward(), request.from) {
+        (false, Some(from)) => query.filter(e::row.gt(from)).order(e::row.asc()),
+        (false, None) => query.order(e::row.asc()),
+        (true, Some(from)) => query.filter(e::row.lt(from)).order(e::row.desc()),
+        (true, None) => query.order(e::row.desc()),
+    };
+    let rows: Vec<ErrorRow> = query.load(connection).await?;
+    Ok(rows.into_iter().map(row_error).collect())
+}
+
+#[derive(QueryableByName)]
+pub struct ShortError {
+    #[diesel(sql_type = diesel::sql_types::Uuid)]
+    pub import_id: ImportId,
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    pub number: i64,
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    pub message: String,
+}
+
+/// Row and message of the first errors of each of these imports.
+pub async fn first_errors(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    ids: &[ImportId],
+    most: i64,
+) -> Result<Vec<ShortError>> {
+    let query = diesel::sql_query(
+        "SELECT e.import_id, e.row AS number, e.message FROM unnest($2) AS ids (id) CROSS JOIN LATERAL \
+            (SELECT import_id, row, message FROM import_errors \
+              WHERE workspace_id = $1 AND import_id = ids.id ORDER BY row LIMIT $3) e",
+    );
+    Ok(query
+        .bind::<diesel::sql_types::Uuid, _>(workspace)
+        .bind::<diesel::sql_types::Array<diesel::sql_types::Uuid>, _>(ids)
+        .bind::<diesel::sql_types::BigInt, _>(most)
+        .load(connection)
+        .await?)
+}

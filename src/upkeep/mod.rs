@@ -1,0 +1,71 @@
+//! The installation's own chores, as jobs: what has expired goes away, in batches.
+
+mod queries;
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ctx::Ctx,
+    files,
+    jobs::{self, Job, JobError, Run},
+};
+
+/// Finished jobs are kept so long; dead letters longer, for a person to see.
+const FINISHED_FOR: TimeDelta = TimeDelta::days(14);
+const FAILED_FOR: TimeDelta = TimeDelta::days(90);
+
+/// Removes jobs that ended long ago.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PurgeJobs {}
+
+impl Job<Ctx> for PurgeJobs {
+    const NAME: &'static str = "upkeep.purge_jobs";
+    const PRIORITY: i16 = 90;
+
+    async fn run(self, ctx: Ctx, run: Run) -> Result<(), JobError> {
+        let now = ctx.clock.now();
+        loop {
+            run.check_stop()?;
+            let mut tx = ctx.db.system().await?;
+            let purged = jobs::purge_finished(&mut tx, now - FINISHED_FOR, now - FAILED_FOR).await?;
+            tx.commit().await?;
+            if purged < jobs::PURGE_BATCH {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Removes files whose time is over, and what no row tells of.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PurgeFiles {}
+
+impl Job<Ctx> for PurgeFiles {
+    const NAME: &'static str = "upkeep.purge_files";
+    const PRIORITY: i16 = 90;
+
+    async fn run(self, ctx: Ctx, _: Run) -> Result<(), JobError> {
+        let now = ctx.clock.now();
+        let expired = files::clean::expire(&ctx.files, now).await?;
+        let swept = files::clean::sweep(&ctx.files, now).await?;
+        tracing::debug!(expired, swept, "files were removed");
+        Ok(())
+    }
+}
+
+/// Removes secrets, links, throttle windows and remembered answers that have expired.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PurgeSecrets {}
+
+impl Job<Ctx> for PurgeSecrets {
+    const NAME: &'static str = "upkeep.purge_secrets";
+    const PRIORITY: i16 = 90;
+
+    async fn run(self, ctx: Ctx, _: Run) -> Result<(), JobError> {
+        let mut tx = ctx.db.system().await?;
+        queries::purge_secrets(tx.connection(), ctx.clock.now()).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,70 @@
+//! Every job, schedule and reactor of the application, in one list.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::Config,
+    ctx::Ctx,
+    events::{Bus, Events},
+    jobs::{self, JobNews, Registry, Runner, RunnerHandle},
+    team::jobs::{SendInvitation, SendPasswordReset},
+    transfer::import::{RunImport, SettleImports},
+    upkeep::{PurgeFiles, PurgeJobs, PurgeSecrets},
+};
+
+/// This process's worker.
+pub struct Worker {
+    runner: RunnerHandle,
+}
+
+impl Worker {
+    /// Starts to run jobs, until the token is cancelled.
+    pub fn start(config: &Config, ctx: &Ctx, events: &Events, shutdown: &CancellationToken) -> Self {
+        let settings = jobs::Config {
+            concurrency: config.job_concurrency,
+            node: format!("kontor {}", std::process::id()),
+            ..jobs::Config::default()
+        };
+        let bus = events.bus().clone();
+        let runner = Runner::new(ctx.db.clone(), ctx.clock.clone(), ctx.clone(), registry(), settings)
+            .on_news(move |news| tell(&bus, &news))
+            .start(shutdown);
+        Self { runner }
+    }
+
+    /// Stops taking jobs and waits for those that run; what is not done by then is handed back.
+    pub async fn stop(self, within: Duration) {
+        let cut_off = self.runner.stop(within).await;
+        if cut_off > 0 {
+            tracing::info!(cut_off, "jobs were handed back to the queue");
+        }
+    }
+}
+
+/// All kinds of jobs, and when the chores run.
+pub fn registry() -> Registry<Ctx> {
+    let utc = chrono_tz::UTC;
+    Registry::new()
+        .register::<SendPasswordReset>()
+        .register::<SendInvitation>()
+        .register::<PurgeJobs>()
+        .register::<PurgeSecrets>()
+        .register::<PurgeFiles>()
+        .register::<RunImport>()
+        .register::<SettleImports>()
+        .schedule("upkeep.purge_jobs", "17 3 * * *", utc, || PurgeJobs {})
+        .schedule("upkeep.purge_secrets", "37 * * * *", utc, || PurgeSecrets {})
+        .schedule("upkeep.purge_files", "47 4 * * *", utc, || PurgeFiles {})
+        .schedule("transfer.settle_imports", "7 * * * *", utc, || SettleImports {})
+}
+
+/// Progress is a state, not an event: it goes to whoever watches, and nowhere else.
+fn tell(bus: &Bus, news: &JobNews) {
+    let value = json!({ "state": news.state, "progress": news.progress });
+    if let Err(error) = bus.publish_transient(jobs::topic(news.job), &value) {
+        tracing::debug!(?error, "progress could not be told");
+    }
+}
