@@ -8,12 +8,15 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::{
     catch_panic::CatchPanicLayer,
-    compression::{CompressionLayer, predicate::SizeAbove},
+    compression::{
+        CompressionLayer,
+        predicate::{NotForContentType, Predicate, SizeAbove},
+    },
 };
 
 use crate::{
     base::{Error, Result},
-    config::Config,
+    config::{self, Config},
     ctx::Ctx,
     events::Events,
     graphql::{self, Application, Transport},
@@ -24,7 +27,7 @@ use crate::{
         problem::Problem,
         request_id,
     },
-    rest, team,
+    rest, team, web,
 };
 
 /// How long requests under way may take after the stop.
@@ -47,8 +50,11 @@ impl Server {
             .merge(rest)
             .layer(middleware::from_fn_with_state(rates.clone(), bounds::rate))
             .merge(health::routes(Health { ctx, events, metrics: recorder()? }))
+            .merge(web::routes(
+                config.demo.then_some(web::SignIn { email: config::DEMO_EMAIL, password: config::DEMO_PASSWORD }),
+            ))
             .fallback(|| async { Problem(Error::NotFound("Page")) })
-            .layer(CompressionLayer::new().compress_when(SizeAbove::new(1024)))
+            .layer(CompressionLayer::new().compress_when(SizeAbove::new(1024).and(NotForContentType::SSE)))
             .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
                 axum::response::IntoResponse::into_response(Problem(Error::internal("a handler panicked")))
             }))

@@ -12,7 +12,7 @@ use super::{database::Database, demo, instance};
 use crate::{
     auth::{Resolver, password::Password},
     base::{Clock, Error, Result},
-    config::Config,
+    config::{self, Config},
     ctx::Ctx,
     db::{Db, embedded::State},
     events::Events,
@@ -141,7 +141,7 @@ impl Parts {
 async fn greet(config: &Config, ctx: &Ctx) -> Result<()> {
     if config.demo {
         demo::fill(ctx).await?;
-        println!("kontor: demo: sign in as {} with the password {}", demo::EMAIL, demo::PASSWORD);
+        println!("kontor: demo: sign in as {} with the password {}", config::DEMO_EMAIL, config::DEMO_PASSWORD);
         return Ok(());
     }
     if let (Some(email), Some(password)) = (&config.admin_email, &config.admin_password) {

@@ -20,6 +20,7 @@ mod files;
 mod graphql_fanout;
 mod graphql_http;
 mod graphql_socket;
+mod import;
 mod jobs;
 mod mail;
 mod outbound;
