@@ -223,16 +223,16 @@ async fn a_batch_is_answered_in_order_and_keeps_every_cookie() {
 async fn the_request_id_is_in_the_errors() {
     install_crypto();
     let toy = Toy::new(Limits::default());
-    let app = kontor::graphql::router(Transport::new(toy))
-        .layer(tower_http::request_id::SetRequestIdLayer::x_request_id(tower_http::request_id::MakeRequestUuid));
+    let app =
+        kontor::graphql::router(Transport::new(toy)).layer(axum::middleware::from_fn(kontor::http::request_id::layer));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}/graphql", listener.local_addr().expect("bound"));
     tokio::spawn(async move { axum::serve(listener, app).await });
     for body in [r#"{"query":"{ nonsense }"}"#, r#"{"query":1}"#] {
         let request =
-            reqwest::Client::new().post(&url).header("x-request-id", "r-1").header(header::CONTENT_TYPE, JSON);
+            reqwest::Client::new().post(&url).header("x-request-id", "request-1").header(header::CONTENT_TYPE, JSON);
         let (_, answer) = told(request.body(body)).await;
-        assert_eq!(answer["errors"][0]["extensions"]["requestId"], "r-1");
+        assert_eq!(answer["errors"][0]["extensions"]["requestId"], "request-1");
     }
 }
 

@@ -160,6 +160,23 @@ async fn queries_and_mutations_are_answered_and_completed() {
 }
 
 #[tokio::test]
+async fn a_slow_query_holds_up_nobody_and_can_be_cancelled() {
+    let (toy, _, address) = server().await;
+    let mut client = SocketClient::signed_in(address, "alice").await;
+    client.subscribe("slow", "{ wait }", json!({})).await;
+    client.subscribe("cancelled", "{ wait }", json!({})).await;
+    client.say(json!({ "id": "cancelled", "type": "complete" })).await;
+    client.subscribe("quick", "{ hello }", json!({})).await;
+    assert_eq!(client.json().await["payload"], json!({ "data": { "hello": "hello world" } }));
+    assert_eq!(client.json().await, json!({ "id": "quick", "type": "complete" }));
+    toy.state().go.notify_waiters();
+    assert_eq!(client.json().await, json!({ "id": "slow", "type": "next", "payload": { "data": { "wait": true } } }));
+    assert_eq!(client.json().await, json!({ "id": "slow", "type": "complete" }));
+    client.say(json!({ "type": "ping" })).await;
+    assert_eq!(client.json().await, json!({ "type": "pong" }), "of the cancelled one nothing is heard");
+}
+
+#[tokio::test]
 async fn what_is_refused_is_an_error_and_ends_the_operation_only() {
     let (toy, _, address) = server().await;
     let mut client = SocketClient::signed_in(address, "alice").await;

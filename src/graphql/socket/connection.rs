@@ -35,6 +35,7 @@ use crate::{
         standing::{Standing, Verdict},
         transport::Transport,
     },
+    http::client::ClientInfo,
 };
 
 /// Steps before a socket that always has something to do lets other tasks run.
@@ -53,6 +54,7 @@ pub struct Connection<G: Gateway> {
     stopping: Pin<Box<WaitForCancellationFutureOwned>>,
     pace: Arc<Pace>,
     request_id: Option<Arc<str>>,
+    client: Box<ClientInfo>,
     /// Something came in since the last ping.
     alive: bool,
     /// Something was written that is not flushed.
@@ -86,6 +88,7 @@ impl<G: Gateway> Connection<G> {
             stopping: Box::pin(transport.stopping.clone().cancelled_owned()),
             socket,
             request_id: arrival.request_id.clone(),
+            client: Box::new(arrival.client.clone()),
             phase: Phase::Waiting(Box::new(arrival)),
             operations: Rota::new(),
             replies: VecDeque::new(),
@@ -206,8 +209,7 @@ impl<G: Gateway> Connection<G> {
         let Phase::Waiting(arrival) = &mut self.phase else {
             return Err(close(Code::TooMany, "Too many initialisation requests"));
         };
-        let empty = Arrival::default();
-        let arrival = std::mem::replace(&mut **arrival, empty);
+        let arrival = std::mem::take(&mut **arrival);
         self.phase = Phase::Admitting(admission::admit(self.transport.clone(), arrival, payload).boxed());
         Ok(())
     }
@@ -222,6 +224,7 @@ impl<G: Gateway> Connection<G> {
         let caller = standing.caller().cloned();
         match self.room_for(payload) {
             Ok(request) => {
+                let request = request.data(ClientInfo::clone(&self.client));
                 let asker = Asker { caller, pace: &self.pace, request_id: self.request_id.clone() };
                 self.operations.push(Running::start(&self.transport, id, request, asker));
             }
