@@ -46,15 +46,17 @@ impl Tx {
         // After a restart of PostgreSQL every idle connection is dead: throw those away and go on.
         let mut tries = pool.status().max_size + 1;
         loop {
-            let mut connection = pool.get().await.map_err(|error| pool::unavailable(&error))?;
-            match connection.batch_execute(&begin).await {
-                Ok(()) => {
-                    let connection = Some(connection);
-                    let wakes = wakes.clone();
-                    return Ok(Self { connection, workspace, wakes, emitted: false, enqueued: false });
-                }
+            let connection = pool.get().await.map_err(|error| pool::unavailable(&error))?;
+            // The guard first: whoever is dropped while BEGIN is under way must leave no open
+            // transaction in the pool.
+            let wakes = wakes.clone();
+            let mut tx = Self { connection: Some(connection), workspace, wakes, emitted: false, enqueued: false };
+            match tx.connection().batch_execute(&begin).await {
+                Ok(()) => return Ok(tx),
                 Err(error) => {
-                    discard(connection);
+                    if let Some(connection) = tx.connection.take() {
+                        discard(connection);
+                    }
                     tries -= 1;
                     if tries == 0 {
                         return Err(error.into());

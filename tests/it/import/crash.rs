@@ -106,16 +106,13 @@ async fn a_worker_that_lost_its_lease_disturbs_nobody() {
     let workers = [lab.worker(), lab.worker(), lab.worker()];
     let ended = lab.ended(import.id);
     let stolen = async {
-        loop {
+        for _ in 0..20 {
             tokio::time::sleep(Duration::from_millis(rng.random_range(10..80))).await;
             let steal = "UPDATE jobs SET lease_until = now() - interval '1 s', crashes = 0 WHERE state = 'running'";
             sql::run(&lab.ctx.db, steal).await;
         }
     };
-    tokio::select! {
-        _ = ended => {}
-        () = stolen => {}
-    }
+    tokio::join!(ended, stolen);
     drop(workers);
     assert_eq!(outcome(&lab).await, outcome(&undisturbed).await);
 }
