@@ -29,6 +29,7 @@ pub mod http;
 
 // Floor 5: faces
 pub mod graphql;
+pub mod rest;
 
 // Floor 6: roots
 pub mod cli;

@@ -1,0 +1,85 @@
+//! `/api/v1`: the compatibility routes, one file per noun.
+//!
+//! A handler parses, calls one operation and shapes the answer; `request` does the first,
+//! `envelope` the last, and no rule stands here. Two families of answers exist by history, see
+//! `envelope`. Every route is registered together with its description, so that the document of
+//! `openapi` cannot lack one.
+
+mod accounts;
+mod auth;
+mod contacts;
+mod describe;
+mod envelope;
+mod openapi;
+mod page;
+mod records;
+mod request;
+mod users;
+
+use std::time::Duration;
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::StatusCode,
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use tower::ServiceExt;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use self::envelope::{Refusal, refused};
+use crate::{base::Error, ctx::Ctx};
+
+const ROOT: &str = "/api/v1";
+
+/// The routes and the document that describes them.
+pub fn routes(ctx: Ctx) -> (Router, OpenApi) {
+    let limit = Duration::from_secs(ctx.limits.request_seconds);
+    // Streams and uploads are merged after the time limit, which is for short requests.
+    let (router, described) = OpenApiRouter::new()
+        .merge(auth::routes())
+        .merge(users::routes())
+        .merge(contacts::routes())
+        .merge(accounts::routes())
+        .layer(middleware::from_fn_with_state(limit, end_in_time))
+        .split_for_parts();
+    let document = openapi::document(ROOT, described);
+    let router = router
+        .merge(openapi::routes(&document))
+        .method_not_allowed_fallback(wrong_method)
+        .fallback(unknown_path)
+        .with_state(ctx);
+    (Router::new().nest_service(ROOT, router.map_request(without_last_slash)), document)
+}
+
+/// The earlier server took `/contacts/` for `/contacts`.
+fn without_last_slash(mut request: Request) -> Request {
+    let uri = request.uri();
+    let path = uri.path().trim_end_matches('/');
+    if path.is_empty() || path.len() == uri.path().len() {
+        return request;
+    }
+    let shorter = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    if let Ok(shorter) = shorter.parse() {
+        *request.uri_mut() = shorter;
+    }
+    request
+}
+
+async fn end_in_time(State(limit): State<Duration>, request: Request, next: Next) -> Result<Response, Refusal> {
+    tokio::time::timeout(limit, next.run(request)).await.map_err(|_| Error::TimedOut.into())
+}
+
+async fn unknown_path() -> Refusal {
+    Error::NotFound("Route").into()
+}
+
+async fn wrong_method() -> Response {
+    let body = refused(&Error::invalid("method", "is not one that this route has; see the Allow header"));
+    (StatusCode::METHOD_NOT_ALLOWED, axum::Json(body)).into_response()
+}
