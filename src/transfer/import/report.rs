@@ -64,7 +64,7 @@ pub fn code_of(field_type: FieldType) -> RowErrorCode {
         FieldType::Choice(_) => RowErrorCode::InvalidChoice,
         FieldType::Count | FieldType::Decimal => RowErrorCode::InvalidNumber,
         FieldType::Instant => RowErrorCode::InvalidDate,
-        FieldType::User | FieldType::Account => RowErrorCode::InvalidId,
+        FieldType::User | FieldType::Account | FieldType::Id => RowErrorCode::InvalidId,
         FieldType::Tags | FieldType::Json => RowErrorCode::InvalidTags,
     }
 }
