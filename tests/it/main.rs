@@ -20,3 +20,4 @@ mod jobs;
 mod mail;
 mod outbound;
 mod reactors;
+mod rest;

@@ -3,6 +3,7 @@
 pub mod database;
 pub mod folder;
 pub mod s3;
+pub mod server;
 pub mod smtp;
 pub mod sql;
 
