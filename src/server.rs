@@ -1,9 +1,9 @@
 //! Joins the faces into one router, and serves it until told to stop.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::LazyLock, time::Duration};
 
 use axum::{Extension, Router, middleware};
-use metrics_exporter_prometheus::PrometheusBuilder;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::{
@@ -24,7 +24,7 @@ use crate::{
         problem::Problem,
         request_id,
     },
-    team,
+    rest, team,
 };
 
 /// How long requests under way may take after the stop.
@@ -43,6 +43,7 @@ impl Server {
         let rates = Rates::new(config.limits.requests_per_minute);
         let transport = Transport::new(Application::new(ctx.clone(), events.bus().clone()));
         let router = graphql::router(transport.clone())
+            .merge(rest::routes(ctx.clone()).0)
             .layer(middleware::from_fn_with_state(rates.clone(), bounds::rate))
             .merge(health::routes(Health { ctx, events, metrics: recorder()? }))
             .fallback(|| async { Problem(Error::NotFound("Page")) })
@@ -95,7 +96,9 @@ pub fn forget_rights_on_events(ctx: &Ctx, events: &Events) {
     });
 }
 
-/// The process's one recorder of figures.
-fn recorder() -> Result<metrics_exporter_prometheus::PrometheusHandle> {
-    PrometheusBuilder::new().install_recorder().map_err(Error::internal)
+/// The process's one recorder of figures; several servers of one process share it.
+fn recorder() -> Result<PrometheusHandle> {
+    static RECORDER: LazyLock<Result<PrometheusHandle, String>> =
+        LazyLock::new(|| PrometheusBuilder::new().install_recorder().map_err(|error| error.to_string()));
+    RECORDER.clone().map_err(Error::internal)
 }

@@ -12,6 +12,7 @@
 
 mod support;
 
+mod architecture;
 mod database;
 mod embedded;
 mod events;

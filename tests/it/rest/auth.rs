@@ -198,7 +198,10 @@ async fn a_reset_link_sets_a_password_once_and_within_the_hour() {
     let server = TestServer::start().await;
     let ada = server.sign_up("ada@example.com").await;
     let id: UserId = text(&ada.get("/auth/me").await.data()["id"]).parse().expect("an id");
-    let link = async || access::make_reset_link(&server.ctx, id).await.expect("a link").text;
+    let link = async || {
+        let mail = access::prepare_reset_mail(&server.ctx, id).await.expect("prepared").expect("a person");
+        mail.link.text
+    };
     let reset = |link: &str, password: &str| {
         let (stranger, path) = (server.stranger(), format!("/auth/reset-password/{link}"));
         let body = json!({ "password": password });

@@ -1,10 +1,13 @@
 //! What tests need: a database of their own, a running server, clients.
 
+pub mod client;
 pub mod database;
 pub mod folder;
+pub mod live;
 pub mod s3;
 pub mod server;
 pub mod smtp;
+pub mod source;
 pub mod sql;
 
 use std::time::Duration;
