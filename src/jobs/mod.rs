@@ -19,6 +19,7 @@
 mod attempt;
 mod claimer;
 mod enqueue;
+mod error;
 mod job;
 mod lease;
 mod model;
@@ -32,7 +33,8 @@ mod runner;
 mod schedule;
 
 pub use enqueue::{Enqueued, enqueue};
-pub use job::{Job, JobError};
+pub use error::JobError;
+pub use job::Job;
 pub use lease::Stop;
 pub use model::{CancelOutcome, JobFilter, JobNews, JobState, JobSummary};
 pub use ops::{PURGE_BATCH, cancel, count, find, page, purge_finished, rerun};

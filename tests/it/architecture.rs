@@ -23,6 +23,10 @@ const WITHOUT_FEATURES: &[&str] = &["edge"];
 /// Where diesel may stand besides `db`, `queries`, `model` and `columns`, each with its reason.
 const DIESEL_TOO: &[(&str, &str)] = &[
     ("src/base/ids.rs", "an id maps itself to a column, so that nobody can bind another one in its place"),
+    (
+        "src/events/",
+        "relay and listener hold a connection of their own, for its lock and its notifications; they name its type",
+    ),
     ("src/crm/record/", "one record type, one table: the macro makes both, and the builder of its lists is SQL"),
 ];
 

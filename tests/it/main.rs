@@ -22,3 +22,4 @@ mod mail;
 mod outbound;
 mod reactors;
 mod rest;
+mod schema;

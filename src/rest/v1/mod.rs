@@ -12,6 +12,7 @@ mod describe;
 mod envelope;
 mod openapi;
 mod page;
+mod published;
 mod records;
 mod request;
 mod users;
