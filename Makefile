@@ -27,10 +27,6 @@ test-long: postgres ## Run the random and crash tests with their full counts
 dev: postgres ## Build and start again at each change of the source
 	@./scripts/dev $(ARGS)
 
-.PHONY: bench
-bench: postgres ## Measure ours beside the database alone and a bare handler
-	@./benches/run $(ARGS)
-
 .PHONY: schema
 schema: ## Write schema.graphql anew after a change of the schema
 	cargo run --quiet -- schema > schema.graphql

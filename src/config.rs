@@ -18,6 +18,10 @@ use crate::{
     files, mail,
 };
 
+/// The sign-in of an installation that the demo filled; known to everybody.
+pub const DEMO_EMAIL: &str = "demo@kontor.example";
+pub const DEMO_PASSWORD: &str = "welcome-aboard";
+
 /// Everything that can be set. See `docs/configuration.md`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]

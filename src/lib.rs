@@ -30,6 +30,7 @@ pub mod http;
 // Floor 5: faces
 pub mod graphql;
 pub mod rest;
+pub mod web;
 
 // Floor 6: roots
 pub mod cli;

@@ -13,7 +13,7 @@ use tower_http::{
 
 use crate::{
     base::{Error, Result},
-    config::Config,
+    config::{self, Config},
     ctx::Ctx,
     events::Events,
     graphql::{self, Application, Transport},
@@ -24,7 +24,7 @@ use crate::{
         problem::Problem,
         request_id,
     },
-    rest, team,
+    rest, team, web,
 };
 
 /// How long requests under way may take after the stop.
@@ -42,10 +42,14 @@ impl Server {
     pub fn new(config: &Config, ctx: Ctx, events: Events) -> Result<Self> {
         let rates = Rates::new(config.limits.requests_per_minute);
         let transport = Transport::new(Application::new(ctx.clone(), events.bus().clone()));
+        let (rest, _) = rest::routes(ctx.clone());
         let router = graphql::router(transport.clone())
-            .merge(rest::routes(ctx.clone()).0)
+            .merge(rest)
             .layer(middleware::from_fn_with_state(rates.clone(), bounds::rate))
             .merge(health::routes(Health { ctx, events, metrics: recorder()? }))
+            .merge(web::routes(
+                config.demo.then_some(web::SignIn { email: config::DEMO_EMAIL, password: config::DEMO_PASSWORD }),
+            ))
             .fallback(|| async { Problem(Error::NotFound("Page")) })
             .layer(CompressionLayer::new().compress_when(SizeAbove::new(1024)))
             .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {

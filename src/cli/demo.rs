@@ -10,7 +10,7 @@ use super::{database::Database, tools::tools};
 use crate::{
     auth::{Caller, Origin, Role, Via, password::Password},
     base::{Error, Result, ids::UserId},
-    config::Config,
+    config::{Config, DEMO_EMAIL, DEMO_PASSWORD},
     crm::{
         Account, Contact,
         record::{Raw, Record, ops},
@@ -21,9 +21,6 @@ use crate::{
         registration, users,
     },
 };
-
-pub const EMAIL: &str = "demo@kontor.example";
-pub const PASSWORD: &str = "welcome-aboard";
 
 const ACCOUNTS: usize = 300;
 const CONTACTS: usize = 3_000;
@@ -121,7 +118,7 @@ pub async fn run(config: Config) -> Result<ExitCode> {
     ctx.db.close();
     database.stop(Duration::from_secs(30)).await;
     filled?;
-    println!("sign in as {EMAIL} with the password {PASSWORD}");
+    println!("sign in as {DEMO_EMAIL} with the password {DEMO_PASSWORD}");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -137,8 +134,8 @@ pub async fn fill(ctx: &Ctx) -> Result<()> {
     tracing::info!("inventing a trading house");
     installation::mark_demo(ctx).await?;
     let first = registration::Registration {
-        email: EMAIL.to_owned(),
-        password: Password::new(PASSWORD),
+        email: DEMO_EMAIL.to_owned(),
+        password: Password::new(DEMO_PASSWORD),
         full_name: "Demo Person".to_owned(),
         workspace_name: Some("Holm & Daughters, Trading House".to_owned()),
         set_up_key: None,
@@ -161,7 +158,7 @@ async fn colleagues(ctx: &Ctx, caller: &Caller) -> Result<Vec<UserId>> {
         let new = users::NewUser {
             email: format!("{address}@kontor.example"),
             full_name: (*name).to_owned(),
-            password: Password::new(PASSWORD),
+            password: Password::new(DEMO_PASSWORD),
             role: *role,
             phone: None,
             department: None,

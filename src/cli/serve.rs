@@ -12,7 +12,7 @@ use super::{database::Database, demo, tools::tools};
 use crate::{
     auth::password::Password,
     base::{Error, Result},
-    config::Config,
+    config::{self, Config},
     ctx::Ctx,
     db::embedded::State,
     events::Events,
@@ -119,7 +119,7 @@ impl Parts {
 async fn greet(config: &Config, ctx: &Ctx) -> Result<()> {
     if config.demo {
         demo::fill(ctx).await?;
-        println!("kontor: demo: sign in as {} with the password {}", demo::EMAIL, demo::PASSWORD);
+        println!("kontor: demo: sign in as {} with the password {}", config::DEMO_EMAIL, config::DEMO_PASSWORD);
         return Ok(());
     }
     if let (Some(email), Some(password)) = (&config.admin_email, &config.admin_password) {

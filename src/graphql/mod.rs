@@ -13,6 +13,7 @@ pub mod errors;
 pub mod fanout;
 pub mod gateway;
 pub mod http;
+pub mod imports;
 pub mod jobs;
 pub mod loaders;
 mod negotiate;

@@ -3,18 +3,12 @@
 
 use std::sync::{Mutex, PoisonError};
 
-/// A place in the event log: the log's position, and the index within a bulk event.
+/// How far a reader has come in the event log, as its cursors count: it has seen all of `event`,
+/// and the first `index` messages of the event after that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     pub event: i64,
     pub index: u32,
-}
-
-impl Position {
-    /// Behind the whole event, however many records it is about.
-    pub fn end_of(event: i64) -> Self {
-        Self { event, index: u32::MAX }
-    }
 }
 
 /// Shared between a subscription's resolver and the transport; the resolver finds it with
@@ -23,10 +17,11 @@ impl Position {
 ///
 /// 1. As soon as it is registered with the bus, before its first item, it calls [`Self::passed`]
 ///    with where it starts: the log's newest position, or the `after` it resumes from.
-/// 2. Before it yields an item it calls [`Self::at`] with that item's position.
-/// 3. When it has looked at events and has nothing (more) to yield for them it calls
-///    [`Self::passed`] with the last one. At least once per batch: a quiet subscription among many
-///    events needs it to resume cheaply.
+/// 2. Before it yields an item it calls [`Self::at`] with that item's cursor: how far one has come
+///    who has seen it. No two items have the same.
+/// 3. When it has looked at events and has nothing (more) to yield for them, it calls
+///    [`Self::passed`] with how far it has come, at least before it waits for more: a quiet
+///    subscription among many events needs it to resume cheaply.
 /// 4. Positions never go back.
 #[derive(Debug, Default)]
 pub struct StreamPosition(Mutex<Told>);
@@ -39,7 +34,7 @@ struct Told {
 }
 
 impl StreamPosition {
-    /// The item yielded next stands here.
+    /// Who has seen the item yielded next has come here.
     pub fn at(&self, position: Position) {
         self.told(|told| told.item = Some(position));
     }

@@ -4,6 +4,7 @@ use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema};
 
 use super::{
     changes::{ChangeSubscription, EventObject},
+    imports::{ImportMutation, ImportQuery, ImportSubscription},
     jobs::{JobMutation, JobQuery, JobSubscription},
     objects::record::RecordObject,
     records::{RecordMutation, RecordQuery},
@@ -14,18 +15,18 @@ use crate::{ctx::Ctx, events::Bus};
 /// What can be asked. Everything is of the caller's workspace; nothing names another.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-pub struct Query(TeamQuery, RecordQuery, JobQuery);
+pub struct Query(TeamQuery, RecordQuery, JobQuery, ImportQuery);
 
 /// What can be done. Each takes one `input` or an id, and answers with what it changed.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
-pub struct Mutation(TeamMutation, RecordMutation, JobMutation);
+pub struct Mutation(TeamMutation, RecordMutation, JobMutation, ImportMutation);
 
 /// What can be followed. Every event has a cursor; `after` replays what was missed and then goes on
 /// live, without gap or repeat. Progress is a state, not an event, and has none.
 #[derive(MergedSubscription, Default)]
 #[graphql(name = "Subscription")]
-pub struct Subscription(ChangeSubscription, JobSubscription);
+pub struct Subscription(ChangeSubscription, JobSubscription, ImportSubscription);
 
 pub type KontorSchema = Schema<Query, Mutation, Subscription>;
 

@@ -11,14 +11,18 @@ use futures_util::{FutureExt, future::BoxFuture};
 use super::gateway::Gateway;
 use crate::{auth::Caller, base::Result};
 
-type Looking = BoxFuture<'static, Result<Option<Arc<Caller>>>>;
-
 /// The caller of a socket or event stream, and as of which epoch that was looked up.
 pub struct Standing<G> {
     gateway: G,
     caller: Option<Arc<Caller>>,
     epoch: u64,
-    looking: Option<(u64, Looking)>,
+    looking: Option<Looking>,
+}
+
+/// A look-up under way, and the epoch before it.
+struct Looking {
+    epoch: u64,
+    found: BoxFuture<'static, Result<Option<Arc<Caller>>>>,
 }
 
 /// How the caller stands.
@@ -52,11 +56,11 @@ impl<G: Gateway> Standing<G> {
                 return Poll::Ready(Verdict::Same);
             }
             let (gateway, caller) = (self.gateway.clone(), Arc::clone(caller));
-            self.looking = Some((epoch, async move { gateway.refresh(&caller).await }.boxed()));
+            let found = async move { gateway.refresh(&caller).await }.boxed();
+            self.looking = Some(Looking { epoch, found });
         }
-        let Some((epoch, looking)) = &mut self.looking else { return Poll::Ready(Verdict::Same) };
-        let found = ready!(looking.as_mut().poll(cx));
-        let epoch = *epoch;
+        let Some(Looking { epoch, found }) = &mut self.looking else { return Poll::Ready(Verdict::Same) };
+        let (found, epoch) = (ready!(found.as_mut().poll(cx)), *epoch);
         self.looking = None;
         Poll::Ready(match found {
             Err(error) => {

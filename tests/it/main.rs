@@ -13,10 +13,15 @@
 mod support;
 
 mod architecture;
+mod clients;
 mod database;
 mod embedded;
 mod events;
 mod files;
+mod graphql_fanout;
+mod graphql_http;
+mod graphql_socket;
+mod import;
 mod jobs;
 mod mail;
 mod outbound;

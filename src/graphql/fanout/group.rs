@@ -166,6 +166,11 @@ impl Group {
         }
     }
 
+    /// From where on the execution is complete, once it has told.
+    pub fn start_position(&self) -> Option<Position> {
+        self.position.start()
+    }
+
     pub fn has_ended(&self) -> bool {
         self.ring().ended.is_some()
     }

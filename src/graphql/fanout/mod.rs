@@ -210,6 +210,7 @@ impl<G: Gateway> Subscription<G> {
                         continue;
                     }
                     Read::TooLate => {
+                        self.note_start();
                         self.state = State::Ended;
                         return Poll::Ready(Some(Delivery::TooSlow(self.cursor())));
                     }
@@ -230,15 +231,26 @@ impl<G: Gateway> Subscription<G> {
         }
     }
 
-    /// The cursor of what was handed out last.
-    pub fn cursor(&self) -> Option<String> {
+    /// The cursor after which nothing has been handed out.
+    fn cursor(&self) -> Option<String> {
         self.progress.map(|position| self.fanout.gateway.cursor(position)).or_else(|| self.begin.clone())
     }
 
     fn start(&mut self, caller: Option<Arc<Caller>>) {
+        self.note_start();
         // the old state goes last, so that the group is not ended between leaving and joining it
         let state = self.begun(caller);
         self.state = state;
+    }
+
+    /// Who was there before the execution had told where it begins stands there.
+    fn note_start(&mut self) {
+        let start = match &self.state {
+            State::Own(answers, _) => answers.position().start(),
+            State::Shared(membership) => membership.group.start_position(),
+            State::Ended => None,
+        };
+        self.progress = self.progress.or(start);
     }
 
     fn begun(&mut self, caller: Option<Arc<Caller>>) -> State<G> {

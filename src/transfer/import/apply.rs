@@ -225,8 +225,8 @@ impl Applier<'_> {
         if self.options.skip_duplicates {
             skipped += signed(tally.duplicates.len());
         } else {
-            let field = self.checker.mapped.iter().map(|mapped| mapped.1);
-            let key = field.filter(|field| field.column == self.checker.target.key).last();
+            let mut field = self.checker.mapped.iter().map(|mapped| mapped.1);
+            let key = field.rfind(|field| field.column == self.checker.target.key);
             for index in std::mem::take(&mut tally.duplicates) {
                 let staged = &batch.staged[index];
                 let (cells, code) = (batch.cells(index), RowErrorCode::Duplicate);

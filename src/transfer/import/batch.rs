@@ -63,10 +63,6 @@ impl Batch {
     pub fn cells(&self, index: usize) -> Cells {
         self.raw.row(index)
     }
-
-    pub fn rows(&self) -> i64 {
-        self.to.row - self.from.row
-    }
 }
 
 struct Filling<'a> {

@@ -62,8 +62,10 @@ impl Job<Ctx> for RunImport {
 
     async fn run(self, ctx: Ctx, run: Run) -> Result<(), JobError> {
         let workspace = run.workspace.ok_or_else(|| JobError::Fail(Error::NotFound("Workspace")))?;
-        let Some(work) = begin(&ctx, &run, workspace, self.import).await? else { return Ok(()) };
-        let ended = Box::pin(work_on(&ctx, &run, workspace, self.import, work)).await;
+        let ended = match begin(&ctx, &run, workspace, self.import).await? {
+            Some(work) => Box::pin(work_on(&ctx, &run, workspace, self.import, work)).await,
+            None => Ok(()),
+        };
         if !matches!(ended, Err(Stopped::Job(JobError::Lost))) {
             let ours = |table: &str| stage::owner(table) == Some(self.import);
             if let Err(error) = stage::drop_tables(&ctx, ours).await {

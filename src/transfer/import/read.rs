@@ -316,7 +316,7 @@ mod tests {
         assert!(read[0].2[1].len() < 200_000);
         assert_eq!((read[1].2.join(""), read[3].2.join("")), ("2b".to_owned(), "3c".to_owned()));
 
-        let row = ["z".repeat(90_000); 5].join(",");
+        let row = vec!["z".repeat(90_000); 5].join(",");
         let read = rows(format!("{row}\n1,2").as_bytes(), START, 10_000);
         assert_eq!(read.iter().map(|row| row.3).collect::<Vec<_>>(), [None, None], "below the limit of a row");
     }

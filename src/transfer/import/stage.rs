@@ -136,7 +136,7 @@ fn binary_type(field_type: FieldType) -> Type {
     match field_type {
         FieldType::Count => Type::INT4,
         FieldType::Instant => Type::TIMESTAMPTZ,
-        FieldType::User | FieldType::Account => Type::UUID,
+        FieldType::User | FieldType::Account | FieldType::Id => Type::UUID,
         FieldType::Tags => Type::TEXT_ARRAY,
         _ => Type::TEXT,
     }

@@ -131,7 +131,7 @@ fn new_value(field: &Field) -> String {
 fn json(field: &Field, value: &str) -> String {
     match field.field_type {
         FieldType::Decimal => format!("to_jsonb(trim_scale({value})::text)"),
-        FieldType::User | FieldType::Account => format!("to_jsonb({value}::text)"),
+        FieldType::User | FieldType::Account | FieldType::Id => format!("to_jsonb({value}::text)"),
         FieldType::Instant => {
             let utc = format!("{value} AT TIME ZONE 'UTC'");
             let micros = format!("extract(microseconds FROM {value})::int");
@@ -145,14 +145,14 @@ fn json(field: &Field, value: &str) -> String {
 }
 
 fn dangling(field: &Field, table: &str) -> Option<String> {
-    let exists = match field.field_type {
-        FieldType::User => "members r WHERE r.workspace_id = $1 AND r.user_id",
-        FieldType::Account => "accounts r WHERE r.workspace_id = $1 AND r.deleted_at IS NULL AND r.id",
-        _ => return None,
+    let target = match (field.field_type, field.links_to()) {
+        (FieldType::User, _) => "members r WHERE r.workspace_id = $1 AND r.user_id".to_owned(),
+        (_, Some(linked)) => format!("{linked} r WHERE r.workspace_id = $1 AND r.deleted_at IS NULL AND r.id"),
+        (_, None) => return None,
     };
     let column = stage::column(field);
     Some(format!(
         "SELECT s.number FROM {table} s WHERE s.{column} IS NOT NULL \
-         AND NOT EXISTS (SELECT 1 FROM {exists} = s.{column})"
+         AND NOT EXISTS (SELECT 1 FROM {target} = s.{column})"
     ))
 }

@@ -9,7 +9,7 @@ use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 
 use super::{
-    live::{Live, Socket},
+    live::Live,
     server::{make_user, start_session},
 };
 
@@ -122,14 +122,9 @@ impl Client {
         answer["errors"][0].take()
     }
 
-    /// An open websocket on which this client has said who it is.
-    pub async fn socket(&self) -> Socket {
-        Socket::open(self).await
-    }
-
     /// Follows a subscription on a websocket of its own.
     pub async fn subscribe(&self, query: &str, variables: Value) -> Live {
-        self.socket().await.subscribe(query, variables).await
+        Live::begin(self, query, variables).await
     }
 
     pub async fn get(&self, path: &str) -> Answer {

@@ -7,8 +7,10 @@ pub mod live;
 pub mod s3;
 pub mod server;
 pub mod smtp;
+pub mod socket_client;
 pub mod source;
 pub mod sql;
+pub mod toy;
 
 use std::time::Duration;
 

@@ -13,6 +13,11 @@ pub async fn run_in(tx: &mut Tx, statement: &str) {
     sql_query(statement).execute(tx.connection()).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
 }
 
+/// Tries to run a statement; whether that went well.
+pub async fn try_run_in(tx: &mut Tx, statement: &str) -> bool {
+    sql_query(statement).execute(tx.connection()).await.is_ok()
+}
+
 /// Runs a statement as the system role.
 pub async fn run(db: &Db, statement: &str) {
     let mut tx = db.system().await.expect("a transaction");
