@@ -5,6 +5,7 @@
 //! members and tokens are `team`'s; sessions and the sign-in throttle are kept here.
 
 pub mod caller;
+mod model;
 pub mod password;
 pub mod permission;
 mod queries;

@@ -8,8 +8,9 @@ use diesel::{
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::{
-    Role, secret,
-    session::{NewSession, SessionKind},
+    Role,
+    model::{NewSession, SessionRow},
+    secret,
 };
 use crate::{
     base::{
@@ -296,18 +297,6 @@ pub async fn rebind_session(
 ) -> Result<()> {
     diesel::update(sessions::table.find(session)).set(sessions::workspace_id.eq(workspace)).execute(connection).await?;
     Ok(())
-}
-
-/// A session as its owner sees it.
-#[derive(Debug, Clone, Queryable, Selectable)]
-#[diesel(table_name = sessions)]
-pub struct SessionRow {
-    pub id: SessionId,
-    pub kind: SessionKind,
-    pub user_agent: Option<String>,
-    pub address: Option<String>,
-    pub created_at: DateTime<Utc>,
-    pub last_used_at: DateTime<Utc>,
 }
 
 pub async fn open_sessions(

@@ -4,6 +4,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+pub use super::model::{NewSession, SessionKind, SessionRow};
 use super::{Config, queries, secret};
 use crate::{
     base::{
@@ -11,33 +12,12 @@ use crate::{
         ids::{SessionId, UserId, WorkspaceId},
     },
     db::Tx,
-    text_enum,
 };
-
-text_enum! {
-    /// A browser with a cookie, or a client with tokens.
-    #[derive(async_graphql::Enum)]
-    #[graphql(name = "SessionKind")]
-    pub enum SessionKind {
-        Cookie = "cookie",
-        Tokens = "tokens",
-    }
-}
 
 /// Two requests of one client may race to refresh; this late a spent token is theft.
 const REUSE_GRACE: TimeDelta = TimeDelta::seconds(30);
 /// How long the access token before a refresh still works, for requests under way.
 const OLD_ACCESS: TimeDelta = TimeDelta::seconds(60);
-
-/// A session to be started.
-#[derive(Debug, Clone)]
-pub struct NewSession {
-    pub workspace: WorkspaceId,
-    pub user: UserId,
-    pub kind: SessionKind,
-    pub user_agent: Option<String>,
-    pub address: Option<String>,
-}
 
 /// A started or refreshed session with the secrets to hand to the client.
 #[derive(Debug)]
@@ -99,9 +79,6 @@ pub async fn end_all(
 pub async fn rebind(tx: &mut Tx, session: SessionId, workspace: WorkspaceId) -> Result<()> {
     queries::rebind_session(tx.connection(), session, workspace).await
 }
-
-/// One open session, for the list that its owner sees.
-pub use queries::SessionRow;
 
 /// The open sessions of a person in a workspace, the last used first.
 pub async fn open_of(tx: &mut Tx, workspace: WorkspaceId, user: UserId) -> Result<Vec<SessionRow>> {

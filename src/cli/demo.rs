@@ -6,7 +6,7 @@ use std::{process::ExitCode, time::Duration};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 
-use super::{database::Database, serve};
+use super::{database::Database, tools::tools};
 use crate::{
     auth::{Caller, Origin, Role, Via, password::Password},
     base::{Error, Result, ids::UserId},
@@ -113,7 +113,7 @@ const TITLES: &[&str] =
 pub async fn run(config: Config) -> Result<ExitCode> {
     let database = Database::find(&config).await?;
     database.prepare().await?;
-    let ctx = serve::tools(&config, &database)?;
+    let ctx = tools(&config, &database)?;
     let filled = fill(&ctx).await;
     ctx.db.close();
     database.stop(Duration::from_secs(30)).await;

@@ -7,6 +7,7 @@ mod doctor;
 mod instance;
 mod logging;
 mod serve;
+mod tools;
 mod user;
 
 use std::{path::PathBuf, process::ExitCode};

@@ -1,6 +1,6 @@
 //! `kontor serve` and `kontor work`: start the parts in order, say when ready, stop in order.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tokio::{
     net::TcpListener,
@@ -8,16 +8,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{database::Database, demo, instance};
+use super::{database::Database, demo, tools::tools};
 use crate::{
-    auth::{Resolver, password::Password},
-    base::{Clock, Error, Result},
+    auth::password::Password,
+    base::{Error, Result},
     config::{self, Config},
     ctx::Ctx,
-    db::{Db, embedded::State},
+    db::embedded::State,
     events::Events,
-    files::{self, Files},
-    mail::Mailer,
     server::{self, Server},
     team::registration,
     worker,
@@ -26,26 +24,6 @@ use crate::{
 /// Everything ends within this after a SIGTERM; PostgreSQL gets the last part of it.
 const END_WITHIN: Duration = Duration::from_secs(6);
 const DATABASE_ENDS_WITHIN: Duration = Duration::from_secs(3);
-
-/// The handles to the tools, over an opened database. Nothing runs yet.
-pub fn tools(config: &Config, database: &Database) -> Result<Ctx> {
-    let clock = Clock::default();
-    let db = Db::open(&database.config)?;
-    let secret = instance::secret(config)?;
-    let store = files::Store::open(&config.files, &config.data_dir)?;
-    let signer = files::Signer::new(secret.expose().as_bytes());
-    let resolver = Resolver::new(db.clone(), clock.clone(), config.auth.clone());
-    Ok(Ctx {
-        files: Files::new(db.clone(), store, signer, clock.clone(), &config.limits),
-        mail: Mailer::new(&config.mail, &config.data_dir, clock.clone())?,
-        db,
-        clock,
-        limits: Arc::new(config.limits.clone()),
-        auth: config.auth.clone(),
-        resolver,
-        public_url: config.public_url().into(),
-    })
-}
 
 /// Serves until SIGTERM or Ctrl-C.
 #[expect(clippy::print_stdout, reason = "the line that tells people and scripts that we are ready")]

@@ -4,7 +4,7 @@ use std::{io::BufRead, process::ExitCode, time::Duration};
 
 use clap::Subcommand;
 
-use super::{database::Database, serve};
+use super::{database::Database, tools::tools};
 use crate::{
     auth::{Caller, Origin, Role, Via, password::Password},
     base::{Error, Result},
@@ -39,7 +39,7 @@ pub async fn run(config: Config, command: UserCommand) -> Result<ExitCode> {
     let password = read_password(password_stdin)?;
     let database = Database::find(&config).await?;
     database.prepare().await?;
-    let ctx = serve::tools(&config, &database)?;
+    let ctx = tools(&config, &database)?;
     let first = registration::Registration {
         email: email.clone(),
         password: password.clone(),

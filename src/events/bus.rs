@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{
-    Cursor, LoggedEvent, Subscription,
+    LoggedEvent,
     announce::Announcer,
     queries::{self, EventRow, LogState},
     ring::{Found, Ring},
@@ -90,20 +90,6 @@ impl Bus {
             watchers: RwLock::default(),
         };
         Self { shared: Arc::new(shared) }
-    }
-
-    /// Begins to listen to a workspace: with everything after the cursor, or from now on. Whatever
-    /// is committed after this has returned will come; what was committed just before may.
-    ///
-    /// `Expired` where the log no longer (or not yet) holds what follows the cursor: the client has
-    /// to read the present state and begin anew.
-    pub async fn subscribe(&self, workspace: WorkspaceId, after: Option<Cursor>) -> Result<Subscription> {
-        self.started().await?;
-        let mut subscription = self.enter(workspace)?;
-        if let Some(cursor) = after {
-            subscription.resume(cursor).await?;
-        }
-        Ok(subscription)
     }
 
     /// Tells the watchers of a topic on all nodes its new value, which is neither logged nor
@@ -216,14 +202,16 @@ impl Bus {
         }
     }
 
-    /// Listens to the workspace's room from the node's place on.
-    fn enter(&self, workspace: WorkspaceId) -> Result<Subscription> {
+    /// Enters the workspace's room at the node's place, once the node has begun to listen.
+    pub(super) async fn enter(&self, workspace: WorkspaceId) -> Result<Entered> {
+        self.started().await?;
         let mut rooms = self.rooms();
         let head = self.head().ok_or_else(not_started)?;
         let room = rooms.entry(workspace).or_insert_with(|| Arc::new(Room::new(head.position))).clone();
         gauge!("kontor_bus_workspaces").set(rooms.len() as f64);
         // under the lock: from here on the room knows its guest, and nobody takes it away
-        Ok(Subscription::new(self.clone(), workspace, room, head))
+        let bell = room.bell.subscribe();
+        Ok(Entered { room, bell, head })
     }
 
     /// Gives a room back; the last one to leave takes the ring along.
@@ -241,6 +229,14 @@ impl Bus {
     }
 }
 
+/// A reader's place in a room.
+pub(super) struct Entered {
+    pub room: Arc<Room>,
+    /// Rings when there is more.
+    pub bell: watch::Receiver<()>,
+    pub head: Head,
+}
+
 impl Room {
     fn new(start: i64) -> Self {
         Self { ring: Mutex::new(Ring::new(start)), bell: watch::Sender::new(()) }
@@ -256,10 +252,6 @@ impl Room {
 
     pub(super) fn reaches(&self, position: i64) -> bool {
         self.ring().reaches(position)
-    }
-
-    pub(super) fn bell(&self) -> watch::Receiver<()> {
-        self.bell.subscribe()
     }
 }
 

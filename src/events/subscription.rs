@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::{
     Bus, Cursor, LoggedEvent,
-    bus::{Head, Room, expired},
+    bus::{Entered, Room, expired},
     ring::Found,
 };
 use crate::base::{Result, ids::WorkspaceId};
@@ -27,15 +27,34 @@ pub struct Subscription {
     page_end: i64,
 }
 
-impl Subscription {
-    pub(super) fn new(bus: Bus, workspace: WorkspaceId, room: Arc<Room>, head: Head) -> Self {
-        let bell = room.bell();
-        let (position, epoch) = (head.position, head.epoch);
-        Self { bus, workspace, room, bell, epoch, position, page: VecDeque::new(), page_end: position }
+impl Bus {
+    /// Begins to listen to a workspace: with everything after the cursor, or from now on. Whatever
+    /// is committed after this has returned will come; what was committed just before may.
+    ///
+    /// `Expired` where the log no longer (or not yet) holds what follows the cursor: the client has
+    /// to read the present state and begin anew.
+    pub async fn subscribe(&self, workspace: WorkspaceId, after: Option<Cursor>) -> Result<Subscription> {
+        let Entered { room, bell, head } = self.enter(workspace).await?;
+        let mut subscription = Subscription {
+            bus: self.clone(),
+            workspace,
+            room,
+            bell,
+            epoch: head.epoch,
+            position: head.position,
+            page: VecDeque::new(),
+            page_end: head.position,
+        };
+        if let Some(cursor) = after {
+            subscription.resume(cursor).await?;
+        }
+        Ok(subscription)
     }
+}
 
+impl Subscription {
     /// Goes on from another reader's cursor; only right after the making.
-    pub(super) async fn resume(&mut self, cursor: Cursor) -> Result<()> {
+    async fn resume(&mut self, cursor: Cursor) -> Result<()> {
         let here = self.position;
         self.position = cursor.position();
         self.page_end = self.position;

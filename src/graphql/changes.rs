@@ -13,8 +13,8 @@ use uuid::Uuid;
 use super::{
     context::both,
     error::{OrRefuse, parse_id, refusal},
-    fanout::{Position, StreamPosition},
     objects::{account::AccountObject, contact::ContactObject, record::RecordObject},
+    position::{Position, StreamPosition},
 };
 use crate::{
     auth::{Actor, Caller},

@@ -7,7 +7,7 @@ use async_graphql::{Request, Response};
 use axum::http::{HeaderMap, request::Parts};
 use futures_util::stream::BoxStream;
 
-use super::fanout::Position;
+use super::position::Position;
 use crate::{
     auth::Caller,
     base::{Limits, Result, page},
@@ -61,7 +61,7 @@ pub trait Gateway: Clone + Send + Sync + 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sharing {
     /// Each event counts: every subscriber gets each once, in order, and may resume by cursor. The
-    /// resolver keeps the contract of [`super::fanout::StreamPosition`].
+    /// resolver keeps the contract of [`super::position::StreamPosition`].
     Events,
     /// Only the newest counts (progress, statistics): a newcomer is sent the last one, a slow
     /// subscriber skips to it.

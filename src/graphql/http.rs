@@ -9,7 +9,7 @@ use axum::{
     body::{Body, Bytes},
     extract::{Request as HttpRequest, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
-    response::{IntoResponse, Response},
+    response::Response,
     routing::any,
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -103,9 +103,9 @@ impl<G: Gateway> Exchange<G> {
         let mut response = match self.accepted.single {
             Media::EventStream => stream::once(&payload),
             Media::GraphqlResponse if errors::is_request_error(&answer) => {
-                respond(StatusCode::BAD_REQUEST, Media::GraphqlResponse, payload)
+                Media::GraphqlResponse.respond(StatusCode::BAD_REQUEST, payload)
             }
-            media => respond(StatusCode::OK, media, payload),
+            media => media.respond(StatusCode::OK, payload),
         };
         response.headers_mut().extend(headers);
         Ok(response)
@@ -127,7 +127,7 @@ impl<G: Gateway> Exchange<G> {
             }
             payloads.push(errors::render(&answer));
         }
-        let mut response = respond(StatusCode::OK, self.accepted.single, format!("[{}]", payloads.join(",")));
+        let mut response = self.accepted.single.respond(StatusCode::OK, format!("[{}]", payloads.join(",")));
         response.headers_mut().extend(headers);
         Ok(response)
     }
@@ -183,14 +183,4 @@ async fn read(body: Body, most: usize) -> Result<Bytes> {
 
 fn text(value: &HeaderValue) -> Option<String> {
     value.to_str().ok().map(str::to_owned)
-}
-
-/// An answer with a body of JSON.
-pub(super) fn respond(status: StatusCode, media: Media, payload: String) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, media.content_type()),
-        // answers hold what only their caller may see, and a cache in between knows no callers
-        (header::CACHE_CONTROL, "no-store"),
-    ];
-    (status, headers, payload).into_response()
 }

@@ -21,6 +21,7 @@ pub mod objects;
 mod operation;
 pub mod page;
 mod parameters;
+pub mod position;
 pub mod records;
 mod refusal;
 pub mod schema;

@@ -1,6 +1,9 @@
 //! Which media type a client would like best, by its `Accept` header (RFC 9110, section 12.5.1).
 
-use axum::http::{HeaderMap, header};
+use axum::{
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
 
 /// What we can answer with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +34,16 @@ struct Wish {
 }
 
 impl Media {
+    /// An answer of this type.
+    pub fn respond(self, status: StatusCode, payload: String) -> Response {
+        let headers = [
+            (header::CONTENT_TYPE, self.content_type()),
+            // answers hold what only their caller may see, and a cache in between knows no callers
+            (header::CACHE_CONTROL, "no-store"),
+        ];
+        (status, headers, payload).into_response()
+    }
+
     pub fn content_type(self) -> &'static str {
         match self {
             Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",

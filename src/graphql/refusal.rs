@@ -5,7 +5,7 @@ use axum::{
     response::Response,
 };
 
-use super::{errors, http, negotiate::Media};
+use super::{errors, negotiate::Media};
 use crate::base::Error;
 
 /// Why a request is not executed.
@@ -51,7 +51,7 @@ impl Refusal {
 
     pub fn respond(self, media: Media, request_id: Option<&str>) -> Response {
         let errors = errors::render_errors(&[errors::refusal(&self.error, request_id)]);
-        let mut response = http::respond(self.status, media, format!("{{\"errors\":{errors}}}"));
+        let mut response = media.respond(self.status, format!("{{\"errors\":{errors}}}"));
         let headers = response.headers_mut();
         if let Some(allow) = self.allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(allow));

@@ -15,7 +15,7 @@ use super::{
     registry::Kind,
     retry::{self, Ending},
     run,
-    runner::Shared,
+    shared::Shared,
 };
 use crate::base::{Error, Result};
 

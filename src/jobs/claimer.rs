@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     lease::Hold,
     queries::claim::{self, Claimed, Lane, LaneAsk, OpenLane},
-    runner::Shared,
+    shared::Shared,
 };
 use crate::base::Result;
 

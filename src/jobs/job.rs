@@ -1,12 +1,10 @@
-//! What a job is, and how a run of it may end.
+//! What a job is.
 
 use std::{future::Future, time::Duration};
 
-use chrono::{DateTime, Utc};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::Run;
-use crate::base::Error;
+use super::{JobError, Run};
 
 /// A kind of job, and one job of it: the struct's fields are its payload. Generic over the context
 /// it runs in, so that this floor need not know the application's.
@@ -26,29 +24,4 @@ pub trait Job<C>: Serialize + DeserializeOwned + Send + Sync + 'static {
     const LEASE: Duration = Duration::from_secs(30);
 
     fn run(self, context: C, run: Run) -> impl Future<Output = Result<(), JobError>> + Send;
-}
-
-/// How a run ended, if not well.
-#[derive(Debug)]
-pub enum JobError {
-    /// Try again with backoff, until the attempts are used up.
-    Retry(Error),
-    /// Trying again cannot help: goes to the dead letters at once.
-    Fail(Error),
-    /// Not yet; come back at this time. Costs no attempt.
-    Later(DateTime<Utc>),
-    /// Somebody asked for it to end.
-    Cancelled,
-    /// The lease is gone: another worker has the job. Nothing may be written any more.
-    Lost,
-}
-
-impl From<Error> for JobError {
-    /// Faults of the surroundings are retried; refusals are final.
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Unavailable(_) | Error::TimedOut | Error::Limited { .. } | Error::Internal(_) => Self::Retry(error),
-            refusal => Self::Fail(refusal),
-        }
-    }
 }

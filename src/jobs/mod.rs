@@ -19,6 +19,7 @@
 mod attempt;
 mod claimer;
 mod enqueue;
+mod error;
 mod job;
 mod lease;
 mod model;
@@ -30,16 +31,19 @@ mod retry;
 mod run;
 mod runner;
 mod schedule;
+mod shared;
 
 pub use enqueue::{Enqueued, enqueue};
-pub use job::{Job, JobError};
+pub use error::JobError;
+pub use job::Job;
 pub use lease::Stop;
-pub use model::{CancelOutcome, JobFilter, JobNews, JobState, JobSummary};
+pub use model::{CancelOutcome, JobFilter, JobNews, JobState, JobSummary, OnNews};
 pub use ops::{PURGE_BATCH, cancel, count, find, page, purge_finished, rerun};
 pub use progress::Progress;
 pub use registry::Registry;
 pub use run::Run;
-pub use runner::{Config, OnNews, Runner, RunnerHandle};
+pub use runner::{Runner, RunnerHandle};
+pub use shared::Config;
 
 use crate::base::ids::JobId;
 

@@ -1,5 +1,7 @@
 //! The nouns of the queue as others see them.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 use super::Progress;
@@ -81,3 +83,6 @@ pub struct JobNews {
     /// That of a running batch may be ahead of what is committed.
     pub progress: Progress,
 }
+
+/// Told of every start, progress and end, from the worker's tasks: it must not block.
+pub type OnNews = Arc<dyn Fn(JobNews) + Send + Sync>;

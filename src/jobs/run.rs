@@ -6,11 +6,10 @@ use std::{fmt, sync::Arc};
 use tokio::time::Instant;
 
 use super::{
-    JobError, JobNews, JobState, Progress, Stop,
+    JobError, JobNews, JobState, OnNews, Progress, Stop,
     lease::Hold,
     progress::Unwritten,
     queries::{self, Fence},
-    runner::OnNews,
 };
 use crate::{
     base::{

@@ -10,13 +10,13 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
-    JobNews, Registry,
+    JobNews, OnNews, Registry,
     attempt::attempt,
     claimer::Claimer,
     lease::{self, Holds, Stop},
     queries::{self, claim},
-    registry::Kind,
     schedule,
+    shared::{Config, Shared},
 };
 use crate::{
     base::{Clock, Error, Result},
@@ -31,51 +31,6 @@ const MOST_OFTEN: Duration = Duration::from_millis(5);
 
 /// After the given time is over, how long handing back may still take.
 const HANDING_BACK: Duration = Duration::from_secs(3);
-
-/// How a worker works.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// Jobs that run at once in this process.
-    pub concurrency: usize,
-    /// What the rows that it holds say about it, for a person who looks.
-    pub node: String,
-    /// How often it looks for jobs whose time has come, for leases that ran out, and for what
-    /// other processes enqueued. What this process enqueues starts at once.
-    pub poll: Duration,
-    /// Shortens the leases of all kinds: a crash is noticed after this time at the latest.
-    pub longest_lease: Duration,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            concurrency: 8,
-            node: "kontor".to_owned(),
-            poll: Duration::from_millis(500),
-            longest_lease: Duration::from_secs(3600),
-        }
-    }
-}
-
-/// Told of every start, progress and end, from the worker's tasks: it must not block.
-pub type OnNews = Arc<dyn Fn(JobNews) + Send + Sync>;
-
-/// What all tasks of a worker share.
-pub(super) struct Shared<C> {
-    pub db: Db,
-    pub clock: Clock,
-    pub context: C,
-    pub registry: Registry<C>,
-    pub config: Config,
-    pub holds: Holds,
-    pub on_news: OnNews,
-}
-
-impl<C> Shared<C> {
-    pub(super) fn lease(&self, kind: &Kind<C>) -> Duration {
-        kind.lease.min(self.config.longest_lease)
-    }
-}
 
 /// A worker that does not work yet.
 pub struct Runner<C> {

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{audit, events, jobs::SendPasswordReset, model::UserStatus, queries};
@@ -45,9 +44,6 @@ pub struct SignedIn {
     pub workspace: WorkspaceId,
     pub started: Started,
 }
-
-/// How long a link to set a new password works.
-pub const RESET_LINK: TimeDelta = TimeDelta::hours(1);
 
 /// Starts a session for whoever knows the password. Slow on purpose, equally so for unknown
 /// addresses, and refused for a while after too many failures.
@@ -166,25 +162,6 @@ pub async fn forgot_password(ctx: &Ctx, email: &str, from: &Client) -> Result<()
         enqueue::<Ctx, _>(&mut tx, now, &SendPasswordReset { user: known.id }, Enqueued::default()).await?;
     }
     tx.commit().await
-}
-
-/// A mail with a reset link, about to be sent.
-#[derive(Debug)]
-pub struct ResetMail {
-    pub email: String,
-    pub full_name: String,
-    pub link: secret::Fresh,
-}
-
-/// Makes the link's secret, for the job that mails it. `None` where the person is gone.
-pub async fn prepare_reset_mail(ctx: &Ctx, user: UserId) -> Result<Option<ResetMail>> {
-    let now = ctx.clock.now();
-    let mut tx = ctx.db.system().await?;
-    let Some((email, full_name)) = queries::address(tx.connection(), user).await? else { return Ok(None) };
-    let link = secret::Fresh::new(secret::Kind::Link);
-    queries::insert_reset_link(tx.connection(), &link.hash, user, now, now + RESET_LINK).await?;
-    tx.commit().await?;
-    Ok(Some(ResetMail { email, full_name, link }))
 }
 
 /// Sets a new password by a link, and ends every session of the person.

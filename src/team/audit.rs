@@ -1,9 +1,7 @@
 //! The audit log: who did what, when, from where. Written by the operations, in their own
 //! transaction, so that neither exists without the other.
 
-use serde_json::Value;
-use uuid::Uuid;
-
+pub use super::model::NewAuditEntry as Entry;
 use super::{model::AuditEntry, queries};
 use crate::{
     auth::{Caller, Permission},
@@ -15,27 +13,6 @@ use crate::{
     ctx::Ctx,
     db::Tx,
 };
-
-/// One line of the log about to be written.
-#[derive(Debug, Clone)]
-pub struct Entry {
-    /// `noun.past_tense`, for example `user.deactivated`.
-    pub action: &'static str,
-    pub subject: Option<(&'static str, Uuid)>,
-    /// What else matters; never a secret.
-    pub details: Value,
-}
-
-impl Entry {
-    pub fn new(action: &'static str, kind: &'static str, id: impl Into<Uuid>) -> Self {
-        Self { action, subject: Some((kind, id.into())), details: Value::Object(serde_json::Map::new()) }
-    }
-
-    pub fn with(mut self, details: Value) -> Self {
-        self.details = details;
-        self
-    }
-}
 
 /// Writes one line, inside the transaction of what it tells about.
 pub async fn record_in(ctx: &Ctx, tx: &mut Tx, caller: &Caller, entry: Entry) -> Result<()> {

@@ -1,12 +1,12 @@
 //! Inviting people by mail. The invited set their own password by the link; somebody who is a
 //! user of another workspace already joins with the password they have.
 
-use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{
     access, audit, events,
     jobs::SendInvitation,
+    letters::OPEN_FOR,
     model::{Invitation, UserStatus},
     queries,
 };
@@ -26,23 +26,11 @@ use crate::{
     jobs::{Enqueued, enqueue},
 };
 
-/// How long an invitation can be accepted.
-pub const OPEN_FOR: TimeDelta = TimeDelta::days(7);
-
 #[derive(Debug, Clone)]
 pub struct NewInvitation {
     pub email: String,
     pub full_name: Option<String>,
     pub role: Role,
-}
-
-/// An invitation about to be mailed.
-#[derive(Debug)]
-pub struct Prepared {
-    pub invitation: Invitation,
-    pub workspace_name: String,
-    pub inviter_name: String,
-    pub link: secret::Fresh,
 }
 
 /// Invites somebody; the mail goes out by a job.
@@ -94,21 +82,6 @@ pub async fn revoke(ctx: &Ctx, caller: &Caller, id: InvitationId) -> Result<()> 
     }
     audit::record_in(ctx, &mut tx, caller, audit::Entry::new("invitation.revoked", "invitation", id)).await?;
     tx.commit().await
-}
-
-/// Makes the link's secret, for the job that mails it. `None` where it is not open any more.
-pub async fn prepare_mail(ctx: &Ctx, workspace: WorkspaceId, id: InvitationId) -> Result<Option<Prepared>> {
-    let mut tx = ctx.db.begin(&workspace).await?;
-    let Some(invitation) = queries::lock_open_invitation(tx.connection(), workspace, id, ctx.clock.now()).await? else {
-        return Ok(None);
-    };
-    let link = secret::Fresh::new(secret::Kind::Link);
-    queries::set_invitation_hash(tx.connection(), workspace, id, &link.hash).await?;
-    let workspace_name = queries::workspace(tx.connection(), workspace).await?.name;
-    let inviter = queries::user(tx.connection(), workspace, invitation.invited_by).await?;
-    tx.commit().await?;
-    let inviter_name = inviter.map_or_else(|| workspace_name.clone(), |user| user.full_name);
-    Ok(Some(Prepared { invitation, workspace_name, inviter_name, link }))
 }
 
 /// What an invited person fills in.

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{access, invitations};
+use super::letters;
 use crate::{
     base::{
         Error,
@@ -26,9 +26,9 @@ impl Job<Ctx> for SendPasswordReset {
     const PRIORITY: i16 = 10;
 
     async fn run(self, ctx: Ctx, run: Run) -> Result<(), JobError> {
-        let Some(reset) = access::prepare_reset_mail(&ctx, self.user).await? else { return Ok(()) };
+        let Some(reset) = letters::prepare_reset(&ctx, self.user).await? else { return Ok(()) };
         let link = format!("{}/?reset={}", ctx.public_url, reset.link.text);
-        let letter = template::PasswordReset { name: &reset.full_name, link: &link, valid_for: access::RESET_LINK };
+        let letter = template::PasswordReset { name: &reset.full_name, link: &link, valid_for: letters::RESET_LINK };
         send(&ctx, run.job.0, reset.email, Some(reset.full_name.clone()), letter.render()).await
     }
 }
@@ -45,7 +45,7 @@ impl Job<Ctx> for SendInvitation {
     const PRIORITY: i16 = 10;
 
     async fn run(self, ctx: Ctx, run: Run) -> Result<(), JobError> {
-        let Some(prepared) = invitations::prepare_mail(&ctx, self.workspace, self.invitation).await? else {
+        let Some(prepared) = letters::prepare_invitation(&ctx, self.workspace, self.invitation).await? else {
             return Ok(());
         };
         let link = format!("{}/?invitation={}", ctx.public_url, prepared.link.text);
@@ -53,7 +53,7 @@ impl Job<Ctx> for SendInvitation {
             workspace: &prepared.workspace_name,
             inviter: &prepared.inviter_name,
             link: &link,
-            valid_for: invitations::OPEN_FOR,
+            valid_for: letters::OPEN_FOR,
         };
         let invitation = prepared.invitation;
         send(&ctx, run.job.0, invitation.email, invitation.full_name, letter.render()).await

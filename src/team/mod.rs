@@ -11,6 +11,7 @@ pub mod events;
 pub mod installation;
 pub mod invitations;
 pub mod jobs;
+pub mod letters;
 pub mod model;
 mod queries;
 pub mod registration;

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::{
     auth::Role,
@@ -96,8 +97,29 @@ pub struct AuditEntry {
     pub user_id: Option<UserId>,
     pub action: String,
     pub subject_kind: Option<String>,
-    pub subject_id: Option<uuid::Uuid>,
+    pub subject_id: Option<Uuid>,
     pub address: Option<String>,
     pub request_id: Option<String>,
     pub details: Value,
+}
+
+/// One line of the audit log about to be written.
+#[derive(Debug, Clone)]
+pub struct NewAuditEntry {
+    /// `noun.past_tense`, for example `user.deactivated`.
+    pub action: &'static str,
+    pub subject: Option<(&'static str, Uuid)>,
+    /// What else matters; never a secret.
+    pub details: Value,
+}
+
+impl NewAuditEntry {
+    pub fn new(action: &'static str, kind: &'static str, id: impl Into<Uuid>) -> Self {
+        Self { action, subject: Some((kind, id.into())), details: Value::Object(serde_json::Map::new()) }
+    }
+
+    pub fn with(mut self, details: Value) -> Self {
+        self.details = details;
+        self
+    }
 }

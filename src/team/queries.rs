@@ -5,10 +5,7 @@ use diesel::{dsl::exists, prelude::*, select, sql_types::BigInt};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 
-use super::{
-    audit::Entry,
-    model::{ApiToken, AuditEntry, Invitation, User, UserStatus, Workspace},
-};
+use super::model::{ApiToken, AuditEntry, Invitation, NewAuditEntry, User, UserStatus, Workspace};
 use crate::{
     auth::{Caller, RepeatKey, Role, secret},
     base::{
@@ -743,7 +740,7 @@ pub async fn insert_audit(
     workspace: WorkspaceId,
     caller: &Caller,
     at: DateTime<Utc>,
-    entry: Entry,
+    entry: NewAuditEntry,
 ) -> Result<()> {
     let actor = serde_json::to_value(caller.actor()).map_err(Error::internal)?;
     diesel::insert_into(audit_log::table)

@@ -12,6 +12,7 @@
 
 mod support;
 
+mod architecture;
 mod clients;
 mod database;
 mod embedded;
@@ -26,5 +27,6 @@ mod mail;
 mod outbound;
 mod reactors;
 mod rest;
+mod schema;
 mod uploads;
 mod web;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{
     Field, FieldType, RecordKind, Value,
-    select::{self, At, Numbered, Order},
+    order::{At, Numbered, Order, Sort, reads_descending},
 };
 use crate::{
     auth::{Actor, Via},
@@ -180,7 +180,7 @@ pub async fn ordered_ids(
     order: Order,
     request: &PageRequest<At>,
 ) -> Result<Vec<At>> {
-    let descending = select::reads_descending(order, request);
+    let descending = reads_descending(order, request);
     let statement = match (order.field, pattern) {
         (None, Some(_)) => {
             let (below, above) = if descending { ("$3", "NULL") } else { ("NULL", "coalesce($3, uuid_nil())") };
@@ -207,18 +207,12 @@ pub async fn ordered_ids(
 /// Nulls stand where the index has them: last when ascending, first when descending. A page is at
 /// most two runs of the index, the nulls and the rest, because `OR` between them would read it
 /// from its start.
-fn ordered_statement(
-    table: &str,
-    sort: Option<select::Sort>,
-    descending: bool,
-    searching: bool,
-    from: Option<&At>,
-) -> String {
+fn ordered_statement(table: &str, sort: Option<Sort>, descending: bool, searching: bool, from: Option<&At>) -> String {
     let (way, beyond) = if descending { ("DESC", "<") } else { ("ASC", ">") };
     let search = if searching { " AND id IN (SELECT search_record_ids('{table}', $2, NULL, NULL, NULL))" } else { "" };
     let search = search.replace("{table}", table);
     let base = format!("FROM {table} WHERE workspace_id = $1 AND deleted_at IS NULL{search}");
-    let Some(select::Sort { column, sql_type }) = sort else {
+    let Some(Sort { column, sql_type }) = sort else {
         return format!(
             "SELECT id, NULL::text AS value {base} AND ($2::text IS NULL OR true) AND $4::text IS NULL \
              AND ($3::uuid IS NULL OR id {beyond} $3) ORDER BY workspace_id {way}, id {way} LIMIT $5"

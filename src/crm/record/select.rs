@@ -1,50 +1,17 @@
 //! Which records, in which order: pages by cursor for GraphQL, numbered pages with filters for
 //! REST, counts. Two steps each: ids from a narrow statement, then the rows.
 
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
-
-use super::{Field, FieldType, Record, Value, queries};
+pub use super::order::{At, Numbered, Order, Sort};
+use super::{FieldType, Record, queries};
 use crate::{
     auth::Caller,
     base::{
         Error, Result,
-        page::{PageArgs, PageRequest, Slice},
+        page::{PageArgs, Slice},
         text,
     },
     ctx::Ctx,
 };
-
-/// An order with an index behind it. Ties are broken by id, in the same direction.
-#[derive(Debug, Clone, Copy)]
-pub struct Order {
-    /// `None`: by age, which is by id.
-    pub field: Option<Sort>,
-    pub descending: bool,
-}
-
-/// What records are sorted by.
-#[derive(Debug, Clone, Copy)]
-pub struct Sort {
-    pub column: &'static str,
-    pub sql_type: &'static str,
-}
-
-impl Order {
-    pub const NEWEST_FIRST: Self = Self { field: None, descending: true };
-}
-
-impl Sort {
-    pub const UPDATED_AT: Self = Self { column: "updated_at", sql_type: "timestamptz" };
-
-    pub fn by(field: &Field) -> Self {
-        Self { column: field.column, sql_type: field.sql_type() }
-    }
-}
-
-/// A cursor: the sorted value as text (`None` for null, and for the order by age), and the id.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct At(pub Option<String>, pub Uuid);
 
 /// A page of records and the cursor of each.
 pub type Page<R> = Slice<(At, R)>;
@@ -86,26 +53,6 @@ pub async fn count<R: Record>(ctx: &Ctx, caller: &Caller, search: Option<&str>) 
     queries::count(tx.connection(), R::TABLE, caller.workspace, pattern.as_deref(), &[]).await
 }
 
-/// What REST's lists ask for.
-#[derive(Debug, Clone, Default)]
-pub struct Numbered {
-    /// Counts from 1.
-    pub page: i64,
-    pub limit: i64,
-    pub search: Option<String>,
-    /// Column and direction; by age when `None`.
-    pub sort: Option<(Sort, bool)>,
-    /// Equality, after checking; a null matches what is empty.
-    pub filters: Vec<(&'static Field, Value)>,
-}
-
-impl Numbered {
-    /// How many records stand before the page.
-    pub fn offset(&self) -> i64 {
-        self.page.saturating_sub(1).saturating_mul(self.limit)
-    }
-}
-
 /// Any page by its number, with the exact total. Deep pages and sorts without an index cost what
 /// they cost, up to the statement time-out.
 pub async fn numbered<R: Record>(ctx: &Ctx, caller: &Caller, wanted: &Numbered) -> Result<(Vec<R>, i64)> {
@@ -131,9 +78,4 @@ fn search_pattern(search: Option<&str>) -> Result<Option<String>> {
     let Some(search) = search else { return Ok(None) };
     let cleaned = text::clean(search, MOST_SEARCH).map_err(|message| Error::invalid("search", message))?;
     Ok(cleaned.map(|search| text::like_anywhere(&search)))
-}
-
-/// For `queries`: whether rows are read against their display order.
-pub(super) fn reads_descending(order: Order, request: &PageRequest<At>) -> bool {
-    order.descending != request.is_backward()
 }

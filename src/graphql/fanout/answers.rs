@@ -9,7 +9,7 @@ use std::{
 use async_graphql::Response;
 use futures_util::stream::BoxStream;
 
-use super::position::{Position, StreamPosition};
+use super::{Position, StreamPosition};
 use crate::graphql::{errors, gateway::Gateway};
 
 /// One answer of a subscription.

@@ -19,8 +19,8 @@ use tokio::{
 };
 
 use super::{
+    Position, StreamPosition,
     answers::{Answer, Answers},
-    position::{Position, StreamPosition},
     topic::Topic,
 };
 use crate::{

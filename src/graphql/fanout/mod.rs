@@ -14,7 +14,6 @@
 
 mod answers;
 mod group;
-mod position;
 mod topic;
 
 use std::{
@@ -25,17 +24,14 @@ use std::{
 
 use async_graphql::Request;
 
-pub use self::{
-    answers::Answer,
-    group::Pace,
-    position::{Position, StreamPosition},
-};
+pub use self::{answers::Answer, group::Pace};
 use self::{
     answers::Answers,
     group::{Group, Read, Seat},
     topic::Topic,
 };
 use super::gateway::{Gateway, Sharing};
+pub use super::position::{Position, StreamPosition};
 use crate::auth::Caller;
 
 /// The groups of one node.

@@ -2,7 +2,7 @@
 
 use utoipa_axum::router::OpenApiRouter;
 
-use super::records::{self, Published};
+use super::{published::Published, records};
 use crate::{crm::Contact, ctx::Ctx};
 
 impl Published for Contact {

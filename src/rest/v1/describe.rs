@@ -9,7 +9,7 @@ use utoipa::openapi::{
     schema::{ArrayBuilder, SchemaType, Type},
 };
 
-use super::records::Published;
+use super::published::Published;
 use crate::{
     base::text,
     crm::record::{Field, FieldType, field::FIXED},

@@ -13,6 +13,7 @@ mod envelope;
 mod import;
 mod openapi;
 mod page;
+mod published;
 mod records;
 mod request;
 mod users;

@@ -1,7 +1,7 @@
 //! `/auth`
 
 use chrono::TimeDelta;
-use kontor::{base::ids::UserId, team::access};
+use kontor::{base::ids::UserId, team::letters};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -199,7 +199,7 @@ async fn a_reset_link_sets_a_password_once_and_within_the_hour() {
     let ada = server.sign_up("ada@example.com").await;
     let id: UserId = text(&ada.get("/auth/me").await.data()["id"]).parse().expect("an id");
     let link = async || {
-        let mail = access::prepare_reset_mail(&server.ctx, id).await.expect("prepared");
+        let mail = letters::prepare_reset(&server.ctx, id).await.expect("prepared");
         mail.expect("of a known user").link.text
     };
     let reset = |link: &str, password: &str| {

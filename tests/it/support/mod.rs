@@ -1,11 +1,16 @@
 //! What tests need: a database of their own, a running server, clients.
 
+#[allow(dead_code, reason = "each test uses a part of it")]
+pub mod client;
 pub mod database;
 pub mod folder;
+#[allow(dead_code, reason = "each test uses a part of it")]
+pub mod live;
 pub mod s3;
 pub mod server;
 pub mod smtp;
 pub mod socket_client;
+pub mod source;
 pub mod sql;
 pub mod toy;
 

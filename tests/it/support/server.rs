@@ -1,36 +1,57 @@
-//! A server on a port of its own over a database of its own, and clients that speak to it.
+//! The real server on a port of its own over a database of its own: both faces, the event log, the
+//! worker. And the people who speak to it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono::TimeDelta;
 use kontor::{
-    auth::{self, Resolver},
-    base::{Clock, Limits},
+    auth::{
+        Config as AuthConfig, Resolver, Role,
+        password::Password,
+        session::{SessionKind, Started},
+    },
+    base::{
+        Clock,
+        ids::{UserId, WorkspaceId},
+    },
     config::Config,
     ctx::Ctx,
-    events::Events,
-    files::{self, Files, Signer, Store},
-    mail::{self, Mailer},
-    server::Server,
+    events::{Cursor, Events},
+    files::{Files, Signer, Store},
+    mail::Mailer,
+    server::{Server, forget_rights_on_events},
+    team::{access, registration, users},
+    worker::Worker,
 };
-use reqwest::{Method, StatusCode, header::HeaderMap};
-use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
+use reqwest::StatusCode;
+use serde_json::json;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use super::client::{Answer, Client, Me, with_query};
 use super::{
     database::{TestDatabase, database},
+    eventually,
     folder::Folder,
+    sql,
 };
 
-/// What everybody who signs up has.
+/// What everybody has.
 pub const PASSWORD: &str = "correct horse battery";
 
-/// A running server; it ends with its test's runtime.
+/// A running server; it ends with its test.
 pub struct TestServer {
     pub database: TestDatabase,
     pub ctx: Ctx,
+    /// The clock of everything in this server.
+    pub clock: Clock,
+    pub events: Events,
     pub url: String,
-    /// Its files; gone with it.
-    _folder: Folder,
+    /// Its files and the mails that it would send.
+    pub folder: Folder,
+    /// The workspace that its people are in, once there is one.
+    first: Mutex<Option<Client>>,
+    _worker: Worker,
+    _stop: DropGuard,
 }
 
 impl TestServer {
@@ -41,52 +62,92 @@ impl TestServer {
 
     /// With handles that are changed before anything starts.
     pub async fn start_with(change: impl FnOnce(&mut Ctx)) -> Self {
-        let database = database().await;
-        let (db, clock, folder) = (database.db.clone(), Clock::default(), Folder::new());
-        let auth = auth::Config::default();
-        let resolver = Resolver::new(db.clone(), clock.clone(), auth.clone());
-        let limits = Arc::new(Limits::default());
-        let store = Store::open(&files::Config::default(), folder.path()).expect("the store opens");
+        Self::start_over(database().await, change).await
+    }
+
+    /// Another node on this database.
+    pub async fn start_over(database: TestDatabase, change: impl FnOnce(&mut Ctx)) -> Self {
+        let folder = Folder::new();
+        let mut config =
+            Config { data_dir: folder.path().to_owned(), auth: AuthConfig::default(), ..Config::default() };
+        config.limits.requests_per_minute = 0;
+        let (db, clock) = (database.db.clone(), Clock::default());
+        let store = Store::open(&config.files, &config.data_dir).expect("the store opens");
         let mut ctx = Ctx {
-            files: Files::new(db.clone(), store, Signer::new(b"secret"), clock.clone(), &limits),
-            mail: Mailer::new(&mail::Config::default(), folder.path(), clock.clone()).expect("the default works"),
+            files: Files::new(db.clone(), store, Signer::new(b"secret"), clock.clone(), &config.limits),
+            mail: Mailer::new(&config.mail, &config.data_dir, clock.clone()).expect("the default works"),
+            resolver: Resolver::new(db.clone(), clock.clone(), config.auth.clone()),
             db,
-            clock,
-            limits,
-            auth,
-            resolver,
+            clock: clock.clone(),
+            limits: Arc::new(config.limits.clone()),
+            auth: config.auth.clone(),
             public_url: "http://kontor.test".into(),
         };
         change(&mut ctx);
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("bound");
-        let mut config = Config { limits: Limits::clone(&ctx.limits), ..Config::default() };
-        // what a test sends at once is its own matter
-        config.limits.requests_per_minute = 0;
+        config.limits = (*ctx.limits).clone();
         let stop = CancellationToken::new();
         let events = Events::start(&ctx.db, &ctx.clock, stop.clone());
-        let server = Server::new(&config, ctx.clone(), events).expect("the server is put together");
-        tokio::spawn(Box::pin(server.run(listener, stop)));
-        Self { database, ctx, _folder: folder, url: format!("http://{address}") }
+        forget_rights_on_events(&ctx, &events);
+        let worker = Worker::start(&config, &ctx, &events, &stop);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
+        let server = Server::new(&config, ctx.clone(), events.clone()).expect("the server is put together");
+        tokio::spawn(server.run(listener, stop.clone()));
+        let first = Mutex::default();
+        Self { database, ctx, clock, events, url, folder, first, _worker: worker, _stop: stop.drop_guard() }
     }
 
     /// Somebody who is not signed in.
     pub fn stranger(&self) -> Client {
-        Client { http: reqwest::Client::new(), root: format!("{}/api/v1", self.url), token: None }
+        Client::new(&self.url, &self.ctx)
     }
 
+    /// Whoever this token proves.
     pub fn client(&self, token: &str) -> Client {
-        Client { token: Some(token.to_owned()), ..self.stranger() }
+        let mut client = self.stranger();
+        client.token = Some(token.to_owned());
+        client
+    }
+
+    /// The admin of the first workspace, who registers it.
+    pub async fn admin(&self) -> Client {
+        let known = self.first.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(admin) = known {
+            return admin;
+        }
+        let admin = self.found_workspace("ada@first.test", "First").await;
+        *self.first.lock().unwrap_or_else(PoisonError::into_inner) = Some(admin.clone());
+        admin
     }
 
     /// The admin of a workspace of their own.
+    pub async fn other_workspace(&self) -> Client {
+        self.found_workspace(&format!("{}@other.test", uuid::Uuid::now_v7().simple()), "Other").await
+    }
+
+    async fn found_workspace(&self, email: &str, name: &str) -> Client {
+        let registration = registration::Registration {
+            email: email.to_owned(),
+            password: Password::new(PASSWORD),
+            full_name: format!("Ada of {name}"),
+            workspace_name: Some(name.to_owned()),
+            set_up_key: None,
+        };
+        let mut ctx = self.ctx.clone();
+        ctx.auth.open_registration = true;
+        let from = access::Client { address: Some([127, 0, 0, 1].into()), user_agent: None };
+        let made = registration::register(&ctx, registration, &from, SessionKind::Tokens).await.expect("registered");
+        self.stranger().signed_in(Me { user: made.0, workspace: made.1, role: Role::Admin }, made.2.access.text)
+    }
+
+    /// The admin of a workspace of their own, by the REST face.
     pub async fn sign_up(&self, email: &str) -> Client {
         let body = json!({ "email": email, "password": PASSWORD, "full_name": "Ada Admin" });
         let answer = self.stranger().post("/auth/register", body).await.expect(StatusCode::CREATED);
         self.client(answer["data"]["token"].as_str().expect("a token"))
     }
 
-    /// A new user of the admin's workspace, signed in.
+    /// A new user of the admin's workspace, signed in; by the REST face.
     pub async fn colleague(&self, admin: &Client, role: &str) -> Client {
         let email = format!("{}@colleagues.test", uuid::Uuid::now_v7().simple());
         let body = json!({ "email": email, "password": PASSWORD, "full_name": "Cora Colleague", "role": role });
@@ -98,89 +159,92 @@ impl TestServer {
         let answer = self.stranger().post("/auth/login", json!({ "email": email, "password": password })).await;
         self.client(answer.expect(StatusCode::OK)["data"]["token"].as_str().expect("a token"))
     }
-}
 
-/// Speaks to the REST API; paths are below `/api/v1`.
-#[derive(Clone)]
-pub struct Client {
-    pub http: reqwest::Client,
-    pub root: String,
-    pub token: Option<String>,
-}
-
-impl Client {
-    pub async fn get(&self, path: &str) -> Answer {
-        self.send(Method::GET, path, |request| request).await
+    /// A cursor behind everything that has happened so far.
+    pub async fn cursor(&self) -> String {
+        self.events_logged().await;
+        let last = "SELECT coalesce(max(position), 0) AS value FROM events";
+        Cursor::after(sql::number(&self.database.db, last).await).encode()
     }
 
-    pub async fn post(&self, path: &str, body: Value) -> Answer {
-        self.send(Method::POST, path, |request| request.json(&body)).await
+    /// Waits until every emitted event stands in the log.
+    pub async fn events_logged(&self) {
+        let waiting = "SELECT count(*) AS value FROM outbox";
+        eventually("the outbox is empty", async || sql::number(&self.database.db, waiting).await == 0).await;
     }
 
-    pub async fn put(&self, path: &str, body: Value) -> Answer {
-        self.send(Method::PUT, path, |request| request.json(&body)).await
+    /// Waits until no job is queued or running.
+    pub async fn jobs_done(&self) {
+        let open = "SELECT count(*) AS value FROM jobs WHERE state IN ('queued', 'running')";
+        eventually("all jobs are done", async || sql::number(&self.database.db, open).await == 0).await;
     }
 
-    pub async fn delete(&self, path: &str) -> Answer {
-        self.send(Method::DELETE, path, |request| request).await
+    /// Moves the clock. Who was resolved a moment ago would else be known for some real seconds.
+    pub fn advance(&self, by: TimeDelta) {
+        self.clock.advance(by);
+        self.ctx.resolver.forget();
     }
 
-    /// Any request; `with` adds what is special about it.
-    pub async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        with: impl FnOnce(reqwest::RequestBuilder) -> reqwest::RequestBuilder,
-    ) -> Answer {
-        let name = format!("{method} {path}");
-        let mut request = self.http.request(method, format!("{}{path}", self.root));
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token);
-        }
-        let response = with(request).send().await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
-        let (status, headers) = (response.status(), response.headers().clone());
-        let text = response.text().await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
-        Answer { name, status, headers, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) }
+    /// The mails that went to this address, as plain text, the oldest first; waits for one more
+    /// than `seen`.
+    pub async fn mails(&self, to: &str, seen: usize) -> Vec<String> {
+        let folder = self.folder.path().join("mail");
+        eventually("a mail arrives", async || read_mails(&folder, to).len() > seen).await;
+        read_mails(&folder, to)
     }
 }
 
-/// The path with these parameters, percent-encoded.
-pub fn with_query(path: &str, parameters: &[(&str, &str)]) -> String {
-    let url = reqwest::Url::parse_with_params("http://kontor.test", parameters).expect("a URL");
-    format!("{path}?{}", url.query().unwrap_or_default())
+/// How many mails to this address there are now.
+fn read_mails(folder: &std::path::Path, to: &str) -> Vec<String> {
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .expect("the folder of mails")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "eml"))
+        .collect();
+    // the names are the ids of their jobs, which are in the order of their making
+    files.sort();
+    let texts = files.iter().map(|path| std::fs::read_to_string(path).expect("a mail is text"));
+    texts.filter(|text| text.contains(to)).map(|text| decoded(&text)).collect()
 }
 
-/// What came back.
-pub struct Answer {
-    name: String,
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    /// A JSON string where it was no JSON.
-    pub body: Value,
+/// Quoted-printable, undone.
+fn decoded(text: &str) -> String {
+    let joined = text.replace("=\r\n", "");
+    let mut bytes = Vec::new();
+    let mut rest = joined.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let hex = (*first == b'=').then(|| after.get(..2)).flatten();
+        let byte = hex.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8(bytes).expect("UTF-8")
 }
 
-impl Answer {
-    /// The body, if the status is this one.
-    #[track_caller]
-    pub fn expect(self, status: StatusCode) -> Value {
-        assert_eq!(self.status, status, "{}: {}", self.name, self.body);
-        self.body
-    }
+/// The secret of the link in a mail; `name` is the link's parameter.
+pub fn link_in(mail: &str, name: &str) -> String {
+    let begin = mail.find(&format!("?{name}=")).unwrap_or_else(|| panic!("no {name} link in {mail}")) + name.len() + 2;
+    mail[begin..].chars().take_while(|c| c.is_ascii_alphanumeric() || "_-".contains(*c)).collect()
+}
 
-    /// The body's `data` of a good answer.
-    #[track_caller]
-    pub fn data(self) -> Value {
-        assert!(self.status.is_success(), "{}: {} {}", self.name, self.status, self.body);
-        assert_eq!(self.body["success"], true, "{}: {}", self.name, self.body);
-        self.body["data"].clone()
-    }
+/// A new user of this workspace.
+pub async fn make_user(ctx: &Ctx, admin: &kontor::auth::Caller, role: Role) -> UserId {
+    let new = users::NewUser {
+        email: format!("{}@{role}.test", uuid::Uuid::now_v7().simple()),
+        full_name: format!("Cora the {role}"),
+        password: Password::new(PASSWORD),
+        role,
+        phone: None,
+        department: None,
+    };
+    users::create(ctx, admin, new).await.expect("a user").id
+}
 
-    /// The message of a refusal with this status, in the wrapped family's envelope.
-    #[track_caller]
-    pub fn refused(self, status: u16) -> Value {
-        assert_eq!(self.status.as_u16(), status, "{}: {}", self.name, self.body);
-        assert_eq!(self.body["success"], false, "{}: {}", self.name, self.body);
-        assert!(self.body["message"].is_string() && self.body["code"].is_string(), "{}: {}", self.name, self.body);
-        self.body
-    }
+/// Starts a session without asking for the password, which takes its time.
+pub async fn start_session(ctx: &Ctx, workspace: WorkspaceId, user: UserId, kind: SessionKind) -> Started {
+    let mut tx = ctx.db.system_in(workspace).await.expect("a transaction");
+    let from = access::Client::default();
+    let started = access::start_session(ctx, &mut tx, workspace, user, kind, &from).await.expect("started");
+    tx.commit().await.expect("committed");
+    started
 }

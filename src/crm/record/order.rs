@@ -1,0 +1,63 @@
+//! The nouns of lists: orders, cursors, numbered pages.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Field, Value};
+use crate::base::page::PageRequest;
+
+/// An order with an index behind it. Ties are broken by id, in the same direction.
+#[derive(Debug, Clone, Copy)]
+pub struct Order {
+    /// `None`: by age, which is by id.
+    pub field: Option<Sort>,
+    pub descending: bool,
+}
+
+/// What records are sorted by.
+#[derive(Debug, Clone, Copy)]
+pub struct Sort {
+    pub column: &'static str,
+    pub sql_type: &'static str,
+}
+
+impl Order {
+    pub const NEWEST_FIRST: Self = Self { field: None, descending: true };
+}
+
+impl Sort {
+    pub const UPDATED_AT: Self = Self { column: "updated_at", sql_type: "timestamptz" };
+
+    pub fn by(field: &Field) -> Self {
+        Self { column: field.column, sql_type: field.sql_type() }
+    }
+}
+
+/// A cursor: the sorted value as text (`None` for null, and for the order by age), and the id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct At(pub Option<String>, pub Uuid);
+
+/// What REST's lists ask for.
+#[derive(Debug, Clone, Default)]
+pub struct Numbered {
+    /// Counts from 1.
+    pub page: i64,
+    pub limit: i64,
+    pub search: Option<String>,
+    /// Column and direction; by age when `None`.
+    pub sort: Option<(Sort, bool)>,
+    /// Equality, after checking; a null matches what is empty.
+    pub filters: Vec<(&'static Field, Value)>,
+}
+
+impl Numbered {
+    /// How many records stand before the page.
+    pub fn offset(&self) -> i64 {
+        self.page.saturating_sub(1).saturating_mul(self.limit)
+    }
+}
+
+/// Whether rows are read against their display order.
+pub fn reads_descending(order: Order, request: &PageRequest<At>) -> bool {
+    order.descending != request.is_backward()
+}
