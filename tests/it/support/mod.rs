@@ -7,6 +7,7 @@ pub mod folder;
 #[allow(dead_code, reason = "each test uses a part of it")]
 pub mod live;
 pub mod s3;
+#[allow(dead_code, reason = "each test uses a part of it")]
 pub mod server;
 pub mod smtp;
 pub mod socket_client;
