@@ -76,7 +76,7 @@ fn refused(answer: Answer, code: u16) -> String {
 
 #[tokio::test]
 async fn a_file_becomes_a_job_that_is_asked_about() {
-    let server = TestServer::start().await;
+    let server = TestServer::start_idle().await;
     let admin = server.sign_up("a@kontor.test").await;
     let text = b"E-Mail,Vorname,Town\na@x.de,Anna,Bonn\nwrong,B,\na@x.de,C,\n";
     let parts: [Part<'_>; 4] = [
@@ -124,7 +124,7 @@ async fn a_file_becomes_a_job_that_is_asked_about() {
 
 #[tokio::test]
 async fn a_wrong_form_is_refused_and_leaves_no_file() {
-    let server = TestServer::start().await;
+    let server = TestServer::start_idle().await;
     let admin = server.sign_up("a@kontor.test").await;
     let file: Part<'_> = ("file", Some("a.csv"), b"email\na@x.de\n");
     let contacts: Part<'_> = ("entity_type", None, b"contacts");
@@ -178,7 +178,7 @@ async fn a_file_over_the_limit_is_too_large() {
 /// Larger than any other body may be.
 #[tokio::test]
 async fn a_large_file_is_taken_whole() {
-    let server = TestServer::start().await;
+    let server = TestServer::start_idle().await;
     let admin = server.sign_up("a@kontor.test").await;
     let rows: String = (0..200_000).map(|row| format!("not an address {row},{row}\n")).collect();
     let text = format!("email,city\n{rows}");
@@ -189,7 +189,7 @@ async fn a_large_file_is_taken_whole() {
 
 #[tokio::test]
 async fn the_list_holds_the_callers_own_newest_first() {
-    let server = TestServer::start().await;
+    let server = TestServer::start_idle().await;
     let admin = server.sign_up("a@kontor.test").await;
     let sales = server.colleague(&admin, "sales_rep").await;
     let contacts: [Part<'_>; 2] = [("file", Some("a.csv"), b"email\n"), ("entity_type", None, b"contacts")];
@@ -219,7 +219,7 @@ async fn the_list_holds_the_callers_own_newest_first() {
 
 #[tokio::test]
 async fn others_see_nothing() {
-    let server = TestServer::start().await;
+    let server = TestServer::start_idle().await;
     let admin = server.sign_up("a@kontor.test").await;
     let sales = server.colleague(&admin, "sales_rep").await;
     let support = server.colleague(&admin, "support").await;

@@ -50,7 +50,9 @@ pub struct TestServer {
     pub folder: Folder,
     /// The workspace that its people are in, once there is one.
     first: Mutex<Option<Client>>,
-    _worker: Worker,
+    _worker: Option<Worker>,
+    config: Config,
+    stop: CancellationToken,
     _stop: DropGuard,
 }
 
@@ -65,8 +67,19 @@ impl TestServer {
         Self::start_over(database().await, change).await
     }
 
+    /// Without a worker: jobs wait until the test starts one.
+    pub async fn start_idle() -> Self {
+        Self::idle(database().await, |ctx| ctx.auth.open_registration = true).await
+    }
+
     /// Another node on this database.
     pub async fn start_over(database: TestDatabase, change: impl FnOnce(&mut Ctx)) -> Self {
+        let mut server = Self::idle(database, change).await;
+        server._worker = Some(Worker::start(&server.config, &server.ctx, &server.events, &server.stop));
+        server
+    }
+
+    async fn idle(database: TestDatabase, change: impl FnOnce(&mut Ctx)) -> Self {
         let folder = Folder::new();
         let mut config =
             Config { data_dir: folder.path().to_owned(), auth: AuthConfig::default(), ..Config::default() };
@@ -88,13 +101,13 @@ impl TestServer {
         let stop = CancellationToken::new();
         let events = Events::start(&ctx.db, &ctx.clock, stop.clone());
         forget_rights_on_events(&ctx, &events);
-        let worker = Worker::start(&config, &ctx, &events, &stop);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let server = Server::new(&config, ctx.clone(), events.clone()).expect("the server is put together");
         tokio::spawn(server.run(listener, stop.clone()));
         let first = Mutex::default();
-        Self { database, ctx, clock, events, url, folder, first, _worker: worker, _stop: stop.drop_guard() }
+        let _stop = stop.clone().drop_guard();
+        Self { database, ctx, clock, events, url, folder, first, _worker: None, config, stop, _stop }
     }
 
     /// Somebody who is not signed in.
