@@ -23,6 +23,10 @@ test: postgres ## Check formatting, lints, schema, and run all tests
 test-long: postgres ## Run the random and crash tests with their full counts
 	KONTOR_TEST_LONG=1 cargo test --test it
 
+.PHONY: bench
+bench: postgres ## Measure the release build beside PostgreSQL alone and a bare handler; writes docs/performance.md
+	cargo bench --bench kontor $(if $(ARGS),-- $(ARGS))
+
 .PHONY: dev
 dev: postgres ## Build and start again at each change of the source
 	@./scripts/dev $(ARGS)
