@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use async_graphql::Context;
 
-use super::error::refusal;
-use crate::{auth::Caller, base::Error, ctx::Ctx};
+use crate::{
+    auth::Caller,
+    base::{Error, Result},
+    ctx::Ctx,
+};
 
 /// The tools.
 pub fn ctx<'a>(context: &Context<'a>) -> async_graphql::Result<&'a Ctx> {
@@ -13,10 +16,9 @@ pub fn ctx<'a>(context: &Context<'a>) -> async_graphql::Result<&'a Ctx> {
 }
 
 /// The caller, or the refusal for nobody.
-pub fn caller<'a>(context: &Context<'a>) -> async_graphql::Result<&'a Arc<Caller>> {
-    context
-        .data_opt::<Arc<Caller>>()
-        .ok_or_else(|| refusal(Error::Unauthenticated("Sign in first: send Authorization: Bearer <token>".into())))
+pub fn caller<'a>(context: &Context<'a>) -> Result<&'a Arc<Caller>> {
+    let caller = context.data_opt::<Arc<Caller>>();
+    caller.ok_or_else(|| Error::Unauthenticated("Sign in first: send Authorization: Bearer <token>".into()))
 }
 
 /// Both, which is what most resolvers want.

@@ -7,12 +7,11 @@ use serde_json::Value;
 
 use super::{
     context::both,
-    error::{OrRefuse, parse_id},
+    errors::{found, parse_id},
     jobs::{JobProgress, JobStatus, follow},
     loaders::Loaders,
     objects::user::UserObject,
     page::PageInfo,
-    team::found,
 };
 use crate::{
     base::{
@@ -126,17 +125,9 @@ impl ImportJobObject {
     ) -> async_graphql::Result<ImportErrorConnection> {
         let (ctx, caller) = both(context)?;
         let args = PageArgs { first, after, ..PageArgs::default() };
-        let slice = imports::errors(ctx, caller, self.0.id, args).await.or_refuse()?;
-        let edge = |error: RowError| ImportErrorEdge {
-            cursor: cursors::encode(&error.row),
-            node: ImportErrorObject::from(error),
-        };
-        Ok(ImportErrorConnection {
-            edges: slice.rows.into_iter().map(edge).collect(),
-            has_next: slice.has_next,
-            has_previous: slice.has_previous,
-            search: Some(self.0.counts.failed.to_string()),
-        })
+        let slice = imports::errors(ctx, caller, self.0.id, args).await?;
+        let edge = |error: RowError| (cursors::encode(&error.row), ImportErrorObject::from(error));
+        Ok(ImportErrorConnection::new(slice, self.0.counts.failed, edge))
     }
 
     async fn created_by(&self, context: &Context<'_>) -> async_graphql::Result<Option<UserObject>> {
@@ -190,8 +181,8 @@ impl From<RowError> for ImportErrorObject {
     }
 }
 
-connection!(ImportErrorConnection ImportErrorEdge of ImportErrorObject, "ImportErrorConnection" "ImportErrorEdge", count(this, _context) {
-    Ok(this.search.as_deref().and_then(|count| count.parse().ok()).unwrap_or_default())
+connection!(ImportErrorConnection ImportErrorEdge of ImportErrorObject, "ImportErrorConnection" "ImportErrorEdge", count(failed: i64, _context) {
+    *failed
 });
 
 /// A page of imports.
@@ -221,7 +212,7 @@ impl ImportQuery {
     async fn import_job(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<Option<ImportJobObject>> {
         let (ctx, caller) = both(context)?;
         let Ok(id) = id.parse::<ImportId>() else { return Ok(None) };
-        found(imports::get(ctx, caller, id).await).map(|import| import.map(ImportJobObject))
+        Ok(found(imports::get(ctx, caller, id).await)?.map(ImportJobObject))
     }
 
     /// Your imports, or everybody's where your role sees all, the newest first.
@@ -235,7 +226,7 @@ impl ImportQuery {
         let (ctx, caller) = both(context)?;
         let filter = ImportFilter { kind, ..ImportFilter::default() };
         let args = PageArgs { first, after, ..PageArgs::default() };
-        let slice = imports::page(ctx, caller, filter, args).await.or_refuse()?;
+        let slice = imports::page(ctx, caller, filter, args).await?;
         let cursor = |import: &Import| cursors::encode(&import.id);
         Ok(ImportJobConnection {
             page_info: PageInfo {
@@ -324,9 +315,9 @@ impl ImportMutation {
     ) -> async_graphql::Result<UploadPayload> {
         let (ctx, caller) = both(context)?;
         let new = upload::NewUpload { name: input.name, media_type: input.media_type, announced_size: input.size };
-        let mut tx = ctx.db.begin(&**caller).await.or_refuse()?;
-        let id = upload::create(&ctx.files, &mut tx, caller, new).await.or_refuse()?;
-        tx.commit().await.or_refuse()?;
+        let mut tx = ctx.db.begin(&**caller).await?;
+        let id = upload::create(&ctx.files, &mut tx, caller, new).await?;
+        tx.commit().await?;
         Ok(UploadPayload { upload_id: id.into(), url: format!("{}/api/uploads/{id}", ctx.public_url) })
     }
 
@@ -346,7 +337,7 @@ impl ImportMutation {
                 update_existing: input.options.update_existing,
             },
         };
-        let import_job = imports::create(ctx, caller, new).await.or_refuse().map(ImportJobObject)?;
+        let import_job = imports::create(ctx, caller, new).await.map(ImportJobObject)?;
         Ok(ImportJobPayload { import_job })
     }
 
@@ -358,7 +349,7 @@ impl ImportMutation {
     ) -> async_graphql::Result<ImportJobPayload> {
         let (ctx, caller) = both(context)?;
         let id = parse_id::<ImportId>("id", &input.id)?;
-        let import_job = imports::cancel(ctx, caller, id).await.or_refuse().map(ImportJobObject)?;
+        let import_job = imports::cancel(ctx, caller, id).await.map(ImportJobObject)?;
         Ok(ImportJobPayload { import_job })
     }
 }
@@ -376,7 +367,7 @@ impl ImportSubscription {
         id: ID,
     ) -> async_graphql::Result<impl Stream<Item = async_graphql::Result<JobProgress>> + use<>> {
         let (ctx, caller) = both(context)?;
-        let import = imports::get(ctx, caller, parse_id::<ImportId>("id", &id)?).await.or_refuse()?;
+        let import = imports::get(ctx, caller, parse_id::<ImportId>("id", &id)?).await?;
         Ok(follow(ctx.clone(), caller.clone(), context.data::<Bus>()?, import.job))
     }
 }

@@ -8,7 +8,6 @@
 pub mod application;
 pub mod changes;
 pub mod context;
-pub mod error;
 pub mod errors;
 pub mod fanout;
 pub mod gateway;

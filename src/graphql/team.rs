@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     context::{both, caller, ctx},
-    error::{OrRefuse, parse_id, refusal},
+    errors::{found, parse_id},
     objects::{
         user::{ApiTokenObject, InvitationObject, SessionObject, UserObject},
         workspace::{AuditEntryObject, WorkspaceObject},
@@ -19,7 +19,6 @@ use crate::{
         session::{SessionKind, Started},
     },
     base::{
-        Error,
         ids::{InvitationId, SessionId, TokenId, UserId, WorkspaceId},
         page::{self, PageArgs},
     },
@@ -39,18 +38,18 @@ pub struct Viewer;
 impl Viewer {
     async fn user(&self, context: &Context<'_>) -> async_graphql::Result<UserObject> {
         let (ctx, caller) = both(context)?;
-        users::me(ctx, caller).await.or_refuse().map(UserObject)
+        Ok(UserObject(users::me(ctx, caller).await?))
     }
 
     async fn workspace(&self, context: &Context<'_>) -> async_graphql::Result<WorkspaceObject> {
         let (ctx, caller) = both(context)?;
-        workspace::get(ctx, caller).await.or_refuse().map(WorkspaceObject)
+        Ok(WorkspaceObject(workspace::get(ctx, caller).await?))
     }
 
     /// The workspaces you can switch to.
     async fn workspaces(&self, context: &Context<'_>) -> async_graphql::Result<Vec<WorkspaceObject>> {
         let (ctx, caller) = both(context)?;
-        Ok(workspace::mine(ctx, caller).await.or_refuse()?.into_iter().map(WorkspaceObject).collect())
+        Ok(workspace::mine(ctx, caller).await?.into_iter().map(WorkspaceObject).collect())
     }
 
     /// What you may do, as `noun:verb`; `:own` behind it where only to what is your own.
@@ -65,14 +64,14 @@ impl Viewer {
     }
 }
 
-connection!(UserConnection UserEdge of UserObject, "UserConnection" "UserEdge", count(_this, context) {
+connection!(UserConnection UserEdge of UserObject, "UserConnection" "UserEdge", count(_everybody: (), context) {
     let (ctx, caller) = both(context)?;
-    users::numbered_page(ctx, caller, 0, 0).await.or_refuse().map(|page| page.1)
+    users::numbered_page(ctx, caller, 0, 0).await?.1
 });
 
-connection!(AuditConnection AuditEdge of AuditEntryObject, "AuditConnection" "AuditEdge", count(_this, context) {
+connection!(AuditConnection AuditEdge of AuditEntryObject, "AuditConnection" "AuditEdge", count(_all: (), context) {
     let (ctx, caller) = both(context)?;
-    audit::count(ctx, caller).await.or_refuse()
+    audit::count(ctx, caller).await?
 });
 
 /// Queries about the team.
@@ -83,7 +82,8 @@ pub struct TeamQuery;
 impl TeamQuery {
     /// Who am I: the signed-in person, their workspace, what they may do.
     async fn viewer(&self, context: &Context<'_>) -> async_graphql::Result<Viewer> {
-        caller(context).map(|_| Viewer)
+        caller(context)?;
+        Ok(Viewer)
     }
 
     /// The people of the workspace, the newest first; yourself alone where your role shows no more.
@@ -96,40 +96,34 @@ impl TeamQuery {
         before: Option<String>,
     ) -> async_graphql::Result<UserConnection> {
         let (ctx, caller) = both(context)?;
-        let slice = users::page(ctx, caller, PageArgs { first, after, last, before }).await.or_refuse()?;
-        let edge = |user: crate::team::User| UserEdge { cursor: page::encode(&user.id), node: UserObject(user) };
-        Ok(UserConnection {
-            edges: slice.rows.into_iter().map(edge).collect(),
-            has_next: slice.has_next,
-            has_previous: slice.has_previous,
-            search: None,
-        })
+        let slice = users::page(ctx, caller, PageArgs { first, after, last, before }).await?;
+        Ok(UserConnection::new(slice, (), |user| (page::encode(&user.id), UserObject(user))))
     }
 
     /// One person of the workspace.
     async fn user(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<Option<UserObject>> {
         let (ctx, caller) = both(context)?;
         let Ok(id) = id.parse::<UserId>() else { return Ok(None) };
-        found(users::get(ctx, caller, id).await).map(|user| user.map(UserObject))
+        Ok(found(users::get(ctx, caller, id).await)?.map(UserObject))
     }
 
     /// Your signed-in browsers and clients, the last used first.
     async fn sessions(&self, context: &Context<'_>) -> async_graphql::Result<Vec<SessionObject>> {
         let (ctx, caller) = both(context)?;
-        let rows = access::sessions(ctx, caller).await.or_refuse()?;
+        let rows = access::sessions(ctx, caller).await?;
         Ok(rows.into_iter().map(|row| SessionObject(row, caller.session())).collect())
     }
 
     /// Your API tokens, the newest first; everybody's for admins.
     async fn api_tokens(&self, context: &Context<'_>) -> async_graphql::Result<Vec<ApiTokenObject>> {
         let (ctx, caller) = both(context)?;
-        Ok(tokens::list(ctx, caller).await.or_refuse()?.into_iter().map(ApiTokenObject).collect())
+        Ok(tokens::list(ctx, caller).await?.into_iter().map(ApiTokenObject).collect())
     }
 
     /// Invitations that are open, for admins.
     async fn invitations(&self, context: &Context<'_>) -> async_graphql::Result<Vec<InvitationObject>> {
         let (ctx, caller) = both(context)?;
-        Ok(invitations::list(ctx, caller).await.or_refuse()?.into_iter().map(InvitationObject).collect())
+        Ok(invitations::list(ctx, caller).await?.into_iter().map(InvitationObject).collect())
     }
 
     /// Who did what, the newest first, for admins.
@@ -142,17 +136,8 @@ impl TeamQuery {
         before: Option<String>,
     ) -> async_graphql::Result<AuditConnection> {
         let (ctx, caller) = both(context)?;
-        let slice = audit::page(ctx, caller, PageArgs { first, after, last, before }).await.or_refuse()?;
-        let edge = |entry: crate::team::model::AuditEntry| AuditEdge {
-            cursor: page::encode(&entry.id),
-            node: AuditEntryObject(entry),
-        };
-        Ok(AuditConnection {
-            edges: slice.rows.into_iter().map(edge).collect(),
-            has_next: slice.has_next,
-            has_previous: slice.has_previous,
-            search: None,
-        })
+        let slice = audit::page(ctx, caller, PageArgs { first, after, last, before }).await?;
+        Ok(AuditConnection::new(slice, (), |entry| (page::encode(&entry.id), AuditEntryObject(entry))))
     }
 }
 
@@ -350,7 +335,7 @@ impl TeamMutation {
         let password = Password::new(input.password);
         let kind = input.sign_in_as.kind();
         let client = client(context);
-        let done = access::sign_in(ctx(context)?, &input.email, &password, kind, &client).await.or_refuse()?;
+        let done = access::sign_in(ctx(context)?, &input.email, &password, kind, &client).await?;
         signed_in(context, done.user, done.workspace, done.started).await
     }
 
@@ -365,7 +350,7 @@ impl TeamMutation {
             set_up_key: input.set_up_key,
         };
         let kind = input.sign_in_as.kind();
-        let made = registration::register(ctx(context)?, registration, &client(context), kind).await.or_refuse()?;
+        let made = registration::register(ctx(context)?, registration, &client(context), kind).await?;
         signed_in(context, made.0, made.1, made.2).await
     }
 
@@ -378,7 +363,7 @@ impl TeamMutation {
         let kind = input.sign_in_as.kind();
         let password = Password::new(input.password);
         let acceptance = invitations::Acceptance { link: input.token, full_name: input.full_name, password };
-        let made = invitations::accept(ctx(context)?, acceptance, kind, &client(context)).await.or_refuse()?;
+        let made = invitations::accept(ctx(context)?, acceptance, kind, &client(context)).await?;
         signed_in(context, made.0, made.1, made.2).await
     }
 
@@ -388,7 +373,7 @@ impl TeamMutation {
         context: &Context<'_>,
         refresh_token: String,
     ) -> async_graphql::Result<RefreshPayload> {
-        let started = access::refresh(ctx(context)?, &refresh_token).await.or_refuse()?;
+        let started = access::refresh(ctx(context)?, &refresh_token).await?;
         Ok(RefreshPayload {
             token: started.access.text,
             refresh_token: started.refresh.map(|refresh| refresh.text).unwrap_or_default(),
@@ -399,7 +384,7 @@ impl TeamMutation {
     /// Ends this session.
     async fn sign_out(&self, context: &Context<'_>) -> async_graphql::Result<DonePayload> {
         let (ctx, caller) = both(context)?;
-        access::sign_out(ctx, caller).await.or_refuse()?;
+        access::sign_out(ctx, caller).await?;
         context.insert_http_header("set-cookie", format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"));
         Ok(DONE)
     }
@@ -407,20 +392,20 @@ impl TeamMutation {
     /// Ends one of your sessions.
     async fn end_session(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<DonePayload> {
         let (ctx, caller) = both(context)?;
-        access::end_session(ctx, caller, parse_id::<SessionId>("id", &id)?).await.or_refuse()?;
+        access::end_session(ctx, caller, parse_id::<SessionId>("id", &id)?).await?;
         Ok(DONE)
     }
 
     /// Goes on with another workspace of yours.
     async fn switch_workspace(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<DonePayload> {
         let (ctx, caller) = both(context)?;
-        access::switch_workspace(ctx, caller, parse_id::<WorkspaceId>("id", &id)?).await.or_refuse()?;
+        access::switch_workspace(ctx, caller, parse_id::<WorkspaceId>("id", &id)?).await?;
         Ok(DONE)
     }
 
     /// Mails a link to set a new password, if the address is somebody's; the answer does not tell.
     async fn request_password_reset(&self, context: &Context<'_>, email: String) -> async_graphql::Result<DonePayload> {
-        access::forgot_password(ctx(context)?, &email, &client(context)).await.or_refuse()?;
+        access::forgot_password(ctx(context)?, &email, &client(context)).await?;
         Ok(DONE)
     }
 
@@ -431,7 +416,7 @@ impl TeamMutation {
         input: ResetPasswordInput,
     ) -> async_graphql::Result<DonePayload> {
         let password = Password::new(input.password);
-        access::reset_password(ctx(context)?, &input.token, &password).await.or_refuse()?;
+        access::reset_password(ctx(context)?, &input.token, &password).await?;
         Ok(DONE)
     }
 
@@ -443,7 +428,7 @@ impl TeamMutation {
     ) -> async_graphql::Result<DonePayload> {
         let (ctx, caller) = both(context)?;
         let (current, new) = (Password::new(input.current_password), Password::new(input.new_password));
-        access::change_password(ctx, caller, &current, &new).await.or_refuse()?;
+        access::change_password(ctx, caller, &current, &new).await?;
         Ok(DONE)
     }
 
@@ -458,7 +443,7 @@ impl TeamMutation {
             phone: input.phone,
             department: input.department,
         };
-        Ok(UserPayload { user: users::create(ctx, caller, new).await.or_refuse().map(UserObject)? })
+        Ok(UserPayload { user: users::create(ctx, caller, new).await.map(UserObject)? })
     }
 
     /// Changes your own profile or, for admins, anybody's, with role and status.
@@ -474,13 +459,13 @@ impl TeamMutation {
             role: input.role,
             status: input.status,
         };
-        Ok(UserPayload { user: users::update(ctx, caller, id, patch).await.or_refuse().map(UserObject)? })
+        Ok(UserPayload { user: users::update(ctx, caller, id, patch).await.map(UserObject)? })
     }
 
     /// Deactivates a user and ends their sessions; what they own stays theirs. Admins only.
     async fn deactivate_user(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<DonePayload> {
         let (ctx, caller) = both(context)?;
-        users::deactivate(ctx, caller, parse_id::<UserId>("id", &id)?).await.or_refuse()?;
+        users::deactivate(ctx, caller, parse_id::<UserId>("id", &id)?).await?;
         Ok(DONE)
     }
 
@@ -492,14 +477,14 @@ impl TeamMutation {
     ) -> async_graphql::Result<InvitationPayload> {
         let (ctx, caller) = both(context)?;
         let new = invitations::NewInvitation { email: input.email, full_name: input.full_name, role: input.role };
-        let invitation = invitations::invite(ctx, caller, new).await.or_refuse().map(InvitationObject)?;
+        let invitation = invitations::invite(ctx, caller, new).await.map(InvitationObject)?;
         Ok(InvitationPayload { invitation })
     }
 
     /// Takes an open invitation back. Admins only.
     async fn revoke_invitation(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<DonePayload> {
         let (ctx, caller) = both(context)?;
-        invitations::revoke(ctx, caller, parse_id::<InvitationId>("id", &id)?).await.or_refuse()?;
+        invitations::revoke(ctx, caller, parse_id::<InvitationId>("id", &id)?).await?;
         Ok(DONE)
     }
 
@@ -511,14 +496,14 @@ impl TeamMutation {
     ) -> async_graphql::Result<ApiTokenPayload> {
         let (ctx, caller) = both(context)?;
         let new = tokens::NewToken { name: input.name, scopes: input.scopes, expires_at: input.expires_at };
-        let (token, secret) = tokens::create(ctx, caller, new).await.or_refuse()?;
+        let (token, secret) = tokens::create(ctx, caller, new).await?;
         Ok(ApiTokenPayload { api_token: ApiTokenObject(token), secret: secret.text })
     }
 
     /// Makes a token of yours, or for admins anybody's, stop working at once.
     async fn revoke_api_token(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<DonePayload> {
         let (ctx, caller) = both(context)?;
-        tokens::revoke(ctx, caller, parse_id::<TokenId>("id", &id)?).await.or_refuse()?;
+        tokens::revoke(ctx, caller, parse_id::<TokenId>("id", &id)?).await?;
         Ok(DONE)
     }
 
@@ -531,17 +516,8 @@ impl TeamMutation {
         let (ctx, caller) = both(context)?;
         let patch =
             workspace::WorkspacePatch { name: input.name, time_zone: input.time_zone, week_start: input.week_start };
-        let workspace = workspace::update(ctx, caller, patch).await.or_refuse().map(WorkspaceObject)?;
+        let workspace = workspace::update(ctx, caller, patch).await.map(WorkspaceObject)?;
         Ok(WorkspacePayload { workspace })
-    }
-}
-
-/// `None` instead of the refusal where nothing is there.
-pub fn found<T>(answer: crate::base::Result<T>) -> async_graphql::Result<Option<T>> {
-    match answer {
-        Ok(value) => Ok(Some(value)),
-        Err(Error::NotFound(_)) => Ok(None),
-        Err(error) => Err(refusal(error)),
     }
 }
 
@@ -566,7 +542,7 @@ async fn signed_in(
 ) -> async_graphql::Result<SignInPayload> {
     let ctx = ctx(context)?;
     let caller = Caller::signed_in(workspace, user, started.session);
-    let user = users::me(ctx, &caller).await.or_refuse().map(UserObject)?;
+    let user = users::me(ctx, &caller).await.map(UserObject)?;
     let expires_at = started.expires_at;
     let Some(refresh) = started.refresh else {
         let secure = if ctx.public_url.starts_with("https://") { "; Secure" } else { "" };

@@ -21,6 +21,7 @@ mod files;
 mod graphql_fanout;
 mod graphql_http;
 mod graphql_socket;
+mod history;
 mod import;
 mod jobs;
 mod mail;

@@ -47,7 +47,7 @@ pub async fn create_with<R: Record>(
     }
     require_live_links(&mut tx, caller, None, &record).await?;
     R::insert_row(tx.connection(), caller.workspace, &record).await?;
-    let event = events::changed(R::KIND, ChangeAction::Created, vec![record.meta().id], &[]);
+    let event = events::changed(R::KIND, ChangeAction::Created, &[(record.meta().id, record.meta().version)], &[]);
     ctx.emit(&mut tx, caller, &[event]).await?;
     keep_outcome(&mut tx, caller, &record).await?;
     tx.commit().await?;
@@ -86,7 +86,7 @@ pub async fn update<R: Record>(
     R::update_row(tx.connection(), caller.workspace, &after).await?;
     let names = difference.names();
     change::record_in(ctx, &mut tx, caller, &after, difference.before, difference.after).await?;
-    let event = events::changed(R::KIND, ChangeAction::Updated, vec![id], &names);
+    let event = events::changed(R::KIND, ChangeAction::Updated, &[(id, after.meta().version)], &names);
     ctx.emit(&mut tx, caller, &[event]).await?;
     keep_outcome(&mut tx, caller, &after).await?;
     tx.commit().await?;
@@ -179,7 +179,8 @@ async fn finish_deletion<R: Record>(
     let deleted = |deleted: bool| Map::from_iter([("deleted".to_owned(), json!(deleted))]);
     let is_deleted = action == ChangeAction::Deleted;
     change::record_in(ctx, tx, caller, record, deleted(!is_deleted), deleted(is_deleted)).await?;
-    ctx.emit(tx, caller, &[events::changed(R::KIND, action, vec![record.meta().id], &[])]).await
+    let meta = record.meta();
+    ctx.emit(tx, caller, &[events::changed(R::KIND, action, &[(meta.id, meta.version)], &[])]).await
 }
 
 /// The record of the first request with the caller's key, as it is now.
