@@ -6,7 +6,7 @@ use futures_util::Stream;
 use serde_json::Value;
 
 use super::{
-    context::both,
+    context::{Repeatable, both, once},
     errors::{found, parse_id},
     jobs::{JobProgress, JobStatus, follow},
     loaders::Loaders,
@@ -22,6 +22,7 @@ use crate::{
     crm::RecordKind,
     events::Bus,
     files::upload,
+    team::repeat::{self, Turn},
     transfer::import::{self as imports, Import, ImportFilter, ImportOptions, ImportStatus, NewImport, RowError},
 };
 
@@ -248,6 +249,8 @@ impl ImportQuery {
 #[derive(InputObject)]
 #[graphql(name = "CreateUploadInput")]
 pub struct CreateUploadInput {
+    #[graphql(flatten)]
+    repeat: Repeatable,
     /// The file's name, as a person knows it.
     name: String,
     /// `application/octet-stream` unless given.
@@ -280,6 +283,8 @@ pub struct ImportOptionsInput {
 #[derive(InputObject)]
 #[graphql(name = "CreateImportInput")]
 pub struct CreateImportInput {
+    #[graphql(flatten)]
+    repeat: Repeatable,
     /// A complete upload of yours.
     upload_id: ID,
     kind: RecordKind,
@@ -292,6 +297,8 @@ pub struct CreateImportInput {
 #[derive(InputObject)]
 #[graphql(name = "ImportJobInput")]
 pub struct ImportJobInput {
+    #[graphql(flatten)]
+    repeat: Repeatable,
     id: ID,
 }
 
@@ -313,11 +320,16 @@ impl ImportMutation {
         context: &Context<'_>,
         input: CreateUploadInput,
     ) -> async_graphql::Result<UploadPayload> {
-        let (ctx, caller) = both(context)?;
+        let (ctx, caller) = once(context, &input.repeat)?;
         let new = upload::NewUpload { name: input.name, media_type: input.media_type, announced_size: input.size };
-        let mut tx = ctx.db.begin(&**caller).await?;
-        let id = upload::create(&ctx.files, &mut tx, caller, new).await?;
-        tx.commit().await?;
+        let id: FileId = match repeat::begin(ctx, &caller).await? {
+            Turn::First(mut tx) => {
+                let id = upload::create(&ctx.files, &mut tx, &caller, new).await?;
+                tx.commit(id).await?;
+                id
+            }
+            Turn::Again(id, _) => id,
+        };
         Ok(UploadPayload { upload_id: id.into(), url: format!("{}/api/uploads/{id}", ctx.public_url) })
     }
 
@@ -327,7 +339,7 @@ impl ImportMutation {
         context: &Context<'_>,
         input: CreateImportInput,
     ) -> async_graphql::Result<ImportJobPayload> {
-        let (ctx, caller) = both(context)?;
+        let (ctx, caller) = once(context, &input.repeat)?;
         let new = NewImport {
             kind: input.kind,
             file: parse_id::<FileId>("uploadId", &input.upload_id)?,
@@ -337,7 +349,7 @@ impl ImportMutation {
                 update_existing: input.options.update_existing,
             },
         };
-        let import_job = imports::create(ctx, caller, new).await.map(ImportJobObject)?;
+        let import_job = imports::create(ctx, &caller, new).await.map(ImportJobObject)?;
         Ok(ImportJobPayload { import_job })
     }
 
@@ -347,9 +359,9 @@ impl ImportMutation {
         context: &Context<'_>,
         input: ImportJobInput,
     ) -> async_graphql::Result<ImportJobPayload> {
-        let (ctx, caller) = both(context)?;
+        let (ctx, caller) = once(context, &input.repeat)?;
         let id = parse_id::<ImportId>("id", &input.id)?;
-        let import_job = imports::cancel(ctx, caller, id).await.map(ImportJobObject)?;
+        let import_job = imports::cancel(ctx, &caller, id).await.map(ImportJobObject)?;
         Ok(ImportJobPayload { import_job })
     }
 }

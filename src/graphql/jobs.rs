@@ -8,7 +8,7 @@ use futures_util::Stream;
 use tokio::time::Instant;
 
 use super::{
-    context::both,
+    context::{both, once_by},
     errors::{found, parse_id},
 };
 use crate::{
@@ -199,16 +199,26 @@ pub struct JobMutation;
 #[Object(name = "JobMutation")]
 impl JobMutation {
     /// Asks a job to end; one that has not begun is cancelled at once.
-    async fn cancel_job(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<JobPayload> {
-        let (ctx, caller) = both(context)?;
-        let job = work::cancel(ctx, caller, parse_id::<JobId>("id", &id)?).await.map(JobObject)?;
+    async fn cancel_job(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+        #[graphql(desc = "As in other inputs.")] client_mutation_id: Option<String>,
+    ) -> async_graphql::Result<JobPayload> {
+        let (ctx, caller) = once_by(context, client_mutation_id.as_deref())?;
+        let job = work::cancel(ctx, &caller, parse_id::<JobId>("id", &id)?).await.map(JobObject)?;
         Ok(JobPayload { job })
     }
 
     /// Tries a job again that has failed for good.
-    async fn rerun_job(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<JobPayload> {
-        let (ctx, caller) = both(context)?;
-        let job = work::rerun(ctx, caller, parse_id::<JobId>("id", &id)?).await.map(JobObject)?;
+    async fn rerun_job(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+        #[graphql(desc = "As in other inputs.")] client_mutation_id: Option<String>,
+    ) -> async_graphql::Result<JobPayload> {
+        let (ctx, caller) = once_by(context, client_mutation_id.as_deref())?;
+        let job = work::rerun(ctx, &caller, parse_id::<JobId>("id", &id)?).await.map(JobObject)?;
         Ok(JobPayload { job })
     }
 }

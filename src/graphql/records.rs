@@ -3,18 +3,17 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
 use super::{
-    context::both,
+    context::{Repeatable, both, once, once_by},
     errors::{found, parse_id},
     objects::{
         account::{AccountConnection, AccountObject},
         contact::{ContactConnection, ContactObject},
-        input::{AccountInput, ContactInput, Given},
+        input::{AccountInput, ContactInput},
         record::RecordObject,
     },
     page::page_cost,
 };
 use crate::{
-    auth::{Caller, RepeatKey},
     base::{
         Error,
         ids::{AccountId, ContactId},
@@ -192,16 +191,16 @@ impl RecordQuery {
 #[derive(InputObject)]
 #[graphql(name = "CreateContactInput")]
 pub struct CreateContactInput {
-    /// Sent again within 24 hours, the mutation answers as the first one did and does nothing.
-    client_mutation_id: Option<String>,
+    #[graphql(flatten)]
+    repeat: Repeatable,
     contact: ContactInput,
 }
 
 #[derive(InputObject)]
 #[graphql(name = "UpdateContactInput")]
 pub struct UpdateContactInput {
-    /// Sent again within 24 hours, the mutation answers as the first one did and does nothing.
-    client_mutation_id: Option<String>,
+    #[graphql(flatten)]
+    repeat: Repeatable,
     id: ID,
     /// The version you read. The update is refused where somebody has changed one of these fields
     /// since; without it the last one wins.
@@ -213,16 +212,16 @@ pub struct UpdateContactInput {
 #[derive(InputObject)]
 #[graphql(name = "CreateAccountInput")]
 pub struct CreateAccountInput {
-    /// Sent again within 24 hours, the mutation answers as the first one did and does nothing.
-    client_mutation_id: Option<String>,
+    #[graphql(flatten)]
+    repeat: Repeatable,
     account: AccountInput,
 }
 
 #[derive(InputObject)]
 #[graphql(name = "UpdateAccountInput")]
 pub struct UpdateAccountInput {
-    /// Sent again within 24 hours, the mutation answers as the first one did and does nothing.
-    client_mutation_id: Option<String>,
+    #[graphql(flatten)]
+    repeat: Repeatable,
     id: ID,
     /// The version you read. The update is refused where somebody has changed one of these fields
     /// since; without it the last one wins.
@@ -234,8 +233,8 @@ pub struct UpdateAccountInput {
 #[derive(InputObject)]
 #[graphql(name = "DeleteRecordInput")]
 pub struct DeleteRecordInput {
-    /// Sent again within 24 hours, the mutation answers as the first one did and does nothing.
-    client_mutation_id: Option<String>,
+    #[graphql(flatten)]
+    repeat: Repeatable,
     id: ID,
     /// Refuses where the record has changed since this version.
     expected_version: Option<i32>,
@@ -271,9 +270,8 @@ impl RecordMutation {
         context: &Context<'_>,
         input: CreateContactInput,
     ) -> async_graphql::Result<ContactPayload> {
-        let (ctx, caller) = both(context)?;
+        let (ctx, caller) = once(context, &input.repeat)?;
         let given = input.contact.given();
-        let caller = repeating(caller, input.client_mutation_id.as_deref(), "createContact", &given, None)?;
         let contact = ops::create(ctx, &caller, given.raw()).await?;
         Ok(ContactPayload { contact: ContactObject(contact) })
     }
@@ -283,10 +281,9 @@ impl RecordMutation {
         context: &Context<'_>,
         input: UpdateContactInput,
     ) -> async_graphql::Result<ContactPayload> {
-        let (ctx, caller) = both(context)?;
+        let (ctx, caller) = once(context, &input.repeat)?;
         let id: ContactId = parse_id("id", &input.id)?;
         let given = input.patch.given();
-        let caller = repeating(caller, input.client_mutation_id.as_deref(), "updateContact", &given, Some(&input.id))?;
         let contact = ops::update(ctx, &caller, id.0, input.expected_version, given.raw()).await?;
         Ok(ContactPayload { contact: ContactObject(contact) })
     }
@@ -296,20 +293,22 @@ impl RecordMutation {
         context: &Context<'_>,
         input: DeleteRecordInput,
     ) -> async_graphql::Result<DeleteRecordPayload> {
-        let (ctx, caller) = both(context)?;
+        let (ctx, caller) = once(context, &input.repeat)?;
         let id: ContactId = parse_id("id", &input.id)?;
-        let nothing = Given::default();
-        let caller =
-            repeating(caller, input.client_mutation_id.as_deref(), "deleteContact", &nothing, Some(&input.id))?;
         ops::delete::<Contact>(ctx, &caller, id.0, input.expected_version).await?;
         Ok(DeleteRecordPayload { deleted_id: input.id })
     }
 
     /// Takes a deletion back.
-    async fn restore_contact(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<ContactPayload> {
-        let (ctx, caller) = both(context)?;
+    async fn restore_contact(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+        #[graphql(desc = "As in other inputs.")] client_mutation_id: Option<String>,
+    ) -> async_graphql::Result<ContactPayload> {
+        let (ctx, caller) = once_by(context, client_mutation_id.as_deref())?;
         let id: ContactId = parse_id("id", &id)?;
-        let contact = ops::restore(ctx, caller, id.0).await?;
+        let contact = ops::restore(ctx, &caller, id.0).await?;
         Ok(ContactPayload { contact: ContactObject(contact) })
     }
 
@@ -318,9 +317,8 @@ impl RecordMutation {
         context: &Context<'_>,
         input: CreateAccountInput,
     ) -> async_graphql::Result<AccountPayload> {
-        let (ctx, caller) = both(context)?;
+        let (ctx, caller) = once(context, &input.repeat)?;
         let given = input.account.given();
-        let caller = repeating(caller, input.client_mutation_id.as_deref(), "createAccount", &given, None)?;
         let account = ops::create(ctx, &caller, given.raw()).await?;
         Ok(AccountPayload { account: AccountObject(account) })
     }
@@ -330,10 +328,9 @@ impl RecordMutation {
         context: &Context<'_>,
         input: UpdateAccountInput,
     ) -> async_graphql::Result<AccountPayload> {
-        let (ctx, caller) = both(context)?;
+        let (ctx, caller) = once(context, &input.repeat)?;
         let id: AccountId = parse_id("id", &input.id)?;
         let given = input.patch.given();
-        let caller = repeating(caller, input.client_mutation_id.as_deref(), "updateAccount", &given, Some(&input.id))?;
         let account = ops::update(ctx, &caller, id.0, input.expected_version, given.raw()).await?;
         Ok(AccountPayload { account: AccountObject(account) })
     }
@@ -343,35 +340,24 @@ impl RecordMutation {
         context: &Context<'_>,
         input: DeleteRecordInput,
     ) -> async_graphql::Result<DeleteRecordPayload> {
-        let (ctx, caller) = both(context)?;
+        let (ctx, caller) = once(context, &input.repeat)?;
         let id: AccountId = parse_id("id", &input.id)?;
-        let nothing = Given::default();
-        let caller =
-            repeating(caller, input.client_mutation_id.as_deref(), "deleteAccount", &nothing, Some(&input.id))?;
         ops::delete::<Account>(ctx, &caller, id.0, input.expected_version).await?;
         Ok(DeleteRecordPayload { deleted_id: input.id })
     }
 
     /// Takes a deletion back.
-    async fn restore_account(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<AccountPayload> {
-        let (ctx, caller) = both(context)?;
+    async fn restore_account(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+        #[graphql(desc = "As in other inputs.")] client_mutation_id: Option<String>,
+    ) -> async_graphql::Result<AccountPayload> {
+        let (ctx, caller) = once_by(context, client_mutation_id.as_deref())?;
         let id: AccountId = parse_id("id", &id)?;
-        let account = ops::restore(ctx, caller, id.0).await?;
+        let account = ops::restore(ctx, &caller, id.0).await?;
         Ok(AccountPayload { account: AccountObject(account) })
     }
-}
-
-/// The caller for one mutation, with its key if it carries one.
-fn repeating(
-    caller: &Caller,
-    key: Option<&str>,
-    mutation: &str,
-    given: &Given,
-    id: Option<&ID>,
-) -> async_graphql::Result<Caller> {
-    let input = || format!("{mutation} {} {}", id.map_or("", |id| id.as_str()), given.text());
-    let key = key.map(|key| RepeatKey::new("clientMutationId", key, &input())).transpose()?;
-    Ok(caller.clone().repeating(key))
 }
 
 /// Pages sort by one thing; a list is taken so that more can come later.

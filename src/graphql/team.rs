@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{
-    context::{both, caller, ctx},
+    context::{Repeatable, both, caller, ctx, once, once_by},
     errors::{found, parse_id},
     objects::{
         user::{ApiTokenObject, InvitationObject, SessionObject, UserObject},
@@ -235,6 +235,8 @@ pub struct UserPayload {
 #[derive(InputObject)]
 #[graphql(name = "CreateUserInput")]
 pub struct CreateUserInput {
+    #[graphql(flatten)]
+    repeat: Repeatable,
     email: String,
     full_name: String,
     /// At least 8 characters. Inviting lets people choose their own.
@@ -247,6 +249,8 @@ pub struct CreateUserInput {
 #[derive(InputObject)]
 #[graphql(name = "UpdateUserInput")]
 pub struct UpdateUserInput {
+    #[graphql(flatten)]
+    repeat: Repeatable,
     /// Yourself unless given.
     id: Option<ID>,
     full_name: Option<String>,
@@ -264,6 +268,8 @@ pub struct UpdateUserInput {
 #[derive(InputObject)]
 #[graphql(name = "InviteUserInput")]
 pub struct InviteUserInput {
+    #[graphql(flatten)]
+    repeat: Repeatable,
     email: String,
     full_name: Option<String>,
     role: Role,
@@ -293,6 +299,8 @@ pub struct ResetPasswordInput {
 #[derive(InputObject)]
 #[graphql(name = "CreateApiTokenInput")]
 pub struct CreateApiTokenInput {
+    #[graphql(flatten)]
+    repeat: Repeatable,
     name: String,
     /// As in `viewer.permissions`; empty means all that you may do.
     #[graphql(default)]
@@ -311,6 +319,8 @@ pub struct ApiTokenPayload {
 #[derive(InputObject)]
 #[graphql(name = "UpdateWorkspaceInput")]
 pub struct UpdateWorkspaceInput {
+    #[graphql(flatten)]
+    repeat: Repeatable,
     name: Option<String>,
     /// An IANA name such as `Europe/Berlin`.
     time_zone: Option<String>,
@@ -434,7 +444,7 @@ impl TeamMutation {
 
     /// Makes a user with a password that you tell them. Admins only.
     async fn create_user(&self, context: &Context<'_>, input: CreateUserInput) -> async_graphql::Result<UserPayload> {
-        let (ctx, caller) = both(context)?;
+        let (ctx, caller) = once(context, &input.repeat)?;
         let new = users::NewUser {
             email: input.email,
             full_name: input.full_name,
@@ -443,12 +453,12 @@ impl TeamMutation {
             phone: input.phone,
             department: input.department,
         };
-        Ok(UserPayload { user: users::create(ctx, caller, new).await.map(UserObject)? })
+        Ok(UserPayload { user: users::create(ctx, &caller, new).await.map(UserObject)? })
     }
 
     /// Changes your own profile or, for admins, anybody's, with role and status.
     async fn update_user(&self, context: &Context<'_>, input: UpdateUserInput) -> async_graphql::Result<UserPayload> {
-        let (ctx, caller) = both(context)?;
+        let (ctx, caller) = once(context, &input.repeat)?;
         let id = input.id.as_ref().map(|id| parse_id::<UserId>("id", id)).transpose()?.unwrap_or(caller.user);
         let patch = users::UserPatch {
             full_name: input.full_name,
@@ -459,13 +469,18 @@ impl TeamMutation {
             role: input.role,
             status: input.status,
         };
-        Ok(UserPayload { user: users::update(ctx, caller, id, patch).await.map(UserObject)? })
+        Ok(UserPayload { user: users::update(ctx, &caller, id, patch).await.map(UserObject)? })
     }
 
     /// Deactivates a user and ends their sessions; what they own stays theirs. Admins only.
-    async fn deactivate_user(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<DonePayload> {
-        let (ctx, caller) = both(context)?;
-        users::deactivate(ctx, caller, parse_id::<UserId>("id", &id)?).await?;
+    async fn deactivate_user(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+        #[graphql(desc = "As in other inputs.")] client_mutation_id: Option<String>,
+    ) -> async_graphql::Result<DonePayload> {
+        let (ctx, caller) = once_by(context, client_mutation_id.as_deref())?;
+        users::deactivate(ctx, &caller, parse_id::<UserId>("id", &id)?).await?;
         Ok(DONE)
     }
 
@@ -475,35 +490,47 @@ impl TeamMutation {
         context: &Context<'_>,
         input: InviteUserInput,
     ) -> async_graphql::Result<InvitationPayload> {
-        let (ctx, caller) = both(context)?;
+        let (ctx, caller) = once(context, &input.repeat)?;
         let new = invitations::NewInvitation { email: input.email, full_name: input.full_name, role: input.role };
-        let invitation = invitations::invite(ctx, caller, new).await.map(InvitationObject)?;
+        let invitation = invitations::invite(ctx, &caller, new).await.map(InvitationObject)?;
         Ok(InvitationPayload { invitation })
     }
 
     /// Takes an open invitation back. Admins only.
-    async fn revoke_invitation(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<DonePayload> {
-        let (ctx, caller) = both(context)?;
-        invitations::revoke(ctx, caller, parse_id::<InvitationId>("id", &id)?).await?;
+    async fn revoke_invitation(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+        #[graphql(desc = "As in other inputs.")] client_mutation_id: Option<String>,
+    ) -> async_graphql::Result<DonePayload> {
+        let (ctx, caller) = once_by(context, client_mutation_id.as_deref())?;
+        invitations::revoke(ctx, &caller, parse_id::<InvitationId>("id", &id)?).await?;
         Ok(DONE)
     }
 
-    /// Makes an API token for you. Its secret is in this answer only.
+    /// Makes an API token for you. Its secret is in this answer only: sent again with the same
+    /// `clientMutationId`, the mutation makes no second token and is a `CONFLICT` whose
+    /// `details.tokenId` names the first.
     async fn create_api_token(
         &self,
         context: &Context<'_>,
         input: CreateApiTokenInput,
     ) -> async_graphql::Result<ApiTokenPayload> {
-        let (ctx, caller) = both(context)?;
+        let (ctx, caller) = once(context, &input.repeat)?;
         let new = tokens::NewToken { name: input.name, scopes: input.scopes, expires_at: input.expires_at };
-        let (token, secret) = tokens::create(ctx, caller, new).await?;
+        let (token, secret) = tokens::create(ctx, &caller, new).await?;
         Ok(ApiTokenPayload { api_token: ApiTokenObject(token), secret: secret.text })
     }
 
     /// Makes a token of yours, or for admins anybody's, stop working at once.
-    async fn revoke_api_token(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<DonePayload> {
-        let (ctx, caller) = both(context)?;
-        tokens::revoke(ctx, caller, parse_id::<TokenId>("id", &id)?).await?;
+    async fn revoke_api_token(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+        #[graphql(desc = "As in other inputs.")] client_mutation_id: Option<String>,
+    ) -> async_graphql::Result<DonePayload> {
+        let (ctx, caller) = once_by(context, client_mutation_id.as_deref())?;
+        tokens::revoke(ctx, &caller, parse_id::<TokenId>("id", &id)?).await?;
         Ok(DONE)
     }
 
@@ -513,10 +540,10 @@ impl TeamMutation {
         context: &Context<'_>,
         input: UpdateWorkspaceInput,
     ) -> async_graphql::Result<WorkspacePayload> {
-        let (ctx, caller) = both(context)?;
+        let (ctx, caller) = once(context, &input.repeat)?;
         let patch =
             workspace::WorkspacePatch { name: input.name, time_zone: input.time_zone, week_start: input.week_start };
-        let workspace = workspace::update(ctx, caller, patch).await.map(WorkspaceObject)?;
+        let workspace = workspace::update(ctx, &caller, patch).await.map(WorkspaceObject)?;
         Ok(WorkspacePayload { workspace })
     }
 }

@@ -9,6 +9,7 @@ use super::{
     letters::OPEN_FOR,
     model::{Invitation, UserStatus},
     queries,
+    repeat::{self, Turn},
 };
 use crate::{
     auth::{
@@ -50,7 +51,13 @@ pub async fn invite(ctx: &Ctx, caller: &Caller, new: NewInvitation) -> Result<In
         created_at: now,
         expires_at: now + OPEN_FOR,
     };
-    let mut tx = ctx.db.begin(caller).await?;
+    let mut tx = match repeat::begin(ctx, caller).await? {
+        Turn::First(tx) => tx,
+        Turn::Again(id, mut tx) => {
+            let found = queries::invitation(tx.connection(), caller.workspace, id).await?;
+            return found.ok_or(Error::NotFound("Invitation"));
+        }
+    };
     if queries::is_member(tx.connection(), caller.workspace, &invitation.email).await? {
         return Err(Error::taken("email", "belongs to a user of this workspace already", None));
     }
@@ -62,7 +69,7 @@ pub async fn invite(ctx: &Ctx, caller: &Caller, new: NewInvitation) -> Result<In
     let details = json!({ "email": invitation.email, "role": invitation.role });
     let entry = audit::Entry::new("invitation.created", "invitation", invitation.id).with(details);
     audit::record_in(ctx, &mut tx, caller, entry).await?;
-    tx.commit().await?;
+    tx.commit(invitation.id).await?;
     Ok(invitation)
 }
 
@@ -76,12 +83,15 @@ pub async fn list(ctx: &Ctx, caller: &Caller) -> Result<Vec<Invitation>> {
 /// Takes an open invitation back; its link stops working.
 pub async fn revoke(ctx: &Ctx, caller: &Caller, id: InvitationId) -> Result<()> {
     caller.require(Permission::UsersManage)?;
-    let mut tx = ctx.db.begin(caller).await?;
+    let mut tx = match repeat::begin(ctx, caller).await? {
+        Turn::First(tx) => tx,
+        Turn::Again((), _) => return Ok(()),
+    };
     if !queries::revoke_invitation(tx.connection(), caller.workspace, id, ctx.clock.now()).await? {
         return Err(Error::NotFound("Invitation"));
     }
     audit::record_in(ctx, &mut tx, caller, audit::Entry::new("invitation.revoked", "invitation", id)).await?;
-    tx.commit().await
+    tx.commit(()).await
 }
 
 /// What an invited person fills in.

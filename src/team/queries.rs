@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::model::{ApiToken, AuditEntry, Invitation, NewAuditEntry, User, UserStatus, Workspace};
 use crate::{
-    auth::{Caller, RepeatKey, Role, secret},
+    auth::{Caller, Role, secret},
     base::{
         Error, Result,
         ids::{AuditEntryId, InvitationId, TokenId, UserId, WorkspaceId},
@@ -619,6 +619,15 @@ pub async fn lock_open_invitation(
         .optional()?)
 }
 
+/// An invitation, whatever has become of it.
+pub async fn invitation(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    id: InvitationId,
+) -> Result<Option<Invitation>> {
+    Ok(invitations::table.find((workspace, id)).select(Invitation::as_select()).first(connection).await.optional()?)
+}
+
 pub async fn set_invitation_hash(
     connection: &mut AsyncPgConnection,
     workspace: WorkspaceId,
@@ -689,15 +698,16 @@ pub async fn claim_key(
     connection: &mut AsyncPgConnection,
     workspace: WorkspaceId,
     user: UserId,
-    key: &RepeatKey,
+    key: &str,
+    input: &[u8],
     now: DateTime<Utc>,
 ) -> Result<bool> {
     let claimed = diesel::insert_into(idempotency_keys::table)
         .values((
             idempotency_keys::workspace_id.eq(workspace),
             idempotency_keys::user_id.eq(user),
-            idempotency_keys::key.eq(&key.key),
-            idempotency_keys::input_hash.eq(&key.input_hash[..]),
+            idempotency_keys::key.eq(key),
+            idempotency_keys::input_hash.eq(input),
             idempotency_keys::answer.eq(Value::Null),
             idempotency_keys::created_at.eq(now),
         ))

@@ -6,6 +6,7 @@ use super::{
     access, audit, events,
     model::{User, UserStatus},
     queries,
+    repeat::{self, Turn},
 };
 use crate::{
     auth::{Caller, Grant, Permission, Role, password::Password, session},
@@ -116,14 +117,19 @@ pub async fn create(ctx: &Ctx, caller: &Caller, new: NewUser) -> Result<User> {
         created_at: now,
         updated_at: now,
     };
-    let mut tx = ctx.db.begin(caller).await?;
+    let mut tx = match repeat::begin(ctx, caller).await? {
+        Turn::First(tx) => tx,
+        Turn::Again(id, mut tx) => {
+            return queries::user(tx.connection(), caller.workspace, id).await?.ok_or(Error::NotFound("User"));
+        }
+    };
     queries::insert_user(tx.connection(), &row).await?;
     queries::insert_member(tx.connection(), caller.workspace, id, new.role, UserStatus::Active, now).await?;
     let user = queries::user(tx.connection(), caller.workspace, id).await?.ok_or(Error::NotFound("User"))?;
     let entry = audit::Entry::new("user.created", "user", id).with(json!({ "email": user.email, "role": user.role }));
     audit::record_in(ctx, &mut tx, caller, entry).await?;
     ctx.emit(&mut tx, caller, &[events::user_created(id)]).await?;
-    tx.commit().await?;
+    tx.commit(id).await?;
     Ok(user)
 }
 
@@ -138,7 +144,12 @@ pub async fn update(ctx: &Ctx, caller: &Caller, id: UserId, patch: UserPatch) ->
     }
     let changes = check_patch(&patch)?;
     let now = ctx.clock.now();
-    let mut tx = ctx.db.begin(caller).await?;
+    let mut tx = match repeat::begin(ctx, caller).await? {
+        Turn::First(tx) => tx,
+        Turn::Again(id, mut tx) => {
+            return queries::user(tx.connection(), caller.workspace, id).await?.ok_or(Error::NotFound("User"));
+        }
+    };
     let before = queries::user(tx.connection(), caller.workspace, id).await?.ok_or(Error::NotFound("User"))?;
     // clients send a whole profile back: what is as it was is no change
     let role = patch.role.filter(|role| *role != before.role);
@@ -162,7 +173,7 @@ pub async fn update(ctx: &Ctx, caller: &Caller, id: UserId, patch: UserPatch) ->
         audit::record_in(ctx, &mut tx, caller, audit::Entry::new("user.updated", "user", id).with(details)).await?;
     }
     ctx.emit(&mut tx, caller, &[events::user_updated(id)]).await?;
-    tx.commit().await?;
+    tx.commit(id).await?;
     if managing {
         ctx.resolver.forget();
     }
@@ -175,7 +186,10 @@ pub async fn deactivate(ctx: &Ctx, caller: &Caller, id: UserId) -> Result<()> {
     if id == caller.user {
         return Err(Error::conflict("You cannot deactivate yourself; another admin can"));
     }
-    let mut tx = ctx.db.begin(caller).await?;
+    let mut tx = match repeat::begin(ctx, caller).await? {
+        Turn::First(tx) => tx,
+        Turn::Again((), _) => return Ok(()),
+    };
     queries::user(tx.connection(), caller.workspace, id).await?.ok_or(Error::NotFound("User"))?;
     queries::lock_admins(tx.connection(), caller.workspace).await?;
     queries::update_member(tx.connection(), caller.workspace, id, None, Some(UserStatus::Inactive)).await?;
@@ -183,7 +197,7 @@ pub async fn deactivate(ctx: &Ctx, caller: &Caller, id: UserId) -> Result<()> {
     session::end_all(&mut tx, ctx.clock.now(), id, Some(caller.workspace), None).await?;
     audit::record_in(ctx, &mut tx, caller, audit::Entry::new("user.deactivated", "user", id)).await?;
     ctx.emit(&mut tx, caller, &[events::user_deactivated(id)]).await?;
-    tx.commit().await?;
+    tx.commit(()).await?;
     ctx.resolver.forget();
     Ok(())
 }

@@ -2,7 +2,12 @@
 
 use serde_json::json;
 
-use super::{access, audit, events, model::Workspace, queries};
+use super::{
+    access, audit, events,
+    model::Workspace,
+    queries,
+    repeat::{self, Turn},
+};
 use crate::{
     auth::{Caller, Permission},
     base::{FieldErrors, Result},
@@ -43,7 +48,10 @@ pub async fn update(ctx: &Ctx, caller: &Caller, patch: WorkspacePatch) -> Result
         fields.add("weekStart", format!("must be one of {}", DAYS.join(", ")));
     }
     fields.into_result()?;
-    let mut tx = ctx.db.begin(caller).await?;
+    let mut tx = match repeat::begin(ctx, caller).await? {
+        Turn::First(tx) => tx,
+        Turn::Again((), mut tx) => return queries::workspace(tx.connection(), caller.workspace).await,
+    };
     let changes = queries::WorkspaceChanges { name, time_zone: patch.time_zone, week_start: patch.week_start };
     queries::update_workspace(tx.connection(), caller.workspace, &changes).await?;
     let workspace = queries::workspace(tx.connection(), caller.workspace).await?;
@@ -51,6 +59,6 @@ pub async fn update(ctx: &Ctx, caller: &Caller, patch: WorkspacePatch) -> Result
     let entry = audit::Entry::new("workspace.updated", "workspace", workspace.id).with(details);
     audit::record_in(ctx, &mut tx, caller, entry).await?;
     ctx.emit(&mut tx, caller, &[events::workspace_updated()]).await?;
-    tx.commit().await?;
+    tx.commit(()).await?;
     Ok(workspace)
 }

@@ -27,6 +27,7 @@ mod jobs;
 mod mail;
 mod outbound;
 mod reactors;
+mod repeat;
 mod rest;
 mod schema;
 mod uploads;

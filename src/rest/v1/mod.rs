@@ -15,6 +15,7 @@ mod openapi;
 mod page;
 mod published;
 mod records;
+mod repeat;
 mod request;
 mod users;
 
@@ -46,6 +47,7 @@ pub fn routes(ctx: Ctx) -> (Router, OpenApi) {
         .merge(contacts::routes())
         .merge(accounts::routes())
         .merge(import::routes())
+        .layer(middleware::from_fn_with_state(ctx.clone(), repeat::layer))
         .layer(middleware::from_fn_with_state(limit, end_in_time))
         .merge(import::upload_routes())
         .split_for_parts();
