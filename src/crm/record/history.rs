@@ -5,12 +5,12 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::{
     Field, Record,
+    order::Place,
     queries::history::{self as queries, FieldRow},
 };
 use crate::{
@@ -37,10 +37,6 @@ pub struct FieldChange {
     pub before: Json,
     pub after: Json,
 }
-
-/// A cursor of a history: version and column.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place(pub i32, pub String);
 
 impl FieldChange {
     pub fn place(&self) -> Place {

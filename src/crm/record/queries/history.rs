@@ -10,7 +10,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use super::super::{RecordKind, history::Place};
+use super::super::{RecordKind, order::Place};
 use crate::{
     auth::{Actor, Via},
     base::{Error, Result, ids::WorkspaceId, page::PageRequest},
