@@ -34,4 +34,5 @@ pub mod transport;
 pub use application::Application;
 pub use gateway::{Arrival, Gateway, Sharing};
 pub use http::router;
+pub use refusal::refuse;
 pub use transport::{Timings, Transport};

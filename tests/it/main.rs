@@ -15,6 +15,7 @@ mod support;
 mod architecture;
 mod clients;
 mod database;
+mod edge;
 mod embedded;
 mod events;
 mod files;

@@ -32,8 +32,8 @@ use tower::ServiceExt;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use self::envelope::{Refusal, refused};
-use crate::{base::Error, ctx::Ctx};
+use self::envelope::{BareRefusal, Plain, Refusal, refused};
+use crate::{base::Error, ctx::Ctx, http::guard::Asked};
 
 const ROOT: &str = "/api/v1";
 
@@ -58,6 +58,19 @@ pub fn routes(ctx: Ctx) -> (Router, OpenApi) {
         .fallback(unknown_path)
         .with_state(ctx);
     (Router::new().nest_service(ROOT, router.map_request(without_last_slash)), document)
+}
+
+/// The families without an envelope.
+const BARE: [&str; 4] = ["/contact-lists", "/import", "/export", "/conversations"];
+
+/// A refusal of the edge, in the envelope of the route's family.
+pub fn refuse(asked: &Asked, error: Error) -> Response {
+    let path = asked.uri.path().strip_prefix(ROOT).unwrap_or_default();
+    let family = path.split('/').nth(1).unwrap_or_default();
+    match BARE.iter().any(|bare| bare.trim_start_matches('/') == family) {
+        true => BareRefusal::from(error).into_response(),
+        false => Refusal::<Plain>::from(error).into_response(),
+    }
 }
 
 /// The earlier server took `/contacts/` for `/contacts`.
