@@ -14,6 +14,7 @@ use super::{
 use crate::{
     auth::Caller,
     base::{
+        Error, Result,
         ids::JobId,
         page::{self, PageArgs},
     },
@@ -49,6 +50,22 @@ impl From<JobState> for JobStatus {
             JobState::Completed => Self::Completed,
             JobState::Failed => Self::Failed,
             JobState::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+impl JobStatus {
+    /// The other words are for imports and the like.
+    fn of_a_job(self) -> Result<JobState> {
+        match self {
+            Self::Pending => Ok(JobState::Queued),
+            Self::Processing => Ok(JobState::Running),
+            Self::Completed => Ok(JobState::Completed),
+            Self::Failed => Ok(JobState::Failed),
+            Self::Cancelled => Ok(JobState::Cancelled),
+            Self::Checking | Self::Ready | Self::Paused | Self::Expired | Self::Undoing | Self::Undone => {
+                Err(Error::invalid("status", "of a job is PENDING, PROCESSING, COMPLETED, FAILED or CANCELLED"))
+            }
         }
     }
 }
@@ -178,9 +195,13 @@ impl JobQuery {
         last: Option<i32>,
         before: Option<String>,
         #[graphql(desc = "As `feature.verb`.")] kind: Option<String>,
+        #[graphql(desc = "`FAILED` are those that were given up: `rerunJob` tries one again.")] status: Option<
+            JobStatus,
+        >,
     ) -> async_graphql::Result<JobConnection> {
         let (ctx, caller) = both(context)?;
-        let filter = JobFilter { kind, ..JobFilter::default() };
+        let state = status.map(JobStatus::of_a_job).transpose()?;
+        let filter = JobFilter { kind, state, ..JobFilter::default() };
         let slice = work::page(ctx, caller, filter.clone(), PageArgs { first, after, last, before }).await?;
         Ok(JobConnection::new(slice, filter, |job| (page::encode(&job.id), JobObject(job))))
     }
@@ -203,7 +224,8 @@ impl JobMutation {
         &self,
         context: &Context<'_>,
         id: ID,
-        #[graphql(desc = "As in other inputs.")] client_mutation_id: Option<String>,
+        #[graphql(desc = "Sent again with the same key, it is done once: see the inputs of other mutations.")]
+        client_mutation_id: Option<String>,
     ) -> async_graphql::Result<JobPayload> {
         let (ctx, caller) = once_by(context, client_mutation_id.as_deref())?;
         let job = work::cancel(ctx, &caller, parse_id::<JobId>("id", &id)?).await.map(JobObject)?;
@@ -215,7 +237,8 @@ impl JobMutation {
         &self,
         context: &Context<'_>,
         id: ID,
-        #[graphql(desc = "As in other inputs.")] client_mutation_id: Option<String>,
+        #[graphql(desc = "Sent again with the same key, it is done once: see the inputs of other mutations.")]
+        client_mutation_id: Option<String>,
     ) -> async_graphql::Result<JobPayload> {
         let (ctx, caller) = once_by(context, client_mutation_id.as_deref())?;
         let job = work::rerun(ctx, &caller, parse_id::<JobId>("id", &id)?).await.map(JobObject)?;

@@ -304,7 +304,8 @@ impl RecordMutation {
         &self,
         context: &Context<'_>,
         id: ID,
-        #[graphql(desc = "As in other inputs.")] client_mutation_id: Option<String>,
+        #[graphql(desc = "Sent again with the same key, it is done once: see the inputs of other mutations.")]
+        client_mutation_id: Option<String>,
     ) -> async_graphql::Result<ContactPayload> {
         let (ctx, caller) = once_by(context, client_mutation_id.as_deref())?;
         let id: ContactId = parse_id("id", &id)?;
@@ -351,7 +352,8 @@ impl RecordMutation {
         &self,
         context: &Context<'_>,
         id: ID,
-        #[graphql(desc = "As in other inputs.")] client_mutation_id: Option<String>,
+        #[graphql(desc = "Sent again with the same key, it is done once: see the inputs of other mutations.")]
+        client_mutation_id: Option<String>,
     ) -> async_graphql::Result<AccountPayload> {
         let (ctx, caller) = once_by(context, client_mutation_id.as_deref())?;
         let id: AccountId = parse_id("id", &id)?;

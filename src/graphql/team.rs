@@ -24,10 +24,11 @@ use crate::{
     },
     connection,
     http::{caller::COOKIE, client::ClientInfo},
+    jobs::{JobFilter, JobState},
     team::{
         UserStatus,
         access::{self, Client},
-        audit, invitations, registration, tokens, users, workspace,
+        audit, invitations, registration, tokens, users, work, workspace,
     },
 };
 
@@ -50,6 +51,17 @@ impl Viewer {
     async fn workspaces(&self, context: &Context<'_>) -> async_graphql::Result<Vec<WorkspaceObject>> {
         let (ctx, caller) = both(context)?;
         Ok(workspace::mine(ctx, caller).await?.into_iter().map(WorkspaceObject).collect())
+    }
+
+    /// How many jobs were given up, of yours or, where your role sees all, of everybody; `jobs` with
+    /// the status `FAILED` lists them. Null for a token that may see no jobs.
+    async fn failed_jobs(&self, context: &Context<'_>) -> async_graphql::Result<Option<i64>> {
+        let (ctx, caller) = both(context)?;
+        if caller.grant(Permission::JobsRead) == Grant::No {
+            return Ok(None);
+        }
+        let filter = JobFilter { state: Some(JobState::Failed), ..JobFilter::default() };
+        Ok(Some(work::count(ctx, caller, &filter).await?))
     }
 
     /// What you may do, as `noun:verb`; `:own` behind it where only to what is your own.
@@ -477,7 +489,8 @@ impl TeamMutation {
         &self,
         context: &Context<'_>,
         id: ID,
-        #[graphql(desc = "As in other inputs.")] client_mutation_id: Option<String>,
+        #[graphql(desc = "Sent again with the same key, it is done once: see the inputs of other mutations.")]
+        client_mutation_id: Option<String>,
     ) -> async_graphql::Result<DonePayload> {
         let (ctx, caller) = once_by(context, client_mutation_id.as_deref())?;
         users::deactivate(ctx, &caller, parse_id::<UserId>("id", &id)?).await?;
@@ -501,7 +514,8 @@ impl TeamMutation {
         &self,
         context: &Context<'_>,
         id: ID,
-        #[graphql(desc = "As in other inputs.")] client_mutation_id: Option<String>,
+        #[graphql(desc = "Sent again with the same key, it is done once: see the inputs of other mutations.")]
+        client_mutation_id: Option<String>,
     ) -> async_graphql::Result<DonePayload> {
         let (ctx, caller) = once_by(context, client_mutation_id.as_deref())?;
         invitations::revoke(ctx, &caller, parse_id::<InvitationId>("id", &id)?).await?;
@@ -527,7 +541,8 @@ impl TeamMutation {
         &self,
         context: &Context<'_>,
         id: ID,
-        #[graphql(desc = "As in other inputs.")] client_mutation_id: Option<String>,
+        #[graphql(desc = "Sent again with the same key, it is done once: see the inputs of other mutations.")]
+        client_mutation_id: Option<String>,
     ) -> async_graphql::Result<DonePayload> {
         let (ctx, caller) = once_by(context, client_mutation_id.as_deref())?;
         tokens::revoke(ctx, &caller, parse_id::<TokenId>("id", &id)?).await?;
