@@ -46,10 +46,10 @@ pub async fn begin<T: DeserializeOwned>(ctx: &Ctx, caller: &Caller) -> Result<Tu
     let Some(key) = &caller.repeat else { return Ok(Turn::First(Once { tx, key: None })) };
     let (workspace, user, now) = (caller.workspace, caller.user, ctx.clock.now());
     let input = ctx.seal(PURPOSE, &key.input_hash);
-    if queries::claim_key(tx.connection(), workspace, user, &key.key, &input, now).await? {
+    if queries::keys::claim_key(tx.connection(), workspace, user, &key.key, &input, now).await? {
         return Ok(Turn::First(Once { tx, key: Some((workspace, user, key.clone())) }));
     }
-    match queries::kept_outcome(tx.connection(), workspace, user, &key.key).await? {
+    match queries::keys::kept_outcome(tx.connection(), workspace, user, &key.key).await? {
         Some((kept, outcome)) if kept == input => {
             Ok(Turn::Again(serde_json::from_value(outcome).map_err(Error::internal)?, tx))
         }
@@ -64,7 +64,7 @@ impl Once {
     pub async fn commit(mut self, outcome: impl Serialize) -> Result<()> {
         if let Some((workspace, user, key)) = &self.key {
             let outcome = serde_json::to_value(outcome).map_err(Error::internal)?;
-            queries::keep_outcome(self.tx.connection(), *workspace, *user, &key.key, outcome).await?;
+            queries::keys::keep_outcome(self.tx.connection(), *workspace, *user, &key.key, outcome).await?;
         }
         self.tx.commit().await
     }

@@ -62,10 +62,10 @@ pub async fn create(ctx: &Ctx, caller: &Caller, new: NewToken) -> Result<(ApiTok
         Turn::First(tx) => tx,
         Turn::Again(token, _) => return Err(shown_once(token)),
     };
-    if queries::count_tokens(tx.connection(), caller.workspace, caller.user).await? >= MOST_TOKENS {
+    if queries::tokens::count_tokens(tx.connection(), caller.workspace, caller.user).await? >= MOST_TOKENS {
         return Err(Error::conflict("You have 200 tokens; revoke one first"));
     }
-    queries::insert_token(tx.connection(), caller.workspace, &token, &secret.hash).await?;
+    queries::tokens::insert_token(tx.connection(), caller.workspace, &token, &secret.hash).await?;
     let entry = audit::Entry::new("token.created", "token", token.id)
         .with(json!({ "name": token.name, "scopes": token.scopes }));
     audit::record_in(ctx, &mut tx, caller, entry).await?;
@@ -91,7 +91,7 @@ pub async fn list(ctx: &Ctx, caller: &Caller) -> Result<Vec<ApiToken>> {
         _ => Some(caller.user),
     };
     let mut tx = ctx.db.read(caller).await?;
-    queries::tokens(tx.connection(), caller.workspace, only).await
+    queries::tokens::tokens(tx.connection(), caller.workspace, only).await
 }
 
 /// Revokes a token; it stops working at once.
@@ -101,11 +101,11 @@ pub async fn revoke(ctx: &Ctx, caller: &Caller, id: TokenId) -> Result<()> {
         Turn::First(tx) => tx,
         Turn::Again((), _) => return Ok(()),
     };
-    let token = queries::token(tx.connection(), caller.workspace, id).await?;
+    let token = queries::tokens::token(tx.connection(), caller.workspace, id).await?;
     if !token.is_some_and(|token| grant == Grant::All || token.user_id == caller.user) {
         return Err(Error::NotFound("Token"));
     }
-    queries::revoke_token(tx.connection(), caller.workspace, id, ctx.clock.now()).await?;
+    queries::tokens::revoke_token(tx.connection(), caller.workspace, id, ctx.clock.now()).await?;
     audit::record_in(ctx, &mut tx, caller, audit::Entry::new("token.revoked", "token", id)).await?;
     ctx.emit(&mut tx, caller, &[events::token_revoked(id)]).await?;
     tx.commit(()).await?;
