@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     auth,
     base::{Error, Limits, Result, Secret},
-    files, mail,
+    files,
+    http::cors,
+    mail,
 };
 
 /// The sign-in of an installation that the demo filled; known to everybody.
@@ -34,6 +36,9 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Proxies in front of us whose `X-Forwarded-For` can be believed.
     pub trusted_proxies: usize,
+    /// Origins of other pages that may call the APIs from a browser, with a token; `*` alone is any.
+    #[serde(deserialize_with = "listed")]
+    pub cors_origins: Vec<String>,
     /// A `postgresql://` URL; without one, a PostgreSQL of our own is started in the data folder.
     pub database_url: Option<Secret<String>>,
     /// What the two database roles' names begin with; the database's name unless set.
@@ -92,6 +97,7 @@ impl Default for Config {
             data_dir: PathBuf::from(".kontor"),
             public_url: None,
             trusted_proxies: 0,
+            cors_origins: Vec::new(),
             database_url: None,
             database_roles: None,
             database_connections: 24,
@@ -149,6 +155,7 @@ impl Config {
     }
 
     fn check(&self) -> Result<()> {
+        cors::layer(&self.cors_origins)?;
         if self.demo && !self.listen.ip().is_loopback() {
             return Err(Error::invalid("demo", "has a known password, so it listens on a loopback address only"));
         }
@@ -160,4 +167,20 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// A list, or a text with commas between its items, which is easier in a variable.
+fn listed<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Listed {
+        Text(String),
+        Items(Vec<String>),
+    }
+    Ok(match Listed::deserialize(from)? {
+        Listed::Items(items) => items,
+        Listed::Text(text) => {
+            text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(ToOwned::to_owned).collect()
+        }
+    })
 }

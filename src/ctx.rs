@@ -26,6 +26,12 @@ pub struct Ctx {
 }
 
 impl Ctx {
+    /// A proof of these bytes that only who has the installation's secret can make: for the hash of
+    /// what must not be guessed from a copy of the database. `purpose` keeps two uses apart.
+    pub fn seal(&self, purpose: &str, bytes: &[u8]) -> [u8; 32] {
+        self.files.signer().seal(purpose, bytes)
+    }
+
     /// Emits events of the caller, at the clock's time, with this transaction.
     pub async fn emit(&self, tx: &mut Tx, caller: &Caller, events: &[NewEvent]) -> Result<()> {
         outbox::emit(tx, &caller.actor(), self.clock.now(), events).await

@@ -2,20 +2,18 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use axum::{Extension, Router, middleware};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics::{describe_gauge, gauge};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tower_http::{
-    catch_panic::CatchPanicLayer,
-    compression::{
-        CompressionLayer,
-        predicate::{NotForContentType, Predicate, SizeAbove},
-    },
+use tower_http::compression::{
+    CompressionLayer,
+    predicate::{NotForContentType, Predicate, SizeAbove},
 };
 
 use crate::{
@@ -26,8 +24,10 @@ use crate::{
     events::Events,
     graphql::{self, Application, Transport},
     http::{
-        bounds::{self, Rates},
+        bounds::Rates,
         client::TrustedProxies,
+        cors,
+        guard::{self, Guard, Refuse},
         health::{self, Health},
         problem::Problem,
         request_id,
@@ -37,49 +37,61 @@ use crate::{
 
 /// How long requests under way may take after the stop.
 const FINISH_WITHIN: Duration = Duration::from_secs(5);
-const TIDY_EVERY: Duration = Duration::from_secs(60);
+const TIDY_EVERY: Duration = Duration::from_secs(10);
 
 /// All routes, ready to serve.
 pub struct Server {
     router: Router,
     rates: Rates,
+    metrics: PrometheusHandle,
     transport: Transport<Application>,
 }
 
 impl Server {
     pub fn new(config: &Config, ctx: Ctx, events: Events) -> Result<Self> {
-        let rates = Rates::new(config.limits.requests_per_minute);
+        let rates = Rates::new(config.limits.requests_per_minute, ctx.resolver.clone());
         let transport = Transport::new(Application::new(ctx.clone(), events.bus().clone()));
-        let (rest, _) = rest::routes(ctx.clone());
-        let rated = middleware::from_fn_with_state(rates.clone(), bounds::rate);
+        let metrics = recorder()?;
+        let cors = cors::layer(&config.cors_origins)?;
+        let face = |router: Router, face, refuse: Refuse| {
+            let guard = Guard { face, rates: rates.clone(), refuse };
+            let router = router.layer(middleware::from_fn_with_state(guard, guard::layer));
+            // around the guard: a browser must be able to read its refusals, too
+            match &cors {
+                Some(cors) => router.layer(cors.clone()),
+                None => router,
+            }
+        };
+        let sample = Arc::new(figures(&ctx, &transport));
+        let health = Health { ctx: ctx.clone(), events, metrics: metrics.clone(), sample };
+        let demo = config.demo.then_some(web::SignIn { email: config::DEMO_EMAIL, password: config::DEMO_PASSWORD });
+        let open = Guard { face: "web", rates: Rates::unlimited(), refuse: guard::refuse };
+        let open = web::routes(demo).layer(middleware::from_fn_with_state(open, guard::layer));
         // their bodies go through as they are
-        let (doors, _) = doors::routes(ctx.clone()).layer(rated.clone()).split_for_parts();
-        let router = graphql::router(transport.clone())
-            .merge(rest)
-            .layer(rated)
-            .merge(health::routes(Health { ctx, events, metrics: recorder()? }))
-            .merge(web::routes(
-                config.demo.then_some(web::SignIn { email: config::DEMO_EMAIL, password: config::DEMO_PASSWORD }),
-            ))
+        let (doors, _) = doors::routes(ctx.clone()).split_for_parts();
+        let (rest, _) = rest::routes(ctx);
+        let router = face(graphql::router(transport.clone()), "graphql", graphql::refuse)
+            .merge(face(rest, "rest", rest::refuse))
+            .merge(health::routes(health))
+            .merge(open)
             .fallback(|| async { Problem(Error::NotFound("Page")) })
             .layer(CompressionLayer::new().compress_when(SizeAbove::new(1024).and(NotForContentType::SSE)))
-            .merge(doors)
-            .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
-                axum::response::IntoResponse::into_response(Problem(Error::internal("a handler panicked")))
-            }))
+            .merge(face(doors, "doors", guard::refuse))
             .layer(middleware::from_fn(request_id::layer))
             .layer(Extension(TrustedProxies(config.trusted_proxies)));
-        Ok(Self { router, rates, transport })
+        Ok(Self { router, rates, metrics, transport })
     }
 
     /// Serves until the token is cancelled, then lets the requests under way finish.
     pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
         let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
-        let rates = self.rates;
+        let (rates, metrics) = (self.rates, self.metrics);
         let tidy = stop.clone().run_until_cancelled_owned(async move {
             loop {
                 tokio::time::sleep(TIDY_EVERY).await;
                 rates.tidy();
+                // where nobody asks for the figures, what they are made from would pile up
+                metrics.run_upkeep();
             }
         });
         tokio::spawn(tidy);
@@ -112,6 +124,24 @@ pub fn forget_rights_on_events(ctx: &Ctx, events: &Events) {
     });
 }
 
+/// Looks up what is not counted along: connections, sockets, running subscriptions.
+#[expect(clippy::cast_precision_loss, reason = "gauges of some thousands at most")]
+fn figures(ctx: &Ctx, transport: &Transport<Application>) -> impl Fn() + Send + Sync + 'static {
+    let (db, transport) = (ctx.db.clone(), transport.clone());
+    move || {
+        for (pool, usage) in db.usage() {
+            for (state, connections) in [("used", usage.used), ("idle", usage.idle), ("waiting", usage.waiting)] {
+                gauge!("kontor_db_connections", "pool" => pool, "state" => state).set(connections as f64);
+            }
+        }
+        gauge!("kontor_sockets").set(transport.open_sockets() as f64);
+        gauge!("kontor_shared_subscriptions").set(transport.shared_executions() as f64);
+    }
+}
+
+/// Upper bounds of what is measured in seconds: from a page out of memory to an import.
+const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0, 300.0];
+
 /// The process's one recorder of figures, however many servers it has.
 fn recorder() -> Result<PrometheusHandle> {
     static RECORDER: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
@@ -119,6 +149,12 @@ fn recorder() -> Result<PrometheusHandle> {
     if let Some(handle) = &*recorder {
         return Ok(handle.clone());
     }
-    let handle = PrometheusBuilder::new().install_recorder().map_err(Error::internal)?;
+    let of_seconds = Matcher::Suffix("_seconds".to_owned());
+    let builder = PrometheusBuilder::new().set_buckets_for_metric(of_seconds, &SECONDS).map_err(Error::internal)?;
+    let handle = builder.install_recorder().map_err(Error::internal)?;
+    guard::describe_metrics();
+    describe_gauge!("kontor_db_connections", "Connections of a pool by what they do, and callers who wait for one.");
+    describe_gauge!("kontor_sockets", "Open websockets.");
+    describe_gauge!("kontor_shared_subscriptions", "Executions that subscribers of the same thing share.");
     Ok(recorder.insert(handle).clone())
 }

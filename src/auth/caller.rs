@@ -76,12 +76,13 @@ pub struct RepeatKey {
 const LONGEST_KEY: usize = 200;
 
 impl RepeatKey {
-    /// `input` is the operation's name and everything that it was given.
-    pub fn new(field: &'static str, key: &str, input: &str) -> Result<Self> {
+    /// `input` is the operation's name and everything that it was given; `field` is where the key
+    /// came in.
+    pub fn new(field: &'static str, key: &str, input: impl AsRef<[u8]>) -> Result<Self> {
         if key.is_empty() || key.len() > LONGEST_KEY || key.chars().any(char::is_control) {
             return Err(Error::invalid(field, "must have between 1 and 200 characters"));
         }
-        Ok(Self { key: key.to_owned(), input_hash: Sha256::digest(input.as_bytes()).to_vec() })
+        Ok(Self { key: key.to_owned(), input_hash: Sha256::digest(input).to_vec() })
     }
 }
 

@@ -15,6 +15,15 @@ use crate::{
 /// One address may serve a whole office, so it may fail this many times as often as an account.
 const ADDRESS_FACTOR: i32 = 5;
 
+/// Who shares an allowance: an IPv4 address, or the neighbours in an IPv6 network of 64 bits, for a
+/// single party has all of those.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
+        v4 => v4,
+    }
+}
+
 /// What a sign-in is counted under.
 pub struct Attempt {
     account: Vec<u8>,
@@ -25,14 +34,9 @@ impl Attempt {
     /// `account` is the normalised e-mail address as typed, whether it exists or not.
     pub fn new(account: &str, address: Option<IpAddr>) -> Self {
         let subject = |text: String| Sha256::digest(text.as_bytes()).to_vec();
-        // neighbours in an IPv6 network are one party
-        let network = address.map(|address| match address {
-            IpAddr::V4(v4) => v4.to_string(),
-            IpAddr::V6(v6) => format!("{:x?}", &v6.segments()[..4]),
-        });
         Self {
             account: subject(format!("account:{account}")),
-            address: network.map(|network| subject(format!("address:{network}"))),
+            address: address.map(|address| subject(format!("address:{}", network(address)))),
         }
     }
 

@@ -8,6 +8,7 @@ use crate::{
     base::{Error, Result},
     config::Config,
     db::{Connector, Db, migrate},
+    jobs,
 };
 
 /// What was found about one part.
@@ -92,7 +93,33 @@ async fn look_at(database: &Database) -> Result<Vec<Finding>> {
         Ok(()) => Ok("can be acted as".to_owned()),
         Err(error) => Err(format!("{error}; docs/deployment.md has the SQL for an administrator")),
     };
+    let well = state.is_ok();
     findings.push(Finding { part: "roles", state });
+    if well {
+        findings.push(jobs(&db).await);
+    }
     db.close();
     Ok(findings)
+}
+
+/// Jobs that were given up are no fault of the installation as such, but nobody else tells of them.
+async fn jobs(db: &Db) -> Finding {
+    let dead = async {
+        let mut tx = db.system().await?;
+        jobs::dead_letters(&mut tx).await
+    };
+    let state = match dead.await {
+        Ok(dead) if dead.is_empty() => Ok("none was given up".to_owned()),
+        Ok(dead) => {
+            let kinds: Vec<_> = dead.iter().map(|(kind, jobs)| format!("{jobs} {kind}")).collect();
+            Ok(format!(
+                "given up in the last 90 days: {}; the log tells why, and an admin sees those of a workspace with \
+                 jobs(status: FAILED) and tries one again with rerunJob",
+                kinds.join(", ")
+            ))
+        }
+        // the finding on the schema says what to do
+        Err(_) => Ok("cannot be counted before the schema is this version's".to_owned()),
+    };
+    Finding { part: "jobs", state }
 }

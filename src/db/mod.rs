@@ -47,6 +47,14 @@ impl std::fmt::Debug for Config {
     }
 }
 
+/// How many connections of a pool there are, and how many callers wait for one.
+#[derive(Debug, Clone, Copy)]
+pub struct Usage {
+    pub used: usize,
+    pub idle: usize,
+    pub waiting: usize,
+}
+
 /// Whose data a transaction may see. Callers and job runs are tenants.
 pub trait Tenant {
     fn workspace(&self) -> WorkspaceId;
@@ -130,10 +138,14 @@ impl Db {
         tx.commit().await
     }
 
-    /// Connections in use and idle, of the app role's pool; for metrics.
-    pub fn usage(&self) -> (usize, usize) {
-        let status = self.app.status();
-        (status.size.saturating_sub(status.available), status.available)
+    /// How the pools of requests and of chores are used; for metrics.
+    pub fn usage(&self) -> [(&'static str, Usage); 2] {
+        let usage = |status: deadpool_postgres::Status| Usage {
+            used: status.size.saturating_sub(status.available),
+            idle: status.available,
+            waiting: status.waiting,
+        };
+        [("requests", usage(self.app.status())), ("chores", usage(self.system.status()))]
     }
 
     /// Closes the pools: waiting and later requests fail at once.

@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use diesel::pg::PgNotification;
 use diesel_async::AsyncPgConnection;
 use futures_util::{FutureExt, StreamExt};
-use metrics::gauge;
+use metrics::{describe_gauge, gauge};
 use tokio::{
     sync::Notify,
     time::{Instant, timeout_at},
@@ -61,6 +61,10 @@ struct Seen {
 impl Listener {
     /// Works until shut down.
     pub async fn run(self, shutdown: CancellationToken) {
+        describe_gauge!(
+            "kontor_outbox_oldest_seconds",
+            "How long the first event has waited to be relayed; 0 where none does."
+        );
         let mut backoff = Backoff::new();
         loop {
             let Some(Err(error)) = shutdown.run_until_cancelled(self.term(&mut backoff)).await else { return };

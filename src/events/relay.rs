@@ -15,7 +15,7 @@ use std::{
 };
 
 use diesel_async::AsyncPgConnection;
-use metrics::{counter, gauge};
+use metrics::{counter, describe_counter, describe_gauge, gauge};
 use tokio::{
     sync::Notify,
     time::{Instant, sleep, timeout_at},
@@ -54,6 +54,8 @@ pub struct Relay {
 impl Relay {
     /// Works until shut down. Being stopped anywhere is safe: a batch is one statement.
     pub async fn run(self, shutdown: CancellationToken) {
+        describe_gauge!("kontor_relay_leading", "1 on the node that relays events, 0 on the others.");
+        describe_counter!("kontor_events_relayed_total", "Events that this node moved into the log.");
         let mut backoff = Backoff::new();
         loop {
             let ended = shutdown.run_until_cancelled(self.term(&mut backoff)).await;

@@ -12,43 +12,29 @@ use uuid::Uuid;
 
 use super::{
     context::both,
-    error::{OrRefuse, parse_id, refusal},
-    objects::{account::AccountObject, contact::ContactObject, record::RecordObject},
+    errors::parse_id,
+    objects::{
+        account::AccountObject,
+        change::{ActorObject, FieldChangeObject},
+        contact::ContactObject,
+        record::RecordObject,
+    },
     position::{Position, StreamPosition},
 };
 use crate::{
-    auth::{Actor, Caller},
+    auth::Caller,
     base::{Error, Result, ids::ContactId},
     crm::{
         Account, Contact, RecordKind,
         record::{
             Record, Rules,
-            events::{ChangeAction, action_of},
-            ops,
+            events::{ChangeAction, action_of, versions},
+            history, ops,
         },
     },
     ctx::Ctx,
     events::{Bus, Cursor, LoggedEvent, Subscription as EventReader},
 };
-
-/// Who did something.
-#[derive(Debug, Clone, SimpleObject)]
-#[graphql(name = "Actor")]
-pub struct ActorObject {
-    /// `user`, `import` or `system`.
-    kind: String,
-    /// The person, or the person for whom a job worked.
-    user_id: Option<ID>,
-    /// The job or token that acted.
-    through_id: Option<ID>,
-}
-
-impl From<&Actor> for ActorObject {
-    fn from(actor: &Actor) -> Self {
-        let id = |id: Uuid| ID::from(id);
-        Self { kind: actor.kind.clone(), user_id: actor.user.map(|user| id(user.0)), through_id: actor.through.map(id) }
-    }
-}
 
 /// Something that happened, with its place in the log.
 #[derive(Interface)]
@@ -73,8 +59,8 @@ pub struct RecordChange {
     record_id: ID,
     /// As it is now, which on replay may be newer than the change; null where it is deleted.
     record: Option<RecordObject>,
-    /// The names of the fields that an update changed.
-    changed_fields: Vec<String>,
+    /// What an update changed, as it was then; empty for all else.
+    changes: Vec<FieldChangeObject>,
 }
 
 /// Live changes.
@@ -94,21 +80,30 @@ impl ChangeSubscription {
         #[graphql(desc = "The cursor of the last event you have seen.")] after: Option<String>,
     ) -> async_graphql::Result<impl Stream<Item = async_graphql::Result<RecordChange>> + use<>> {
         let (ctx, caller) = both(context)?;
-        require_read(caller, kind).or_refuse()?;
+        require_read(caller, kind)?;
         let only = id.as_ref().map(|id| parse_id::<ContactId>("id", id)).transpose()?.map(|id| id.0);
-        let after = after.map(|text| Cursor::parse("after", &text)).transpose().or_refuse()?;
-        let mut events = context.data::<Bus>()?.subscribe(caller.workspace, after).await.or_refuse()?;
+        let after = after.map(|text| Cursor::parse("after", &text)).transpose()?;
+        let mut events = context.data::<Bus>()?.subscribe(caller.workspace, after).await?;
         let position = context.data_opt::<Arc<StreamPosition>>().cloned().unwrap_or_default();
         let seen = after.unwrap_or_else(|| events.cursor());
         position.passed(place(seen));
         let (ctx, caller) = (ctx.clone(), caller.clone());
-        let reader =
-            Reader { ctx, caller, kind, only, events, resumed: seen, position, waiting: VecDeque::new(), over: false };
+        let asked = context.look_ahead();
+        let wanted = Wanted { record: asked.field("record").exists(), changes: asked.field("changes").exists() };
+        let waiting = VecDeque::new();
+        let reader = Reader { ctx, caller, kind, only, wanted, events, resumed: seen, position, waiting, over: false };
         Ok(futures_util::stream::unfold(reader, |mut reader| async move {
             let change = reader.next().await?;
             Some((change, reader))
         }))
     }
+}
+
+/// What of a change has to be loaded, because the document asks for it.
+#[derive(Clone, Copy)]
+struct Wanted {
+    record: bool,
+    changes: bool,
 }
 
 /// One running subscription.
@@ -117,6 +112,7 @@ struct Reader {
     caller: Arc<Caller>,
     kind: RecordKind,
     only: Option<Uuid>,
+    wanted: Wanted,
     events: EventReader,
     /// What the client had seen when it came.
     resumed: Cursor,
@@ -140,11 +136,11 @@ impl Reader {
                 let event = self.next_event().await?;
                 require_read(&self.caller, self.kind)?;
                 self.waiting = self.changes(&event).await?;
-                Ok(())
+                Ok::<_, Error>(())
             };
             if let Err(error) = told.await {
                 self.over = true;
-                return Some(Err(refusal(error)));
+                return Some(Err(error.into()));
             }
         }
     }
@@ -172,11 +168,14 @@ impl Reader {
             .skip(seen)
             .filter(|(_, id)| self.only.is_none_or(|only| only == *id))
             .collect();
+        let versions = versions(event);
+        let versions = wanted.iter().filter_map(|(index, id)| Some((*id, *versions.get(*index)?))).collect::<Vec<_>>();
         let ids: Vec<_> = wanted.iter().map(|(_, id)| *id).collect();
-        let mut records = records(&self.ctx, &self.caller, self.kind, &ids).await?;
-        let changed_fields: Vec<String> =
-            serde_json::from_value(event.payload.get("changed").cloned().unwrap_or_default()).unwrap_or_default();
-        let change = |(index, id): (usize, Uuid)| {
+        let records = if self.wanted.record { self.records(&ids).await? } else { HashMap::new() };
+        let is_update = action == ChangeAction::Updated;
+        let mut changes = if is_update && self.wanted.changes { self.fields(&versions).await? } else { HashMap::new() };
+        let mut told = VecDeque::with_capacity(wanted.len());
+        for (at, (index, id)) in wanted.into_iter().enumerate() {
             let cursor = match u32::try_from(index + 1) {
                 Ok(seen) if index + 1 < last => Cursor::within(event, seen),
                 _ => Cursor::after(event.position),
@@ -187,30 +186,44 @@ impl Reader {
                 actor: ActorObject::from(&event.actor),
                 action,
                 record_id: id.into(),
-                record: records.remove(&id),
-                changed_fields: changed_fields.clone(),
+                record: records.get(&id).cloned(),
+                changes: versions.get(at).and_then(|change| changes.remove(change)).unwrap_or_default(),
             };
-            (cursor, change)
-        };
-        Ok(wanted.into_iter().map(change).collect())
+            told.push_back((cursor, change));
+        }
+        Ok(told)
     }
-}
 
-/// Live records by id, one statement for all.
-async fn records(ctx: &Ctx, caller: &Caller, kind: RecordKind, ids: &[Uuid]) -> Result<HashMap<Uuid, RecordObject>> {
-    if ids.is_empty() {
-        return Ok(HashMap::new());
+    /// Live records by id, one statement for all.
+    async fn records(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, RecordObject>> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        match self.kind {
+            RecordKind::Contact => {
+                let rows = ops::by_ids::<Contact>(&self.ctx, &self.caller, ids).await?;
+                Ok(rows.into_iter().map(|row| (row.meta().id, RecordObject::Contact(ContactObject(row)))).collect())
+            }
+            RecordKind::Account => {
+                let rows = ops::by_ids::<Account>(&self.ctx, &self.caller, ids).await?;
+                Ok(rows.into_iter().map(|row| (row.meta().id, RecordObject::Account(AccountObject(row)))).collect())
+            }
+            RecordKind::Lead | RecordKind::Deal | RecordKind::Product | RecordKind::Task => Err(no_such_kind()),
+        }
     }
-    match kind {
-        RecordKind::Contact => {
-            let rows = ops::by_ids::<Contact>(ctx, caller, ids).await?;
-            Ok(rows.into_iter().map(|row| (row.meta().id, RecordObject::Contact(ContactObject(row)))).collect())
+
+    /// What each change did to its record's fields, one statement for all.
+    async fn fields(&self, versions: &[(Uuid, i32)]) -> Result<HashMap<(Uuid, i32), Vec<FieldChangeObject>>> {
+        let found = match self.kind {
+            RecordKind::Contact => history::of_versions::<Contact>(&self.ctx, &self.caller, versions).await?,
+            RecordKind::Account => history::of_versions::<Account>(&self.ctx, &self.caller, versions).await?,
+            RecordKind::Lead | RecordKind::Deal | RecordKind::Product | RecordKind::Task => return Err(no_such_kind()),
+        };
+        let mut fields: HashMap<_, Vec<_>> = HashMap::new();
+        for change in found {
+            fields.entry((change.record, change.version)).or_default().push(FieldChangeObject(change));
         }
-        RecordKind::Account => {
-            let rows = ops::by_ids::<Account>(ctx, caller, ids).await?;
-            Ok(rows.into_iter().map(|row| (row.meta().id, RecordObject::Account(AccountObject(row)))).collect())
-        }
-        RecordKind::Lead | RecordKind::Deal | RecordKind::Product | RecordKind::Task => Err(no_such_kind()),
+        Ok(fields)
     }
 }
 

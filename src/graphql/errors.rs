@@ -1,13 +1,13 @@
 //! Errors as clients of GraphQL see them: every one with `extensions.code`, input errors with
-//! `extensions.fields`, and the request's id. Resolvers return [`Error`] with `?`, and it is
-//! turned here, once.
+//! `extensions.fields`, and the request's id. Resolvers return [`Error`] with `?`, loaders an
+//! `Arc` of it, and it is turned here, once.
 
-use std::sync::Arc;
+use std::{str::FromStr, sync::Arc};
 
-use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
+use async_graphql::{ErrorExtensionValues, ID, Response, ServerError, Value};
 use serde::Serialize;
 
-use crate::base::{Error, Limits};
+use crate::base::{Error, Limits, Result};
 
 /// Completes the errors of a response: code, fields and the like of our own errors, a code and a
 /// clear text for those of the GraphQL library, which are all about the client's document.
@@ -40,6 +40,20 @@ pub fn refusal(error: &Error, request_id: Option<&str>) -> ServerError {
     let mut refusal = ServerError::new(error.to_string(), None);
     refusal.extensions = Some(extensions);
     refusal
+}
+
+/// An id from input. What is no UUID names nothing that exists.
+pub fn parse_id<T: FromStr>(field: &'static str, id: &ID) -> Result<T> {
+    id.parse().map_err(|_| Error::invalid(field, "is not an id"))
+}
+
+/// `None` instead of the refusal where nothing is there.
+pub fn found<T>(answer: Result<T>) -> Result<Option<T>> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(Error::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether nothing was executed: no data, and no error is about a field of the answer.

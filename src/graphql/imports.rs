@@ -6,13 +6,12 @@ use futures_util::Stream;
 use serde_json::Value;
 
 use super::{
-    context::both,
-    error::{OrRefuse, parse_id},
+    context::{Repeatable, both, once},
+    errors::{found, parse_id},
     jobs::{JobProgress, JobStatus, follow},
     loaders::Loaders,
     objects::user::UserObject,
     page::PageInfo,
-    team::found,
 };
 use crate::{
     base::{
@@ -23,6 +22,7 @@ use crate::{
     crm::RecordKind,
     events::Bus,
     files::upload,
+    team::repeat::{self, Turn},
     transfer::import::{self as imports, Import, ImportFilter, ImportOptions, ImportStatus, NewImport, RowError},
 };
 
@@ -126,17 +126,9 @@ impl ImportJobObject {
     ) -> async_graphql::Result<ImportErrorConnection> {
         let (ctx, caller) = both(context)?;
         let args = PageArgs { first, after, ..PageArgs::default() };
-        let slice = imports::errors(ctx, caller, self.0.id, args).await.or_refuse()?;
-        let edge = |error: RowError| ImportErrorEdge {
-            cursor: cursors::encode(&error.row),
-            node: ImportErrorObject::from(error),
-        };
-        Ok(ImportErrorConnection {
-            edges: slice.rows.into_iter().map(edge).collect(),
-            has_next: slice.has_next,
-            has_previous: slice.has_previous,
-            search: Some(self.0.counts.failed.to_string()),
-        })
+        let slice = imports::errors(ctx, caller, self.0.id, args).await?;
+        let edge = |error: RowError| (cursors::encode(&error.row), ImportErrorObject::from(error));
+        Ok(ImportErrorConnection::new(slice, self.0.counts.failed, edge))
     }
 
     async fn created_by(&self, context: &Context<'_>) -> async_graphql::Result<Option<UserObject>> {
@@ -190,8 +182,8 @@ impl From<RowError> for ImportErrorObject {
     }
 }
 
-connection!(ImportErrorConnection ImportErrorEdge of ImportErrorObject, "ImportErrorConnection" "ImportErrorEdge", count(this, _context) {
-    Ok(this.search.as_deref().and_then(|count| count.parse().ok()).unwrap_or_default())
+connection!(ImportErrorConnection ImportErrorEdge of ImportErrorObject, "ImportErrorConnection" "ImportErrorEdge", count(failed: i64, _context) {
+    *failed
 });
 
 /// A page of imports.
@@ -221,7 +213,7 @@ impl ImportQuery {
     async fn import_job(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<Option<ImportJobObject>> {
         let (ctx, caller) = both(context)?;
         let Ok(id) = id.parse::<ImportId>() else { return Ok(None) };
-        found(imports::get(ctx, caller, id).await).map(|import| import.map(ImportJobObject))
+        Ok(found(imports::get(ctx, caller, id).await)?.map(ImportJobObject))
     }
 
     /// Your imports, or everybody's where your role sees all, the newest first.
@@ -235,7 +227,7 @@ impl ImportQuery {
         let (ctx, caller) = both(context)?;
         let filter = ImportFilter { kind, ..ImportFilter::default() };
         let args = PageArgs { first, after, ..PageArgs::default() };
-        let slice = imports::page(ctx, caller, filter, args).await.or_refuse()?;
+        let slice = imports::page(ctx, caller, filter, args).await?;
         let cursor = |import: &Import| cursors::encode(&import.id);
         Ok(ImportJobConnection {
             page_info: PageInfo {
@@ -257,6 +249,8 @@ impl ImportQuery {
 #[derive(InputObject)]
 #[graphql(name = "CreateUploadInput")]
 pub struct CreateUploadInput {
+    #[graphql(flatten)]
+    repeat: Repeatable,
     /// The file's name, as a person knows it.
     name: String,
     /// `application/octet-stream` unless given.
@@ -289,6 +283,8 @@ pub struct ImportOptionsInput {
 #[derive(InputObject)]
 #[graphql(name = "CreateImportInput")]
 pub struct CreateImportInput {
+    #[graphql(flatten)]
+    repeat: Repeatable,
     /// A complete upload of yours.
     upload_id: ID,
     kind: RecordKind,
@@ -301,6 +297,8 @@ pub struct CreateImportInput {
 #[derive(InputObject)]
 #[graphql(name = "ImportJobInput")]
 pub struct ImportJobInput {
+    #[graphql(flatten)]
+    repeat: Repeatable,
     id: ID,
 }
 
@@ -322,11 +320,16 @@ impl ImportMutation {
         context: &Context<'_>,
         input: CreateUploadInput,
     ) -> async_graphql::Result<UploadPayload> {
-        let (ctx, caller) = both(context)?;
+        let (ctx, caller) = once(context, &input.repeat)?;
         let new = upload::NewUpload { name: input.name, media_type: input.media_type, announced_size: input.size };
-        let mut tx = ctx.db.begin(&**caller).await.or_refuse()?;
-        let id = upload::create(&ctx.files, &mut tx, caller, new).await.or_refuse()?;
-        tx.commit().await.or_refuse()?;
+        let id: FileId = match repeat::begin(ctx, &caller).await? {
+            Turn::First(mut tx) => {
+                let id = upload::create(&ctx.files, &mut tx, &caller, new).await?;
+                tx.commit(id).await?;
+                id
+            }
+            Turn::Again(id, _) => id,
+        };
         Ok(UploadPayload { upload_id: id.into(), url: format!("{}/api/uploads/{id}", ctx.public_url) })
     }
 
@@ -336,7 +339,7 @@ impl ImportMutation {
         context: &Context<'_>,
         input: CreateImportInput,
     ) -> async_graphql::Result<ImportJobPayload> {
-        let (ctx, caller) = both(context)?;
+        let (ctx, caller) = once(context, &input.repeat)?;
         let new = NewImport {
             kind: input.kind,
             file: parse_id::<FileId>("uploadId", &input.upload_id)?,
@@ -346,7 +349,7 @@ impl ImportMutation {
                 update_existing: input.options.update_existing,
             },
         };
-        let import_job = imports::create(ctx, caller, new).await.or_refuse().map(ImportJobObject)?;
+        let import_job = imports::create(ctx, &caller, new).await.map(ImportJobObject)?;
         Ok(ImportJobPayload { import_job })
     }
 
@@ -356,9 +359,9 @@ impl ImportMutation {
         context: &Context<'_>,
         input: ImportJobInput,
     ) -> async_graphql::Result<ImportJobPayload> {
-        let (ctx, caller) = both(context)?;
+        let (ctx, caller) = once(context, &input.repeat)?;
         let id = parse_id::<ImportId>("id", &input.id)?;
-        let import_job = imports::cancel(ctx, caller, id).await.or_refuse().map(ImportJobObject)?;
+        let import_job = imports::cancel(ctx, &caller, id).await.map(ImportJobObject)?;
         Ok(ImportJobPayload { import_job })
     }
 }
@@ -376,7 +379,7 @@ impl ImportSubscription {
         id: ID,
     ) -> async_graphql::Result<impl Stream<Item = async_graphql::Result<JobProgress>> + use<>> {
         let (ctx, caller) = both(context)?;
-        let import = imports::get(ctx, caller, parse_id::<ImportId>("id", &id)?).await.or_refuse()?;
+        let import = imports::get(ctx, caller, parse_id::<ImportId>("id", &id)?).await?;
         Ok(follow(ctx.clone(), caller.clone(), context.data::<Bus>()?, import.job))
     }
 }

@@ -8,13 +8,13 @@ use futures_util::Stream;
 use tokio::time::Instant;
 
 use super::{
-    context::both,
-    error::{OrRefuse, parse_id},
-    team::found,
+    context::{both, once_by},
+    errors::{found, parse_id},
 };
 use crate::{
     auth::Caller,
     base::{
+        Error, Result,
         ids::JobId,
         page::{self, PageArgs},
     },
@@ -50,6 +50,22 @@ impl From<JobState> for JobStatus {
             JobState::Completed => Self::Completed,
             JobState::Failed => Self::Failed,
             JobState::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+impl JobStatus {
+    /// The other words are for imports and the like.
+    fn of_a_job(self) -> Result<JobState> {
+        match self {
+            Self::Pending => Ok(JobState::Queued),
+            Self::Processing => Ok(JobState::Running),
+            Self::Completed => Ok(JobState::Completed),
+            Self::Failed => Ok(JobState::Failed),
+            Self::Cancelled => Ok(JobState::Cancelled),
+            Self::Checking | Self::Ready | Self::Paused | Self::Expired | Self::Undoing | Self::Undone => {
+                Err(Error::invalid("status", "of a job is PENDING, PROCESSING, COMPLETED, FAILED or CANCELLED"))
+            }
         }
     }
 }
@@ -152,9 +168,9 @@ impl JobObject {
     }
 }
 
-connection!(JobConnection JobEdge of JobObject, "JobConnection" "JobEdge", count(this, context) {
+connection!(JobConnection JobEdge of JobObject, "JobConnection" "JobEdge", count(filter: JobFilter, context) {
     let (ctx, caller) = both(context)?;
-    work::count(ctx, caller, &JobFilter { kind: this.search.clone(), ..JobFilter::default() }).await.or_refuse()
+    work::count(ctx, caller, filter).await?
 });
 
 /// Queries about jobs.
@@ -167,7 +183,7 @@ impl JobQuery {
     async fn job(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<Option<JobObject>> {
         let (ctx, caller) = both(context)?;
         let Ok(id) = id.parse::<JobId>() else { return Ok(None) };
-        found(work::get(ctx, caller, id).await).map(|job| job.map(JobObject))
+        Ok(found(work::get(ctx, caller, id).await)?.map(JobObject))
     }
 
     /// Your jobs, or everybody's where your role sees all, the newest first.
@@ -179,17 +195,15 @@ impl JobQuery {
         last: Option<i32>,
         before: Option<String>,
         #[graphql(desc = "As `feature.verb`.")] kind: Option<String>,
+        #[graphql(desc = "`FAILED` are those that were given up: `rerunJob` tries one again.")] status: Option<
+            JobStatus,
+        >,
     ) -> async_graphql::Result<JobConnection> {
         let (ctx, caller) = both(context)?;
-        let filter = JobFilter { kind: kind.clone(), ..JobFilter::default() };
-        let slice = work::page(ctx, caller, filter, PageArgs { first, after, last, before }).await.or_refuse()?;
-        let edge = |job: JobSummary| JobEdge { cursor: page::encode(&job.id), node: JobObject(job) };
-        Ok(JobConnection {
-            edges: slice.rows.into_iter().map(edge).collect(),
-            has_next: slice.has_next,
-            has_previous: slice.has_previous,
-            search: kind,
-        })
+        let state = status.map(JobStatus::of_a_job).transpose()?;
+        let filter = JobFilter { kind, state, ..JobFilter::default() };
+        let slice = work::page(ctx, caller, filter.clone(), PageArgs { first, after, last, before }).await?;
+        Ok(JobConnection::new(slice, filter, |job| (page::encode(&job.id), JobObject(job))))
     }
 }
 
@@ -206,16 +220,28 @@ pub struct JobMutation;
 #[Object(name = "JobMutation")]
 impl JobMutation {
     /// Asks a job to end; one that has not begun is cancelled at once.
-    async fn cancel_job(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<JobPayload> {
-        let (ctx, caller) = both(context)?;
-        let job = work::cancel(ctx, caller, parse_id::<JobId>("id", &id)?).await.or_refuse().map(JobObject)?;
+    async fn cancel_job(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+        #[graphql(desc = "Sent again with the same key, it is done once: see the inputs of other mutations.")]
+        client_mutation_id: Option<String>,
+    ) -> async_graphql::Result<JobPayload> {
+        let (ctx, caller) = once_by(context, client_mutation_id.as_deref())?;
+        let job = work::cancel(ctx, &caller, parse_id::<JobId>("id", &id)?).await.map(JobObject)?;
         Ok(JobPayload { job })
     }
 
     /// Tries a job again that has failed for good.
-    async fn rerun_job(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<JobPayload> {
-        let (ctx, caller) = both(context)?;
-        let job = work::rerun(ctx, caller, parse_id::<JobId>("id", &id)?).await.or_refuse().map(JobObject)?;
+    async fn rerun_job(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+        #[graphql(desc = "Sent again with the same key, it is done once: see the inputs of other mutations.")]
+        client_mutation_id: Option<String>,
+    ) -> async_graphql::Result<JobPayload> {
+        let (ctx, caller) = once_by(context, client_mutation_id.as_deref())?;
+        let job = work::rerun(ctx, &caller, parse_id::<JobId>("id", &id)?).await.map(JobObject)?;
         Ok(JobPayload { job })
     }
 }
@@ -238,7 +264,7 @@ impl JobSubscription {
         let (ctx, caller) = both(context)?;
         let id = parse_id::<JobId>("id", &id)?;
         // refuses now, not at the first change
-        work::get(ctx, caller, id).await.or_refuse()?;
+        work::get(ctx, caller, id).await?;
         Ok(follow(ctx.clone(), caller.clone(), context.data::<Bus>()?, id))
     }
 }
@@ -281,11 +307,11 @@ impl Follower {
             if self.last.is_some() {
                 let _ = tokio::time::timeout(LOOK_AGAIN, self.watch.next()).await;
             }
-            let job = match work::get(&self.ctx, &self.caller, self.id).await.or_refuse() {
+            let job = match work::get(&self.ctx, &self.caller, self.id).await {
                 Ok(job) => job,
                 Err(error) => {
                     self.ended = true;
-                    return Some(Err(error));
+                    return Some(Err(error.into()));
                 }
             };
             let state = (job.state, job.progress.clone());

@@ -8,7 +8,6 @@
 pub mod application;
 pub mod changes;
 pub mod context;
-pub mod error;
 pub mod errors;
 pub mod fanout;
 pub mod gateway;
@@ -35,4 +34,5 @@ pub mod transport;
 pub use application::Application;
 pub use gateway::{Arrival, Gateway, Sharing};
 pub use http::router;
+pub use refusal::refuse;
 pub use transport::{Timings, Transport};

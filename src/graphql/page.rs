@@ -2,6 +2,8 @@
 
 use async_graphql::SimpleObject;
 
+use crate::base::page::{DEFAULT_PAGE, MAX_PAGE};
+
 /// Whether there is more, and where.
 #[derive(SimpleObject)]
 #[graphql(name = "PageInfo")]
@@ -16,26 +18,46 @@ pub struct PageInfo {
     pub end_cursor: Option<String>,
 }
 
-/// Defines a connection and its edge: `connection!(ContactConnection, ContactEdge, ContactObject,
-/// "Contact", "ContactConnection", "ContactEdge")`. `totalCount` comes from a closure-like function
-/// of the connection's own, run only when asked for.
+/// What a page costs: its rows times what is asked of each.
+pub fn page_cost(first: Option<i32>, last: Option<i32>, each: usize) -> usize {
+    let rows = first.or(last).and_then(|rows| usize::try_from(rows).ok()).unwrap_or(DEFAULT_PAGE);
+    1 + rows.min(MAX_PAGE) * each
+}
+
+/// Defines a connection and its edge. `totalCount` comes from a block of the connection's own, run
+/// only when asked for, with what the list was filtered by (or whatever else tells the count):
+/// `connection!(JobConnection JobEdge of JobObject, "JobConnection" "JobEdge", count(filter: JobFilter,
+/// context) { ... })`.
 #[macro_export]
 macro_rules! connection {
-    ($connection:ident $edge:ident of $node:ty, $connection_name:literal $edge_name:literal, count($this:ident, $context:ident) $count:block) => {
+    ($connection:ident $edge:ident of $node:ty, $connection_name:literal $edge_name:literal, count($filter:ident: $filter_type:ty, $context:ident) $count:block) => {
         /// A page of a list, in order.
         pub struct $connection {
-            pub edges: Vec<$edge>,
-            pub has_next: bool,
-            pub has_previous: bool,
-            /// What the list was asked for, for the count.
-            pub search: Option<String>,
+            edges: Vec<$edge>,
+            has_next: bool,
+            has_previous: bool,
+            /// For the count.
+            filter: $filter_type,
         }
 
         /// One row of the page.
         #[derive(Clone)]
         pub struct $edge {
-            pub cursor: String,
-            pub node: $node,
+            cursor: String,
+            node: $node,
+        }
+
+        impl $connection {
+            /// A page as an operation returned it; `edge` gives each row its cursor.
+            pub fn new<T>(
+                slice: $crate::base::page::Slice<T>,
+                filter: $filter_type,
+                edge: impl Fn(T) -> (String, $node),
+            ) -> Self {
+                let edges = slice.rows.into_iter().map(edge).map(|(cursor, node)| $edge { cursor, node });
+                let (has_next, has_previous) = (slice.has_next, slice.has_previous);
+                Self { edges: edges.collect(), has_next, has_previous, filter }
+            }
         }
 
         #[async_graphql::Object(name = $edge_name)]
@@ -72,8 +94,8 @@ macro_rules! connection {
 
             /// How many rows there are in all; counted only when asked for.
             async fn total_count(&self, $context: &async_graphql::Context<'_>) -> async_graphql::Result<i64> {
-                let $this = self;
-                $count
+                let $filter = &self.filter;
+                Ok($count)
             }
         }
     };

@@ -3,18 +3,17 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
 use super::{
-    context::both,
-    error::{OrRefuse, parse_id, refusal},
+    context::{Repeatable, both, once, once_by},
+    errors::{found, parse_id},
     objects::{
-        account::{AccountConnection, AccountEdge, AccountObject},
-        contact::{ContactConnection, ContactEdge, ContactObject},
-        input::{AccountInput, ContactInput, Given},
+        account::{AccountConnection, AccountObject},
+        contact::{ContactConnection, ContactObject},
+        input::{AccountInput, ContactInput},
         record::RecordObject,
     },
-    team::found,
+    page::page_cost,
 };
 use crate::{
-    auth::{Caller, RepeatKey},
     base::{
         Error,
         ids::{AccountId, ContactId},
@@ -127,14 +126,8 @@ impl RecordQuery {
         let (ctx, caller) = both(context)?;
         let order = single(order_by)?.map_or(Order::NEWEST_FIRST, |order| order.order());
         let args = PageArgs { first, after, last, before };
-        let slice = select::page::<Contact>(ctx, caller, search.as_deref(), order, args).await.or_refuse()?;
-        let edge = |(at, row)| ContactEdge { cursor: page::encode(&at), node: ContactObject(row) };
-        Ok(ContactConnection {
-            edges: slice.rows.into_iter().map(edge).collect(),
-            has_next: slice.has_next,
-            has_previous: slice.has_previous,
-            search,
-        })
+        let slice = select::page::<Contact>(ctx, caller, search.as_deref(), order, args).await?;
+        Ok(ContactConnection::new(slice, search, |(at, row)| (page::encode(&at), ContactObject(row))))
     }
 
     /// One contact; null where there is none.
@@ -157,14 +150,8 @@ impl RecordQuery {
         let (ctx, caller) = both(context)?;
         let order = single(order_by)?.map_or(Order::NEWEST_FIRST, |order| order.order());
         let args = PageArgs { first, after, last, before };
-        let slice = select::page::<Account>(ctx, caller, search.as_deref(), order, args).await.or_refuse()?;
-        let edge = |(at, row)| AccountEdge { cursor: page::encode(&at), node: AccountObject(row) };
-        Ok(AccountConnection {
-            edges: slice.rows.into_iter().map(edge).collect(),
-            has_next: slice.has_next,
-            has_previous: slice.has_previous,
-            search,
-        })
+        let slice = select::page::<Account>(ctx, caller, search.as_deref(), order, args).await?;
+        Ok(AccountConnection::new(slice, search, |(at, row)| (page::encode(&at), AccountObject(row))))
     }
 
     /// One account; null where there is none.
@@ -191,29 +178,29 @@ impl RecordQuery {
     async fn contact_of(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<Option<ContactObject>> {
         let (ctx, caller) = both(context)?;
         let Ok(id) = id.parse::<ContactId>() else { return Ok(None) };
-        found(ops::get(ctx, caller, id.0).await).map(|contact| contact.map(ContactObject))
+        Ok(found(ops::get(ctx, caller, id.0).await)?.map(ContactObject))
     }
 
     async fn account_of(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<Option<AccountObject>> {
         let (ctx, caller) = both(context)?;
         let Ok(id) = id.parse::<AccountId>() else { return Ok(None) };
-        found(ops::get(ctx, caller, id.0).await).map(|account| account.map(AccountObject))
+        Ok(found(ops::get(ctx, caller, id.0).await)?.map(AccountObject))
     }
 }
 
 #[derive(InputObject)]
 #[graphql(name = "CreateContactInput")]
 pub struct CreateContactInput {
-    /// Sent again within 24 hours, the mutation answers as the first one did and does nothing.
-    client_mutation_id: Option<String>,
+    #[graphql(flatten)]
+    repeat: Repeatable,
     contact: ContactInput,
 }
 
 #[derive(InputObject)]
 #[graphql(name = "UpdateContactInput")]
 pub struct UpdateContactInput {
-    /// Sent again within 24 hours, the mutation answers as the first one did and does nothing.
-    client_mutation_id: Option<String>,
+    #[graphql(flatten)]
+    repeat: Repeatable,
     id: ID,
     /// The version you read. The update is refused where somebody has changed one of these fields
     /// since; without it the last one wins.
@@ -225,16 +212,16 @@ pub struct UpdateContactInput {
 #[derive(InputObject)]
 #[graphql(name = "CreateAccountInput")]
 pub struct CreateAccountInput {
-    /// Sent again within 24 hours, the mutation answers as the first one did and does nothing.
-    client_mutation_id: Option<String>,
+    #[graphql(flatten)]
+    repeat: Repeatable,
     account: AccountInput,
 }
 
 #[derive(InputObject)]
 #[graphql(name = "UpdateAccountInput")]
 pub struct UpdateAccountInput {
-    /// Sent again within 24 hours, the mutation answers as the first one did and does nothing.
-    client_mutation_id: Option<String>,
+    #[graphql(flatten)]
+    repeat: Repeatable,
     id: ID,
     /// The version you read. The update is refused where somebody has changed one of these fields
     /// since; without it the last one wins.
@@ -246,8 +233,8 @@ pub struct UpdateAccountInput {
 #[derive(InputObject)]
 #[graphql(name = "DeleteRecordInput")]
 pub struct DeleteRecordInput {
-    /// Sent again within 24 hours, the mutation answers as the first one did and does nothing.
-    client_mutation_id: Option<String>,
+    #[graphql(flatten)]
+    repeat: Repeatable,
     id: ID,
     /// Refuses where the record has changed since this version.
     expected_version: Option<i32>,
@@ -283,10 +270,9 @@ impl RecordMutation {
         context: &Context<'_>,
         input: CreateContactInput,
     ) -> async_graphql::Result<ContactPayload> {
-        let (ctx, caller) = both(context)?;
+        let (ctx, caller) = once(context, &input.repeat)?;
         let given = input.contact.given();
-        let caller = repeating(caller, input.client_mutation_id.as_deref(), "createContact", &given, None)?;
-        let contact = ops::create(ctx, &caller, given.raw()).await.or_refuse()?;
+        let contact = ops::create(ctx, &caller, given.raw()).await?;
         Ok(ContactPayload { contact: ContactObject(contact) })
     }
 
@@ -295,11 +281,10 @@ impl RecordMutation {
         context: &Context<'_>,
         input: UpdateContactInput,
     ) -> async_graphql::Result<ContactPayload> {
-        let (ctx, caller) = both(context)?;
+        let (ctx, caller) = once(context, &input.repeat)?;
         let id: ContactId = parse_id("id", &input.id)?;
         let given = input.patch.given();
-        let caller = repeating(caller, input.client_mutation_id.as_deref(), "updateContact", &given, Some(&input.id))?;
-        let contact = ops::update(ctx, &caller, id.0, input.expected_version, given.raw()).await.or_refuse()?;
+        let contact = ops::update(ctx, &caller, id.0, input.expected_version, given.raw()).await?;
         Ok(ContactPayload { contact: ContactObject(contact) })
     }
 
@@ -308,20 +293,23 @@ impl RecordMutation {
         context: &Context<'_>,
         input: DeleteRecordInput,
     ) -> async_graphql::Result<DeleteRecordPayload> {
-        let (ctx, caller) = both(context)?;
+        let (ctx, caller) = once(context, &input.repeat)?;
         let id: ContactId = parse_id("id", &input.id)?;
-        let nothing = Given::default();
-        let caller =
-            repeating(caller, input.client_mutation_id.as_deref(), "deleteContact", &nothing, Some(&input.id))?;
-        ops::delete::<Contact>(ctx, &caller, id.0, input.expected_version).await.or_refuse()?;
+        ops::delete::<Contact>(ctx, &caller, id.0, input.expected_version).await?;
         Ok(DeleteRecordPayload { deleted_id: input.id })
     }
 
     /// Takes a deletion back.
-    async fn restore_contact(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<ContactPayload> {
-        let (ctx, caller) = both(context)?;
+    async fn restore_contact(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+        #[graphql(desc = "Sent again with the same key, it is done once: see the inputs of other mutations.")]
+        client_mutation_id: Option<String>,
+    ) -> async_graphql::Result<ContactPayload> {
+        let (ctx, caller) = once_by(context, client_mutation_id.as_deref())?;
         let id: ContactId = parse_id("id", &id)?;
-        let contact = ops::restore(ctx, caller, id.0).await.or_refuse()?;
+        let contact = ops::restore(ctx, &caller, id.0).await?;
         Ok(ContactPayload { contact: ContactObject(contact) })
     }
 
@@ -330,10 +318,9 @@ impl RecordMutation {
         context: &Context<'_>,
         input: CreateAccountInput,
     ) -> async_graphql::Result<AccountPayload> {
-        let (ctx, caller) = both(context)?;
+        let (ctx, caller) = once(context, &input.repeat)?;
         let given = input.account.given();
-        let caller = repeating(caller, input.client_mutation_id.as_deref(), "createAccount", &given, None)?;
-        let account = ops::create(ctx, &caller, given.raw()).await.or_refuse()?;
+        let account = ops::create(ctx, &caller, given.raw()).await?;
         Ok(AccountPayload { account: AccountObject(account) })
     }
 
@@ -342,11 +329,10 @@ impl RecordMutation {
         context: &Context<'_>,
         input: UpdateAccountInput,
     ) -> async_graphql::Result<AccountPayload> {
-        let (ctx, caller) = both(context)?;
+        let (ctx, caller) = once(context, &input.repeat)?;
         let id: AccountId = parse_id("id", &input.id)?;
         let given = input.patch.given();
-        let caller = repeating(caller, input.client_mutation_id.as_deref(), "updateAccount", &given, Some(&input.id))?;
-        let account = ops::update(ctx, &caller, id.0, input.expected_version, given.raw()).await.or_refuse()?;
+        let account = ops::update(ctx, &caller, id.0, input.expected_version, given.raw()).await?;
         Ok(AccountPayload { account: AccountObject(account) })
     }
 
@@ -355,35 +341,25 @@ impl RecordMutation {
         context: &Context<'_>,
         input: DeleteRecordInput,
     ) -> async_graphql::Result<DeleteRecordPayload> {
-        let (ctx, caller) = both(context)?;
+        let (ctx, caller) = once(context, &input.repeat)?;
         let id: AccountId = parse_id("id", &input.id)?;
-        let nothing = Given::default();
-        let caller =
-            repeating(caller, input.client_mutation_id.as_deref(), "deleteAccount", &nothing, Some(&input.id))?;
-        ops::delete::<Account>(ctx, &caller, id.0, input.expected_version).await.or_refuse()?;
+        ops::delete::<Account>(ctx, &caller, id.0, input.expected_version).await?;
         Ok(DeleteRecordPayload { deleted_id: input.id })
     }
 
     /// Takes a deletion back.
-    async fn restore_account(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<AccountPayload> {
-        let (ctx, caller) = both(context)?;
+    async fn restore_account(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+        #[graphql(desc = "Sent again with the same key, it is done once: see the inputs of other mutations.")]
+        client_mutation_id: Option<String>,
+    ) -> async_graphql::Result<AccountPayload> {
+        let (ctx, caller) = once_by(context, client_mutation_id.as_deref())?;
         let id: AccountId = parse_id("id", &id)?;
-        let account = ops::restore(ctx, caller, id.0).await.or_refuse()?;
+        let account = ops::restore(ctx, &caller, id.0).await?;
         Ok(AccountPayload { account: AccountObject(account) })
     }
-}
-
-/// The caller for one mutation, with its key if it carries one.
-fn repeating(
-    caller: &Caller,
-    key: Option<&str>,
-    mutation: &str,
-    given: &Given,
-    id: Option<&ID>,
-) -> async_graphql::Result<Caller> {
-    let input = || format!("{mutation} {} {}", id.map_or("", |id| id.as_str()), given.text());
-    let key = key.map(|key| RepeatKey::new("clientMutationId", key, &input())).transpose().or_refuse()?;
-    Ok(caller.clone().repeating(key))
 }
 
 /// Pages sort by one thing; a list is taken so that more can come later.
@@ -391,12 +367,6 @@ fn single<T>(orders: Option<Vec<T>>) -> async_graphql::Result<Option<T>> {
     match orders.map(|orders| <[T; 1]>::try_from(orders).map_err(|orders| orders.len())) {
         None | Some(Err(0)) => Ok(None),
         Some(Ok([order])) => Ok(Some(order)),
-        Some(Err(_)) => Err(refusal(Error::invalid("orderBy", "takes one order"))),
+        Some(Err(_)) => Err(Error::invalid("orderBy", "takes one order").into()),
     }
-}
-
-/// What a page costs: its rows times what is asked of each.
-fn page_cost(first: Option<i32>, last: Option<i32>, each: usize) -> usize {
-    let rows = first.or(last).and_then(|rows| usize::try_from(rows).ok()).unwrap_or(page::DEFAULT_PAGE);
-    1 + rows.min(page::MAX_PAGE) * each
 }

@@ -5,8 +5,14 @@ use axum::{
     response::Response,
 };
 
-use super::{errors, negotiate::Media};
-use crate::base::Error;
+use super::{
+    errors,
+    negotiate::{Media, negotiate},
+};
+use crate::{
+    base::Error,
+    http::{guard::Asked, request_id},
+};
 
 /// Why a request is not executed.
 #[derive(Debug)]
@@ -67,6 +73,13 @@ impl Refusal {
         }
         response
     }
+}
+
+/// A refusal of the edge, as an error of GraphQL.
+pub fn refuse(asked: &Asked, error: Error) -> Response {
+    let accepted = negotiate(&asked.headers).map(|accepted| accepted.single);
+    let media = accepted.filter(|media| *media != Media::EventStream).unwrap_or(Media::Json);
+    Refusal::from(error).respond(media, request_id::current().as_deref())
 }
 
 impl From<Error> for Refusal {

@@ -1,11 +1,11 @@
 //! Whether the server is alive, whether it can serve, and its figures.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
     extract::{FromRef, State},
-    http::StatusCode,
+    http::{HeaderName, StatusCode, header::CONTENT_TYPE},
     routing::get,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -19,6 +19,8 @@ pub struct Health {
     pub ctx: Ctx,
     pub events: Events,
     pub metrics: PrometheusHandle,
+    /// Called before the figures are shown, for those that are looked up and not counted along.
+    pub sample: Arc<dyn Fn() + Send + Sync>,
 }
 
 impl FromRef<Health> for Ctx {
@@ -56,10 +58,7 @@ async fn ready(State(health): State<Health>) -> (StatusCode, Json<Value>) {
     )
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a gauge of a few dozen connections")]
-async fn figures(State(health): State<Health>) -> String {
-    let (used, idle) = health.ctx.db.usage();
-    metrics::gauge!("kontor_db_connections", "state" => "used").set(used as f64);
-    metrics::gauge!("kontor_db_connections", "state" => "idle").set(idle as f64);
-    health.metrics.render()
+async fn figures(State(health): State<Health>) -> ([(HeaderName, &'static str); 1], String) {
+    (health.sample)();
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], health.metrics.render())
 }

@@ -1,9 +1,11 @@
-//! The edge that all faces share: who calls, how refusals look over HTTP, what a request may
-//! cost, and whether the server is well. Knows no feature.
+//! The edge that all faces share: who calls and from where, how refusals look over HTTP, how many
+//! requests may come, and whether the server is well. Knows no feature.
 
 pub mod bounds;
 pub mod caller;
 pub mod client;
+pub mod cors;
+pub mod guard;
 pub mod health;
 pub mod problem;
 pub mod request_id;

@@ -61,6 +61,9 @@ where
         };
         metrics::histogram!("kontor_jobs_seconds", "kind" => kind.name).record(started.elapsed().as_secs_f64());
         let state = write(&shared, &run, &ending).await;
+        if let (Some(JobState::Failed), Ending::Failed { last_error, .. }) = (state, &ending) {
+            tracing::error!(last_error, "a job was given up; it waits for somebody to run it again");
+        }
         let outcome = outcome(&ending, state);
         metrics::counter!("kontor_jobs_finished_total", "kind" => kind.name, "outcome" => outcome).increment(1);
         tracing::debug!(outcome, "the attempt ended");

@@ -36,6 +36,14 @@ pub async fn count(tx: &mut Tx, workspace: WorkspaceId, filter: &JobFilter) -> R
     queries::count(tx.connection(), workspace, filter).await
 }
 
+/// How many jobs of each kind were given up and wait for somebody, over all workspaces. Needs a
+/// transaction of the system role.
+pub async fn dead_letters(tx: &mut Tx) -> Result<Vec<(String, i64)>> {
+    let depths = queries::depths(tx.connection()).await?;
+    let dead = depths.into_iter().filter(|depth| depth.state == JobState::Failed);
+    Ok(dead.map(|depth| (depth.kind, depth.jobs)).collect())
+}
+
 /// Cancels a waiting job at once and asks a running one to end, which it does at its next safe
 /// point, or not at all where it is too short to look. Either way it is not started again, so
 /// what the owner of the job has to note about it belongs into this transaction.

@@ -368,21 +368,26 @@ pub async fn purge(
     Ok(diesel::delete(ended).execute(connection).await?)
 }
 
-/// How many jobs of a kind wait, those for a later time included.
+/// How many jobs of a kind stand somewhere.
 #[derive(QueryableByName)]
 pub struct Depth {
     #[diesel(sql_type = Text)]
     pub kind: String,
+    #[diesel(sql_type = Text)]
+    pub state: JobState,
     #[diesel(sql_type = BigInt)]
     pub jobs: i64,
 }
 
+/// All jobs that wait, run or were given up, by kind; each part has its index.
 pub async fn depths(connection: &mut AsyncPgConnection) -> Result<Vec<Depth>> {
     let depths = sql_query(
-        "SELECT kind, count(*) AS jobs FROM
-             (SELECT kind FROM jobs WHERE state = 'queued' AND due
-              UNION ALL SELECT kind FROM jobs WHERE state = 'queued' AND NOT due) AS waiting
-          GROUP BY kind",
+        "SELECT kind, state, count(*) AS jobs FROM
+             (SELECT kind, state FROM jobs WHERE state = 'queued' AND due
+              UNION ALL SELECT kind, state FROM jobs WHERE state = 'queued' AND NOT due
+              UNION ALL SELECT kind, state FROM jobs WHERE state = 'running'
+              UNION ALL SELECT kind, state FROM jobs WHERE state = 'failed') AS open
+          GROUP BY kind, state ORDER BY kind, state",
     )
     .load(connection)
     .await?;

@@ -10,7 +10,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
-    JobNews, OnNews, Registry,
+    JobNews, JobState, OnNews, Registry,
     attempt::attempt,
     claimer::Claimer,
     lease::{self, Holds, Stop},
@@ -177,6 +177,9 @@ async fn tend<C: Send + 'static>(shared: &Shared<C>) -> Result<()> {
     tx.commit().await?;
     for job in crashed {
         tracing::warn!(kind = job.kind, job = %job.id, crashes = job.crashes, state = %job.state, "a lease ran out");
+        if job.state == JobState::Failed {
+            tracing::error!(kind = job.kind, job = %job.id, "a job was given up; it waits for somebody to run it again");
+        }
         let Some(kind) = shared.registry.kind(&job.kind) else { continue };
         metrics::counter!("kontor_jobs_finished_total", "kind" => kind.name, "outcome" => "crashed").increment(1);
         (shared.on_news)(JobNews {
@@ -199,15 +202,20 @@ fn tell_of_failure(error: &Error) {
 async fn count<C: Send + Sync + 'static>(shared: Arc<Shared<C>>) {
     let mut ticks = interval(COUNT_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // the first tick is at once
-    ticks.tick().await;
     loop {
         ticks.tick().await;
         match depths(&shared).await {
             Ok(depths) => {
                 for kind in shared.registry.kinds() {
-                    let depth = depths.iter().find(|depth| depth.kind == kind.name).map_or(0, |depth| depth.jobs);
-                    metrics::gauge!("kontor_jobs_queued", "kind" => kind.name).set(depth as f64);
+                    let jobs = |state| {
+                        let mut depths = depths.iter();
+                        depths
+                            .find(|depth| depth.kind == kind.name && depth.state == state)
+                            .map_or(0, |depth| depth.jobs)
+                    };
+                    metrics::gauge!("kontor_jobs_queued", "kind" => kind.name).set(jobs(JobState::Queued) as f64);
+                    metrics::gauge!("kontor_jobs_running", "kind" => kind.name).set(jobs(JobState::Running) as f64);
+                    metrics::gauge!("kontor_jobs_dead", "kind" => kind.name).set(jobs(JobState::Failed) as f64);
                 }
             }
             Err(error) => tell_of_failure(&error),
@@ -226,5 +234,7 @@ fn describe_metrics() {
     metrics::describe_counter!("kontor_jobs_started_total", "Attempts at jobs that began.");
     metrics::describe_counter!("kontor_jobs_finished_total", "Attempts at jobs that ended, by how they did.");
     metrics::describe_gauge!("kontor_jobs_queued", "Jobs that wait, those for a later time included.");
+    metrics::describe_gauge!("kontor_jobs_running", "Jobs that are held by a worker.");
+    metrics::describe_gauge!("kontor_jobs_dead", "Jobs that were given up and wait for somebody to run them again.");
     metrics::describe_histogram!("kontor_jobs_seconds", metrics::Unit::Seconds, "How long attempts at jobs took.");
 }

@@ -3,6 +3,8 @@
 
 pub mod v1;
 
+pub use v1::refuse;
+
 use axum::Router;
 use utoipa::openapi::OpenApi;
 

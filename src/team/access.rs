@@ -61,7 +61,7 @@ pub async fn sign_in(
     let mut tx = ctx.db.system().await?;
     attempt.check(&mut tx, ctx.clock.now(), &ctx.limits).await?;
     let known = match &address {
-        Some(address) => queries::credentials(tx.connection(), address.as_str()).await?,
+        Some(address) => queries::passwords::credentials(tx.connection(), address.as_str()).await?,
         None => None,
     };
     // no connection is held while Argon2 works
@@ -77,7 +77,7 @@ pub async fn sign_in(
         return Err(Error::Unauthenticated("Invalid credentials".into()));
     };
     let mut tx = ctx.db.system().await?;
-    let Some((workspace, role)) = queries::home_workspace(tx.connection(), known.id).await? else {
+    let Some((workspace, role)) = queries::members::home_workspace(tx.connection(), known.id).await? else {
         return Err(Error::Forbidden("This user is not active in any workspace".into()));
     };
     drop(tx);
@@ -102,7 +102,7 @@ pub async fn start_session(
     from: &Client,
 ) -> Result<Started> {
     let now = ctx.clock.now();
-    queries::note_login(tx.connection(), user, now).await?;
+    queries::users::note_login(tx.connection(), user, now).await?;
     let user_agent = from.user_agent.as_ref().map(|agent| agent.chars().take(text::SHORT).collect());
     let address = from.address.map(|address| address.to_string());
     session::start(tx, now, &ctx.auth, NewSession { workspace, user, kind, user_agent, address }).await
@@ -158,7 +158,7 @@ pub async fn forgot_password(ctx: &Ctx, email: &str, from: &Client) -> Result<()
     let mut tx = ctx.db.system().await?;
     attempt.check(&mut tx, now, &ctx.limits).await?;
     attempt.failed(&mut tx, now, &ctx.limits).await?;
-    if let Some(known) = queries::credentials(tx.connection(), email.as_str()).await? {
+    if let Some(known) = queries::passwords::credentials(tx.connection(), email.as_str()).await? {
         enqueue::<Ctx, _>(&mut tx, now, &SendPasswordReset { user: known.id }, Enqueued::default()).await?;
     }
     tx.commit().await
@@ -170,9 +170,9 @@ pub async fn reset_password(ctx: &Ctx, link: &str, password: &Password) -> Resul
     let hash = password.hash().await?;
     let now = ctx.clock.now();
     let mut tx = ctx.db.system().await?;
-    let user = queries::use_reset_link(tx.connection(), &secret::Hash::of(link), now).await?;
+    let user = queries::links::use_reset_link(tx.connection(), &secret::Hash::of(link), now).await?;
     let user = user.ok_or_else(|| Error::invalid("token", "is not a valid reset link, or is older than an hour"))?;
-    queries::set_password(tx.connection(), user, &hash, now).await?;
+    queries::passwords::set_password(tx.connection(), user, &hash, now).await?;
     session::end_all(&mut tx, now, user, None, None).await?;
     tx.commit().await?;
     ctx.resolver.forget();
@@ -184,7 +184,7 @@ pub async fn change_password(ctx: &Ctx, caller: &Caller, current: &Password, new
     caller.require_unscoped()?;
     new.check_new("newPassword")?;
     let mut tx = ctx.db.read(caller).await?;
-    let kept = queries::password_hash(tx.connection(), caller.user).await?;
+    let kept = queries::passwords::password_hash(tx.connection(), caller.user).await?;
     tx.commit().await?;
     if !current.matches(kept.as_deref()).await? {
         return Err(Error::Unauthenticated("The current password is wrong".into()));
@@ -192,7 +192,7 @@ pub async fn change_password(ctx: &Ctx, caller: &Caller, current: &Password, new
     let hash = new.hash().await?;
     let now = ctx.clock.now();
     let mut tx = ctx.db.begin(caller).await?;
-    queries::set_password(tx.connection(), caller.user, &hash, now).await?;
+    queries::passwords::set_password(tx.connection(), caller.user, &hash, now).await?;
     session::end_all(&mut tx, now, caller.user, None, caller.session()).await?;
     audit::record_in(ctx, &mut tx, caller, audit::Entry::new("password.changed", "user", caller.user)).await?;
     ctx.emit(&mut tx, caller, &[events::sessions_ended(caller.user)]).await?;
@@ -205,7 +205,7 @@ pub async fn change_password(ctx: &Ctx, caller: &Caller, current: &Password, new
 pub async fn switch_workspace(ctx: &Ctx, caller: &Caller, workspace: WorkspaceId) -> Result<()> {
     let session = caller.session().ok_or_else(|| Error::invalid("workspace", "of a token cannot be changed"))?;
     let mut tx = ctx.db.system_in(workspace).await?;
-    let member = queries::member(tx.connection(), workspace, caller.user).await?;
+    let member = queries::members::member(tx.connection(), workspace, caller.user).await?;
     let Some((role, UserStatus::Active)) = member else { return Err(Error::NotFound("Workspace")) };
     session::rebind(&mut tx, session, workspace).await?;
     let there = caller.clone().moved_to(workspace, role);
@@ -220,7 +220,7 @@ pub async fn switch_workspace(ctx: &Ctx, caller: &Caller, workspace: WorkspaceId
 /// The role that a job works with for its maker; refused if they are not active any more.
 pub async fn role_of(ctx: &Ctx, workspace: WorkspaceId, user: UserId) -> Result<Role> {
     let mut tx = ctx.db.system().await?;
-    match queries::member(tx.connection(), workspace, user).await? {
+    match queries::members::member(tx.connection(), workspace, user).await? {
         Some((role, UserStatus::Active)) => Ok(role),
         _ => Err(Error::Forbidden("The person who started this is not active any more".into())),
     }

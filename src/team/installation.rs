@@ -20,8 +20,8 @@ pub enum Filled {
 
 pub async fn filled(ctx: &Ctx) -> Result<Filled> {
     let mut tx = ctx.db.system().await?;
-    let demo = queries::setting(tx.connection(), DEMO).await?.is_some();
-    let users = queries::any_user(tx.connection()).await?;
+    let demo = queries::installation::setting(tx.connection(), DEMO).await?.is_some();
+    let users = queries::installation::any_user(tx.connection()).await?;
     Ok(match (demo, users) {
         (true, _) => Filled::ByDemo,
         (false, true) => Filled::ByPeople,
@@ -32,6 +32,6 @@ pub async fn filled(ctx: &Ctx) -> Result<Filled> {
 /// Notes, before the first invented record, that what follows is the demo's.
 pub async fn mark_demo(ctx: &Ctx) -> Result<()> {
     let mut tx = ctx.db.system().await?;
-    queries::keep_setting(tx.connection(), DEMO, json!(true)).await?;
+    queries::installation::keep_setting(tx.connection(), DEMO, json!(true)).await?;
     tx.commit().await
 }

@@ -9,6 +9,7 @@ use super::{
     letters::OPEN_FOR,
     model::{Invitation, UserStatus},
     queries,
+    repeat::{self, Turn},
 };
 use crate::{
     auth::{
@@ -50,19 +51,25 @@ pub async fn invite(ctx: &Ctx, caller: &Caller, new: NewInvitation) -> Result<In
         created_at: now,
         expires_at: now + OPEN_FOR,
     };
-    let mut tx = ctx.db.begin(caller).await?;
-    if queries::is_member(tx.connection(), caller.workspace, &invitation.email).await? {
+    let mut tx = match repeat::begin(ctx, caller).await? {
+        Turn::First(tx) => tx,
+        Turn::Again(id, mut tx) => {
+            let found = queries::invitations::invitation(tx.connection(), caller.workspace, id).await?;
+            return found.ok_or(Error::NotFound("Invitation"));
+        }
+    };
+    if queries::members::is_member(tx.connection(), caller.workspace, &invitation.email).await? {
         return Err(Error::taken("email", "belongs to a user of this workspace already", None));
     }
-    queries::close_lapsed_invitations(tx.connection(), caller.workspace, &invitation.email, now).await?;
-    queries::insert_invitation(tx.connection(), caller.workspace, &invitation).await?;
+    queries::invitations::close_lapsed_invitations(tx.connection(), caller.workspace, &invitation.email, now).await?;
+    queries::invitations::insert_invitation(tx.connection(), caller.workspace, &invitation).await?;
     let job = SendInvitation { workspace: caller.workspace, invitation: invitation.id };
     let about = Enqueued { workspace: Some(caller.workspace), created_by: Some(caller.user), ..Enqueued::default() };
     enqueue::<Ctx, _>(&mut tx, now, &job, about).await?;
     let details = json!({ "email": invitation.email, "role": invitation.role });
     let entry = audit::Entry::new("invitation.created", "invitation", invitation.id).with(details);
     audit::record_in(ctx, &mut tx, caller, entry).await?;
-    tx.commit().await?;
+    tx.commit(invitation.id).await?;
     Ok(invitation)
 }
 
@@ -70,18 +77,21 @@ pub async fn invite(ctx: &Ctx, caller: &Caller, new: NewInvitation) -> Result<In
 pub async fn list(ctx: &Ctx, caller: &Caller) -> Result<Vec<Invitation>> {
     caller.require(Permission::UsersManage)?;
     let mut tx = ctx.db.read(caller).await?;
-    queries::open_invitations(tx.connection(), caller.workspace, ctx.clock.now()).await
+    queries::invitations::open_invitations(tx.connection(), caller.workspace, ctx.clock.now()).await
 }
 
 /// Takes an open invitation back; its link stops working.
 pub async fn revoke(ctx: &Ctx, caller: &Caller, id: InvitationId) -> Result<()> {
     caller.require(Permission::UsersManage)?;
-    let mut tx = ctx.db.begin(caller).await?;
-    if !queries::revoke_invitation(tx.connection(), caller.workspace, id, ctx.clock.now()).await? {
+    let mut tx = match repeat::begin(ctx, caller).await? {
+        Turn::First(tx) => tx,
+        Turn::Again((), _) => return Ok(()),
+    };
+    if !queries::invitations::revoke_invitation(tx.connection(), caller.workspace, id, ctx.clock.now()).await? {
         return Err(Error::NotFound("Invitation"));
     }
     audit::record_in(ctx, &mut tx, caller, audit::Entry::new("invitation.revoked", "invitation", id)).await?;
-    tx.commit().await
+    tx.commit(()).await
 }
 
 /// What an invited person fills in.
@@ -106,8 +116,8 @@ pub async fn accept(
     let wrong_link = || Error::invalid("token", "is not a valid invitation, or it has lapsed; ask for a new one");
     let mut tx = ctx.db.system().await?;
     let (workspace, invitation) =
-        queries::invitation_by_hash(tx.connection(), &hash, now).await?.ok_or_else(wrong_link)?;
-    let known = queries::credentials(tx.connection(), &invitation.email).await?;
+        queries::invitations::invitation_by_hash(tx.connection(), &hash, now).await?.ok_or_else(wrong_link)?;
+    let known = queries::passwords::credentials(tx.connection(), &invitation.email).await?;
     tx.commit().await?;
 
     let mut fields = FieldErrors::new();
@@ -127,14 +137,14 @@ pub async fn accept(
     fields.into_result()?;
 
     let mut tx = ctx.db.system_in(workspace).await?;
-    if !queries::accept_invitation(tx.connection(), workspace, invitation.id, now).await? {
+    if !queries::invitations::accept_invitation(tx.connection(), workspace, invitation.id, now).await? {
         return Err(wrong_link());
     }
     let user = match (known, name) {
         (Some(known), _) => known.id,
         (None, name) => {
             let id = UserId::new();
-            let new = queries::NewUser {
+            let new = queries::users::NewUser {
                 id,
                 email: invitation.email.clone(),
                 full_name: name.unwrap_or_default(),
@@ -144,11 +154,11 @@ pub async fn accept(
                 created_at: now,
                 updated_at: now,
             };
-            queries::insert_user(tx.connection(), &new).await?;
+            queries::users::insert_user(tx.connection(), &new).await?;
             id
         }
     };
-    queries::insert_member(tx.connection(), workspace, user, invitation.role, UserStatus::Active, now).await?;
+    queries::members::insert_member(tx.connection(), workspace, user, invitation.role, UserStatus::Active, now).await?;
     let started = access::start_session(ctx, &mut tx, workspace, user, kind, from).await?;
     let caller = Caller::new(workspace, user, invitation.role, Origin::Session(started.session), Via::System);
     let entry = audit::Entry::new("invitation.accepted", "invitation", invitation.id);

@@ -31,9 +31,9 @@ pub struct ResetMail {
 pub async fn prepare_reset(ctx: &Ctx, user: UserId) -> Result<Option<ResetMail>> {
     let now = ctx.clock.now();
     let mut tx = ctx.db.system().await?;
-    let Some((email, full_name)) = queries::address(tx.connection(), user).await? else { return Ok(None) };
+    let Some((email, full_name)) = queries::users::address(tx.connection(), user).await? else { return Ok(None) };
     let link = secret::Fresh::new(secret::Kind::Link);
-    queries::insert_reset_link(tx.connection(), &link.hash, user, now, now + RESET_LINK).await?;
+    queries::links::insert_reset_link(tx.connection(), &link.hash, user, now, now + RESET_LINK).await?;
     tx.commit().await?;
     Ok(Some(ResetMail { email, full_name, link }))
 }
@@ -50,13 +50,15 @@ pub struct InvitationMail {
 /// Makes the link's secret, for the job that mails it. `None` where it is not open any more.
 pub async fn prepare_invitation(ctx: &Ctx, workspace: WorkspaceId, id: InvitationId) -> Result<Option<InvitationMail>> {
     let mut tx = ctx.db.begin(&workspace).await?;
-    let Some(invitation) = queries::lock_open_invitation(tx.connection(), workspace, id, ctx.clock.now()).await? else {
+    let Some(invitation) =
+        queries::invitations::lock_open_invitation(tx.connection(), workspace, id, ctx.clock.now()).await?
+    else {
         return Ok(None);
     };
     let link = secret::Fresh::new(secret::Kind::Link);
-    queries::set_invitation_hash(tx.connection(), workspace, id, &link.hash).await?;
-    let workspace_name = queries::workspace(tx.connection(), workspace).await?.name;
-    let inviter = queries::user(tx.connection(), workspace, invitation.invited_by).await?;
+    queries::invitations::set_invitation_hash(tx.connection(), workspace, id, &link.hash).await?;
+    let workspace_name = queries::workspaces::workspace(tx.connection(), workspace).await?.name;
+    let inviter = queries::users::user(tx.connection(), workspace, invitation.invited_by).await?;
     tx.commit().await?;
     let inviter_name = inviter.map_or_else(|| workspace_name.clone(), |user| user.full_name);
     Ok(Some(InvitationMail { invitation, workspace_name, inviter_name, link }))

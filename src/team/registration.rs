@@ -51,15 +51,15 @@ pub async fn register(
     let checked = check(&registration)?;
     let hash = registration.password.hash().await?;
     let mut tx = ctx.db.system_in(WorkspaceId::new()).await?;
-    queries::lock_registration(tx.connection()).await?;
-    let empty = !queries::any_user(tx.connection()).await?;
+    queries::installation::lock_registration(tx.connection()).await?;
+    let empty = !queries::installation::any_user(tx.connection()).await?;
     if !empty && !ctx.auth.open_registration {
         return Err(Error::Forbidden("Registration is closed; ask an admin for an invitation".into()));
     }
     if empty {
         let key = registration.set_up_key.as_deref().map(secret::Hash::of);
         let right_key = match key {
-            Some(key) => queries::use_set_up_link(tx.connection(), &key, ctx.clock.now()).await?,
+            Some(key) => queries::links::use_set_up_link(tx.connection(), &key, ctx.clock.now()).await?,
             None => false,
         };
         if !right_key && !from.is_local() {
@@ -78,8 +78,8 @@ pub async fn first_admin(ctx: &Ctx, registration: Registration) -> Result<Option
     let checked = check(&registration)?;
     let hash = registration.password.hash().await?;
     let mut tx = ctx.db.system_in(WorkspaceId::new()).await?;
-    queries::lock_registration(tx.connection()).await?;
-    if queries::any_user(tx.connection()).await? {
+    queries::installation::lock_registration(tx.connection()).await?;
+    if queries::installation::any_user(tx.connection()).await? {
         return Ok(None);
     }
     let made = create(ctx, &mut tx, checked, Some(hash)).await?;
@@ -90,19 +90,19 @@ pub async fn first_admin(ctx: &Ctx, registration: Registration) -> Result<Option
 /// A workspace and an active admin of it, for the command line: the first there is.
 pub async fn any_admin(ctx: &Ctx) -> Result<(WorkspaceId, UserId)> {
     let mut tx = ctx.db.system().await?;
-    queries::any_admin(tx.connection()).await?.ok_or(Error::NotFound("Admin"))
+    queries::installation::any_admin(tx.connection()).await?.ok_or(Error::NotFound("Admin"))
 }
 
 /// A fresh set-up link's key while the installation has no user; earlier ones stop working.
 pub async fn set_up_key(ctx: &Ctx) -> Result<Option<String>> {
     let mut tx = ctx.db.system().await?;
-    queries::lock_registration(tx.connection()).await?;
-    if queries::any_user(tx.connection()).await? {
+    queries::installation::lock_registration(tx.connection()).await?;
+    if queries::installation::any_user(tx.connection()).await? {
         return Ok(None);
     }
     let key = secret::Fresh::new(secret::Kind::Link);
     let now = ctx.clock.now();
-    queries::replace_set_up_link(tx.connection(), &key.hash, now, now + chrono::TimeDelta::days(7)).await?;
+    queries::links::replace_set_up_link(tx.connection(), &key.hash, now, now + chrono::TimeDelta::days(7)).await?;
     tx.commit().await?;
     Ok(Some(key.text))
 }
@@ -131,8 +131,8 @@ async fn create(
     password_hash: Option<String>,
 ) -> Result<(UserId, WorkspaceId)> {
     let (user, workspace, now) = (UserId::new(), tx.bound_workspace()?, ctx.clock.now());
-    queries::insert_workspace(tx.connection(), workspace, &checked.workspace_name, now).await?;
-    let new = queries::NewUser {
+    queries::workspaces::insert_workspace(tx.connection(), workspace, &checked.workspace_name, now).await?;
+    let new = queries::users::NewUser {
         id: user,
         email: checked.email.into_inner(),
         full_name: checked.full_name,
@@ -142,8 +142,8 @@ async fn create(
         created_at: now,
         updated_at: now,
     };
-    queries::insert_user(tx.connection(), &new).await?;
-    queries::insert_member(tx.connection(), workspace, user, Role::Admin, UserStatus::Active, now).await?;
+    queries::users::insert_user(tx.connection(), &new).await?;
+    queries::members::insert_member(tx.connection(), workspace, user, Role::Admin, UserStatus::Active, now).await?;
     let caller = Caller::new(workspace, user, Role::Admin, Origin::System, Via::System);
     ctx.emit(tx, &caller, &[events::user_created(user)]).await?;
     let entry =

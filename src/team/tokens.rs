@@ -3,10 +3,15 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
-use super::{access, audit, events, model::ApiToken, queries};
+use super::{
+    access, audit, events,
+    model::ApiToken,
+    queries,
+    repeat::{self, Turn},
+};
 use crate::{
     auth::{Caller, Grant, Permission, secret},
-    base::{Error, FieldErrors, Result, ids::TokenId},
+    base::{Error, FieldErrors, Result, error::Conflict, ids::TokenId},
     ctx::Ctx,
 };
 
@@ -20,7 +25,8 @@ pub struct NewToken {
 
 const MOST_TOKENS: i64 = 200;
 
-/// Makes a token for the caller. The secret is in the answer and never again.
+/// Makes a token for the caller. The secret is in the answer and never again: a repetition by the
+/// same key makes no second token, and is refused with the id of the first.
 pub async fn create(ctx: &Ctx, caller: &Caller, new: NewToken) -> Result<(ApiToken, secret::Fresh)> {
     caller.require_unscoped()?;
     let now = ctx.clock.now();
@@ -52,16 +58,30 @@ pub async fn create(ctx: &Ctx, caller: &Caller, new: NewToken) -> Result<(ApiTok
         expires_at: new.expires_at,
         last_used_at: None,
     };
-    let mut tx = ctx.db.begin(caller).await?;
-    if queries::count_tokens(tx.connection(), caller.workspace, caller.user).await? >= MOST_TOKENS {
+    let mut tx = match repeat::begin(ctx, caller).await? {
+        Turn::First(tx) => tx,
+        Turn::Again(token, _) => return Err(shown_once(token)),
+    };
+    if queries::tokens::count_tokens(tx.connection(), caller.workspace, caller.user).await? >= MOST_TOKENS {
         return Err(Error::conflict("You have 200 tokens; revoke one first"));
     }
-    queries::insert_token(tx.connection(), caller.workspace, &token, &secret.hash).await?;
+    queries::tokens::insert_token(tx.connection(), caller.workspace, &token, &secret.hash).await?;
     let entry = audit::Entry::new("token.created", "token", token.id)
         .with(json!({ "name": token.name, "scopes": token.scopes }));
     audit::record_in(ctx, &mut tx, caller, entry).await?;
-    tx.commit().await?;
+    tx.commit(token.id).await?;
     Ok((token, secret))
+}
+
+/// A repeated creation cannot be answered as the first one was: nobody has the secret any more.
+fn shown_once(token: TokenId) -> Error {
+    Error::Conflict(Conflict {
+        message: "This token was made, and its secret was in the first answer only; revoke it, and make another with \
+                  a new key"
+            .into(),
+        details: Some(json!({ "tokenId": token })),
+        ..Conflict::default()
+    })
 }
 
 /// The caller's tokens, newest first; everybody's for admins.
@@ -71,21 +91,24 @@ pub async fn list(ctx: &Ctx, caller: &Caller) -> Result<Vec<ApiToken>> {
         _ => Some(caller.user),
     };
     let mut tx = ctx.db.read(caller).await?;
-    queries::tokens(tx.connection(), caller.workspace, only).await
+    queries::tokens::tokens(tx.connection(), caller.workspace, only).await
 }
 
 /// Revokes a token; it stops working at once.
 pub async fn revoke(ctx: &Ctx, caller: &Caller, id: TokenId) -> Result<()> {
     let grant = caller.require(Permission::TokensManage)?;
-    let mut tx = ctx.db.begin(caller).await?;
-    let token = queries::token(tx.connection(), caller.workspace, id).await?;
+    let mut tx = match repeat::begin(ctx, caller).await? {
+        Turn::First(tx) => tx,
+        Turn::Again((), _) => return Ok(()),
+    };
+    let token = queries::tokens::token(tx.connection(), caller.workspace, id).await?;
     if !token.is_some_and(|token| grant == Grant::All || token.user_id == caller.user) {
         return Err(Error::NotFound("Token"));
     }
-    queries::revoke_token(tx.connection(), caller.workspace, id, ctx.clock.now()).await?;
+    queries::tokens::revoke_token(tx.connection(), caller.workspace, id, ctx.clock.now()).await?;
     audit::record_in(ctx, &mut tx, caller, audit::Entry::new("token.revoked", "token", id)).await?;
     ctx.emit(&mut tx, caller, &[events::token_revoked(id)]).await?;
-    tx.commit().await?;
+    tx.commit(()).await?;
     ctx.resolver.forget();
     Ok(())
 }

@@ -6,6 +6,7 @@ use super::{
     access, audit, events,
     model::{User, UserStatus},
     queries,
+    repeat::{self, Turn},
 };
 use crate::{
     auth::{Caller, Grant, Permission, Role, password::Password, session},
@@ -54,7 +55,7 @@ pub async fn page(ctx: &Ctx, caller: &Caller, args: PageArgs) -> Result<Slice<Us
     };
     let request = args.parse::<UserId>()?;
     let mut tx = ctx.db.read(caller).await?;
-    let rows = queries::user_page(tx.connection(), caller.workspace, only, &request).await?;
+    let rows = queries::users::user_page(tx.connection(), caller.workspace, only, &request).await?;
     Ok(request.slice(rows))
 }
 
@@ -64,7 +65,7 @@ pub async fn numbered_page(ctx: &Ctx, caller: &Caller, offset: i64, limit: i64) 
         return Err(Error::Forbidden("Your role does not allow you to list users".into()));
     }
     let mut tx = ctx.db.read(caller).await?;
-    queries::numbered_users(tx.connection(), caller.workspace, offset, limit).await
+    queries::users::numbered_users(tx.connection(), caller.workspace, offset, limit).await
 }
 
 /// One user, or `NotFound` where the caller may not see them.
@@ -72,7 +73,7 @@ pub async fn get(ctx: &Ctx, caller: &Caller, user: UserId) -> Result<User> {
     let visible = caller.require(Permission::UsersRead)? == Grant::All || user == caller.user;
     let mut tx = ctx.db.read(caller).await?;
     let found = match visible {
-        true => queries::user(tx.connection(), caller.workspace, user).await?,
+        true => queries::users::user(tx.connection(), caller.workspace, user).await?,
         false => None,
     };
     found.ok_or(Error::NotFound("User"))
@@ -81,13 +82,13 @@ pub async fn get(ctx: &Ctx, caller: &Caller, user: UserId) -> Result<User> {
 /// The signed-in person.
 pub async fn me(ctx: &Ctx, caller: &Caller) -> Result<User> {
     let mut tx = ctx.db.read(caller).await?;
-    queries::user(tx.connection(), caller.workspace, caller.user).await?.ok_or(Error::NotFound("User"))
+    queries::users::user(tx.connection(), caller.workspace, caller.user).await?.ok_or(Error::NotFound("User"))
 }
 
 /// Users by id, for the names beside records; everybody in a workspace may see those.
 pub async fn by_ids(ctx: &Ctx, caller: &Caller, ids: &[UserId]) -> Result<Vec<User>> {
     let mut tx = ctx.db.read(caller).await?;
-    queries::users_by_ids(tx.connection(), caller.workspace, ids).await
+    queries::users::users_by_ids(tx.connection(), caller.workspace, ids).await
 }
 
 pub async fn create(ctx: &Ctx, caller: &Caller, new: NewUser) -> Result<User> {
@@ -106,7 +107,7 @@ pub async fn create(ctx: &Ctx, caller: &Caller, new: NewUser) -> Result<User> {
     let password_hash = Some(new.password.hash().await?);
     let now = ctx.clock.now();
     let id = UserId::new();
-    let row = queries::NewUser {
+    let row = queries::users::NewUser {
         id,
         email: email.into_inner(),
         full_name,
@@ -116,14 +117,19 @@ pub async fn create(ctx: &Ctx, caller: &Caller, new: NewUser) -> Result<User> {
         created_at: now,
         updated_at: now,
     };
-    let mut tx = ctx.db.begin(caller).await?;
-    queries::insert_user(tx.connection(), &row).await?;
-    queries::insert_member(tx.connection(), caller.workspace, id, new.role, UserStatus::Active, now).await?;
-    let user = queries::user(tx.connection(), caller.workspace, id).await?.ok_or(Error::NotFound("User"))?;
+    let mut tx = match repeat::begin(ctx, caller).await? {
+        Turn::First(tx) => tx,
+        Turn::Again(id, mut tx) => {
+            return queries::users::user(tx.connection(), caller.workspace, id).await?.ok_or(Error::NotFound("User"));
+        }
+    };
+    queries::users::insert_user(tx.connection(), &row).await?;
+    queries::members::insert_member(tx.connection(), caller.workspace, id, new.role, UserStatus::Active, now).await?;
+    let user = queries::users::user(tx.connection(), caller.workspace, id).await?.ok_or(Error::NotFound("User"))?;
     let entry = audit::Entry::new("user.created", "user", id).with(json!({ "email": user.email, "role": user.role }));
     audit::record_in(ctx, &mut tx, caller, entry).await?;
     ctx.emit(&mut tx, caller, &[events::user_created(id)]).await?;
-    tx.commit().await?;
+    tx.commit(id).await?;
     Ok(user)
 }
 
@@ -138,8 +144,13 @@ pub async fn update(ctx: &Ctx, caller: &Caller, id: UserId, patch: UserPatch) ->
     }
     let changes = check_patch(&patch)?;
     let now = ctx.clock.now();
-    let mut tx = ctx.db.begin(caller).await?;
-    let before = queries::user(tx.connection(), caller.workspace, id).await?.ok_or(Error::NotFound("User"))?;
+    let mut tx = match repeat::begin(ctx, caller).await? {
+        Turn::First(tx) => tx,
+        Turn::Again(id, mut tx) => {
+            return queries::users::user(tx.connection(), caller.workspace, id).await?.ok_or(Error::NotFound("User"));
+        }
+    };
+    let before = queries::users::user(tx.connection(), caller.workspace, id).await?.ok_or(Error::NotFound("User"))?;
     // clients send a whole profile back: what is as it was is no change
     let role = patch.role.filter(|role| *role != before.role);
     let status = patch.status.filter(|status| *status != before.status);
@@ -147,22 +158,22 @@ pub async fn update(ctx: &Ctx, caller: &Caller, id: UserId, patch: UserPatch) ->
     if managing {
         caller.require(Permission::UsersManage)?;
     }
-    queries::update_user(tx.connection(), id, &changes, now).await?;
+    queries::users::update_user(tx.connection(), id, &changes, now).await?;
     if managing {
-        queries::lock_admins(tx.connection(), caller.workspace).await?;
-        queries::update_member(tx.connection(), caller.workspace, id, role, status).await?;
+        queries::members::lock_admins(tx.connection(), caller.workspace).await?;
+        queries::members::update_member(tx.connection(), caller.workspace, id, role, status).await?;
         require_an_admin(&mut tx, caller).await?;
     }
     if status.is_some_and(|status| status != UserStatus::Active) {
         session::end_all(&mut tx, now, id, Some(caller.workspace), None).await?;
     }
-    let user = queries::user(tx.connection(), caller.workspace, id).await?.ok_or(Error::NotFound("User"))?;
+    let user = queries::users::user(tx.connection(), caller.workspace, id).await?.ok_or(Error::NotFound("User"))?;
     if managing {
         let details = json!({ "before": [before.role.as_str(), before.status.as_str()], "after": [user.role.as_str(), user.status.as_str()] });
         audit::record_in(ctx, &mut tx, caller, audit::Entry::new("user.updated", "user", id).with(details)).await?;
     }
     ctx.emit(&mut tx, caller, &[events::user_updated(id)]).await?;
-    tx.commit().await?;
+    tx.commit(id).await?;
     if managing {
         ctx.resolver.forget();
     }
@@ -175,27 +186,30 @@ pub async fn deactivate(ctx: &Ctx, caller: &Caller, id: UserId) -> Result<()> {
     if id == caller.user {
         return Err(Error::conflict("You cannot deactivate yourself; another admin can"));
     }
-    let mut tx = ctx.db.begin(caller).await?;
-    queries::user(tx.connection(), caller.workspace, id).await?.ok_or(Error::NotFound("User"))?;
-    queries::lock_admins(tx.connection(), caller.workspace).await?;
-    queries::update_member(tx.connection(), caller.workspace, id, None, Some(UserStatus::Inactive)).await?;
+    let mut tx = match repeat::begin(ctx, caller).await? {
+        Turn::First(tx) => tx,
+        Turn::Again((), _) => return Ok(()),
+    };
+    queries::users::user(tx.connection(), caller.workspace, id).await?.ok_or(Error::NotFound("User"))?;
+    queries::members::lock_admins(tx.connection(), caller.workspace).await?;
+    queries::members::update_member(tx.connection(), caller.workspace, id, None, Some(UserStatus::Inactive)).await?;
     require_an_admin(&mut tx, caller).await?;
     session::end_all(&mut tx, ctx.clock.now(), id, Some(caller.workspace), None).await?;
     audit::record_in(ctx, &mut tx, caller, audit::Entry::new("user.deactivated", "user", id)).await?;
     ctx.emit(&mut tx, caller, &[events::user_deactivated(id)]).await?;
-    tx.commit().await?;
+    tx.commit(()).await?;
     ctx.resolver.forget();
     Ok(())
 }
 
 async fn require_an_admin(tx: &mut crate::db::Tx, caller: &Caller) -> Result<()> {
-    match queries::active_admins(tx.connection(), caller.workspace).await? {
+    match queries::members::active_admins(tx.connection(), caller.workspace).await? {
         0 => Err(Error::conflict("A workspace needs an active admin; make somebody else one first")),
         _ => Ok(()),
     }
 }
 
-fn check_patch(patch: &UserPatch) -> Result<queries::UserChanges> {
+fn check_patch(patch: &UserPatch) -> Result<queries::users::UserChanges> {
     let mut fields = FieldErrors::new();
     let full_name = patch.full_name.as_deref().and_then(|name| access::required_name(&mut fields, "fullName", name));
     let mut optional = |field, value: &Option<Option<String>>| {
@@ -215,7 +229,7 @@ fn check_patch(patch: &UserPatch) -> Result<queries::UserChanges> {
         }
     }
     fields.into_result()?;
-    Ok(queries::UserChanges { full_name, phone, department, avatar_url, preferences: patch.preferences.clone() })
+    Ok(queries::users::UserChanges { full_name, phone, department, avatar_url, preferences: patch.preferences.clone() })
 }
 
 fn clean_optional(fields: &mut FieldErrors, field: &'static str, value: Option<&str>) -> Option<String> {

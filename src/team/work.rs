@@ -1,6 +1,9 @@
 //! Seeing and steering the jobs of the workspace: one's own, or everybody's for those who may.
 
-use super::audit;
+use super::{
+    audit,
+    repeat::{self, Turn},
+};
 use crate::{
     auth::{Caller, Grant, Permission},
     base::{
@@ -44,12 +47,15 @@ pub async fn count(ctx: &Ctx, caller: &Caller, filter: &JobFilter) -> Result<i64
 pub async fn cancel(ctx: &Ctx, caller: &Caller, id: JobId) -> Result<JobSummary> {
     let job = get(ctx, caller, id).await?;
     caller.require_for(Permission::JobsWrite, job.created_by)?;
-    let mut tx = ctx.db.begin(caller).await?;
+    let mut tx = match repeat::begin(ctx, caller).await? {
+        Turn::First(tx) => tx,
+        Turn::Again((), _) => return Ok(job),
+    };
     if jobs::cancel(&mut tx, caller.workspace, id, ctx.clock.now()).await? == CancelOutcome::TooLate {
         return Err(Error::conflict("This job has ended already"));
     }
     audit::record_in(ctx, &mut tx, caller, audit::Entry::new("job.cancelled", "job", id)).await?;
-    tx.commit().await?;
+    tx.commit(()).await?;
     get(ctx, caller, id).await
 }
 
@@ -57,9 +63,12 @@ pub async fn cancel(ctx: &Ctx, caller: &Caller, id: JobId) -> Result<JobSummary>
 pub async fn rerun(ctx: &Ctx, caller: &Caller, id: JobId) -> Result<JobSummary> {
     let job = get(ctx, caller, id).await?;
     caller.require_for(Permission::JobsWrite, job.created_by)?;
-    let mut tx = ctx.db.begin(caller).await?;
+    let mut tx = match repeat::begin(ctx, caller).await? {
+        Turn::First(tx) => tx,
+        Turn::Again((), _) => return Ok(job),
+    };
     jobs::rerun(&mut tx, caller.workspace, id, ctx.clock.now()).await?;
     audit::record_in(ctx, &mut tx, caller, audit::Entry::new("job.rerun", "job", id)).await?;
-    tx.commit().await?;
+    tx.commit(()).await?;
     get(ctx, caller, id).await
 }

@@ -2,7 +2,12 @@
 
 use serde_json::json;
 
-use super::{access, audit, events, model::Workspace, queries};
+use super::{
+    access, audit, events,
+    model::Workspace,
+    queries,
+    repeat::{self, Turn},
+};
 use crate::{
     auth::{Caller, Permission},
     base::{FieldErrors, Result},
@@ -23,13 +28,13 @@ const DAYS: &[&str] = &["monday", "tuesday", "wednesday", "thursday", "friday", 
 /// The caller's workspace.
 pub async fn get(ctx: &Ctx, caller: &Caller) -> Result<Workspace> {
     let mut tx = ctx.db.read(caller).await?;
-    queries::workspace(tx.connection(), caller.workspace).await
+    queries::workspaces::workspace(tx.connection(), caller.workspace).await
 }
 
 /// The workspaces that the caller is an active member of, by name.
 pub async fn mine(ctx: &Ctx, caller: &Caller) -> Result<Vec<Workspace>> {
     let mut tx = ctx.db.system().await?;
-    queries::workspaces_of(tx.connection(), caller.user).await
+    queries::workspaces::workspaces_of(tx.connection(), caller.user).await
 }
 
 pub async fn update(ctx: &Ctx, caller: &Caller, patch: WorkspacePatch) -> Result<Workspace> {
@@ -43,14 +48,18 @@ pub async fn update(ctx: &Ctx, caller: &Caller, patch: WorkspacePatch) -> Result
         fields.add("weekStart", format!("must be one of {}", DAYS.join(", ")));
     }
     fields.into_result()?;
-    let mut tx = ctx.db.begin(caller).await?;
-    let changes = queries::WorkspaceChanges { name, time_zone: patch.time_zone, week_start: patch.week_start };
-    queries::update_workspace(tx.connection(), caller.workspace, &changes).await?;
-    let workspace = queries::workspace(tx.connection(), caller.workspace).await?;
+    let mut tx = match repeat::begin(ctx, caller).await? {
+        Turn::First(tx) => tx,
+        Turn::Again((), mut tx) => return queries::workspaces::workspace(tx.connection(), caller.workspace).await,
+    };
+    let changes =
+        queries::workspaces::WorkspaceChanges { name, time_zone: patch.time_zone, week_start: patch.week_start };
+    queries::workspaces::update_workspace(tx.connection(), caller.workspace, &changes).await?;
+    let workspace = queries::workspaces::workspace(tx.connection(), caller.workspace).await?;
     let details = json!({ "name": workspace.name, "timeZone": workspace.time_zone, "weekStart": workspace.week_start });
     let entry = audit::Entry::new("workspace.updated", "workspace", workspace.id).with(details);
     audit::record_in(ctx, &mut tx, caller, entry).await?;
     ctx.emit(&mut tx, caller, &[events::workspace_updated()]).await?;
-    tx.commit().await?;
+    tx.commit(()).await?;
     Ok(workspace)
 }

@@ -1,6 +1,7 @@
 //! The job queue: claiming, ending, leases, schedules, and what people may do with jobs.
 
 mod claiming;
+mod dead;
 mod ending;
 mod kinds;
 mod lab;

@@ -5,7 +5,7 @@
 const TABS = [
   { query: `# Who am I, and what may I do? Ctrl Enter runs it.\nquery Viewer {\n  viewer {\n    user { fullName email role }\n    workspace { name timeZone }\n    permissions\n  }\n}\n` },
   { query: `# A page of contacts. Pass endCursor as "after" for the next one.\nquery Contacts($search: String, $after: String) {\n  contacts(first: 20, search: $search, after: $after) {\n    totalCount\n    nodes {\n      id\n      displayName\n      email\n      account { name }\n      owner { fullName }\n    }\n    pageInfo { hasNextPage endCursor }\n  }\n}\n`, variables: `{\n  "search": null,\n  "after": null\n}` },
-  { query: `# Runs until you stop it: change a contact, and see it here.\n# With "after" it first tells what has happened since that cursor.\nsubscription Changes($after: String) {\n  recordChanged(kind: CONTACT, after: $after) {\n    cursor\n    occurredAt\n    action\n    changedFields\n    record { id displayName version }\n  }\n}\n` },
+  { query: `# Runs until you stop it: change a contact, and see it here.\n# With "after" it first tells what has happened since that cursor.\nsubscription Changes($after: String) {\n  recordChanged(kind: CONTACT, after: $after) {\n    cursor\n    occurredAt\n    action\n    changes { field before after }\n    record { id displayName version }\n  }\n}\n` },
 ];
 
 const url = new URL("/graphql", location.href);

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{Field, Raw, Record, Value, queries};
+use super::{Field, Raw, Record, Value, queries::history};
 use crate::{
     auth::Caller,
     base::{Error, FieldErrors, Result, error::Conflict},
@@ -91,7 +91,7 @@ pub async fn record_in<R: Record>(
     after: Map<String, Json>,
 ) -> Result<()> {
     let meta = record.meta();
-    let change = queries::NewChange {
+    let change = history::NewChange {
         kind: R::KIND,
         record: meta.id,
         version: meta.version,
@@ -101,7 +101,7 @@ pub async fn record_in<R: Record>(
         before: Json::Object(before),
         after: Json::Object(after),
     };
-    queries::insert_change(tx.connection(), caller.workspace, change).await
+    history::insert_change(tx.connection(), caller.workspace, change).await
 }
 
 /// Refuses an update that was made from an older version, where a field that it sets has changed
@@ -118,7 +118,7 @@ pub async fn refuse_stale<R: Record>(
     if expected < 1 || expected > meta.version {
         return Err(Error::invalid("expectedVersion", format!("must be between 1 and {}", meta.version)));
     }
-    let since = queries::changes_since(tx.connection(), caller.workspace, R::KIND, meta.id, expected).await?;
+    let since = history::changes_since(tx.connection(), caller.workspace, R::KIND, meta.id, expected).await?;
     let clash: Vec<_> =
         patch.fields().filter(|field| since.iter().any(|after| after.get(field.column).is_some())).collect();
     if clash.is_empty() {

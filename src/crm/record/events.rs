@@ -4,7 +4,10 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::RecordKind;
-use crate::{events::NewEvent, text_enum};
+use crate::{
+    events::{LoggedEvent, NewEvent},
+    text_enum,
+};
 
 text_enum! {
     /// What happened to a record.
@@ -21,18 +24,31 @@ text_enum! {
 /// The event's name begins so for records of every kind.
 pub const PREFIX: &str = "record.";
 
-/// An event about records. `changed` holds the API names of the changed fields.
-pub fn changed(kind: RecordKind, action: ChangeAction, records: Vec<Uuid>, changed: &[&str]) -> NewEvent {
+/// An event about records, each with its version after the change. `changed` holds the API names of
+/// the changed fields.
+pub fn changed(kind: RecordKind, action: ChangeAction, records: &[(Uuid, i32)], changed: &[&str]) -> NewEvent {
     let name = match action {
         ChangeAction::Created => "record.created",
         ChangeAction::Updated => "record.updated",
         ChangeAction::Deleted => "record.deleted",
         ChangeAction::Restored => "record.restored",
     };
-    NewEvent { name, kind: Some(kind.as_str()), record_ids: records, payload: json!({ "changed": changed }) }
+    let (record_ids, versions): (_, Vec<_>) = records.iter().copied().unzip();
+    NewEvent {
+        name,
+        kind: Some(kind.as_str()),
+        record_ids,
+        payload: json!({ "changed": changed, "versions": versions }),
+    }
 }
 
 /// The action of a logged event, where it is one about records.
 pub fn action_of(event_name: &str) -> Option<ChangeAction> {
     ChangeAction::parse(event_name.strip_prefix(PREFIX)?).ok()
+}
+
+/// The versions that an event's records had after it, in the order of their ids.
+pub fn versions(event: &LoggedEvent) -> Vec<i32> {
+    let versions = event.payload.get("versions").cloned().unwrap_or_default();
+    serde_json::from_value(versions).unwrap_or_default()
 }

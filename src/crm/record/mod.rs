@@ -4,6 +4,7 @@
 pub mod change;
 pub mod events;
 pub mod field;
+pub mod history;
 pub mod ops;
 pub mod order;
 mod queries;

@@ -17,7 +17,10 @@ use crate::{
     base::{Error, FieldErrors, Result},
     ctx::Ctx,
     db::Tx,
-    team::{audit, repeat},
+    team::{
+        audit,
+        repeat::{self, Turn},
+    },
 };
 
 /// Raw input by field, as a face collects it.
@@ -41,16 +44,15 @@ pub async fn create_with<R: Record>(
     patch.apply(&mut record);
     check_whole(&record)?;
     may_assign(caller, &patch, None, record.owner())?;
-    let mut tx = ctx.db.begin(caller).await?;
-    if let Some(first) = repeated::<R>(ctx, &mut tx, caller).await? {
-        return Ok(first);
-    }
+    let mut tx = match repeat::begin(ctx, caller).await? {
+        Turn::First(tx) => tx,
+        Turn::Again(id, tx) => return repeated(tx, caller, id).await,
+    };
     require_live_links(&mut tx, caller, None, &record).await?;
     R::insert_row(tx.connection(), caller.workspace, &record).await?;
-    let event = events::changed(R::KIND, ChangeAction::Created, vec![record.meta().id], &[]);
+    let event = events::changed(R::KIND, ChangeAction::Created, &[(record.meta().id, record.meta().version)], &[]);
     ctx.emit(&mut tx, caller, &[event]).await?;
-    keep_outcome(&mut tx, caller, &record).await?;
-    tx.commit().await?;
+    tx.commit(record.meta().id).await?;
     Ok(record)
 }
 
@@ -65,10 +67,10 @@ pub async fn update<R: Record>(
 ) -> Result<R> {
     caller.require(R::WRITE)?;
     let patch = Patch::check(input).map_err(Error::Invalid)?;
-    let mut tx = ctx.db.begin(caller).await?;
-    if let Some(first) = repeated::<R>(ctx, &mut tx, caller).await? {
-        return Ok(first);
-    }
+    let mut tx = match repeat::begin(ctx, caller).await? {
+        Turn::First(tx) => tx,
+        Turn::Again(id, tx) => return repeated(tx, caller, id).await,
+    };
     let before = live::<R>(R::lock_row(tx.connection(), caller.workspace, id).await?)?;
     change::refuse_stale(&mut tx, caller, &before, expected, &patch).await?;
     let mut after = before.clone();
@@ -77,8 +79,7 @@ pub async fn update<R: Record>(
     may_assign(caller, &patch, before.owner(), after.owner())?;
     let difference = Difference::between(&before, &after);
     if difference.fields.is_empty() {
-        keep_outcome(&mut tx, caller, &before).await?;
-        tx.commit().await?;
+        tx.commit(id).await?;
         return Ok(before);
     }
     require_live_links(&mut tx, caller, Some(&before), &after).await?;
@@ -86,20 +87,19 @@ pub async fn update<R: Record>(
     R::update_row(tx.connection(), caller.workspace, &after).await?;
     let names = difference.names();
     change::record_in(ctx, &mut tx, caller, &after, difference.before, difference.after).await?;
-    let event = events::changed(R::KIND, ChangeAction::Updated, vec![id], &names);
+    let event = events::changed(R::KIND, ChangeAction::Updated, &[(id, after.meta().version)], &names);
     ctx.emit(&mut tx, caller, &[event]).await?;
-    keep_outcome(&mut tx, caller, &after).await?;
-    tx.commit().await?;
+    tx.commit(id).await?;
     Ok(after)
 }
 
 /// Deletes a record softly: it can be restored for 30 days.
 pub async fn delete<R: Record>(ctx: &Ctx, caller: &Caller, id: Uuid, expected: Option<i32>) -> Result<R> {
     caller.require(R::DELETE)?;
-    let mut tx = ctx.db.begin(caller).await?;
-    if let Some(first) = repeated::<R>(ctx, &mut tx, caller).await? {
-        return Ok(first);
-    }
+    let mut tx = match repeat::begin(ctx, caller).await? {
+        Turn::First(tx) => tx,
+        Turn::Again(id, tx) => return repeated(tx, caller, id).await,
+    };
     let mut record = live::<R>(R::lock_row(tx.connection(), caller.workspace, id).await?)?;
     caller.require_for(R::DELETE, record.owner())?;
     if expected.is_some_and(|expected| expected != record.meta().version) {
@@ -110,24 +110,27 @@ pub async fn delete<R: Record>(ctx: &Ctx, caller: &Caller, id: Uuid, expected: O
     finish_deletion(ctx, &mut tx, caller, &mut record, ChangeAction::Deleted).await?;
     let entry = audit::Entry::new("record.deleted", R::KIND.as_str(), id);
     audit::record_in(ctx, &mut tx, caller, entry).await?;
-    keep_outcome(&mut tx, caller, &record).await?;
-    tx.commit().await?;
+    tx.commit(record.meta().id).await?;
     Ok(record)
 }
 
 /// Takes a deletion back. Refused where a live record has taken a value that must be unique.
 pub async fn restore<R: Record>(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<R> {
     caller.require(R::DELETE)?;
-    let mut tx = ctx.db.begin(caller).await?;
+    let mut tx = match repeat::begin(ctx, caller).await? {
+        Turn::First(tx) => tx,
+        Turn::Again(id, tx) => return repeated(tx, caller, id).await,
+    };
     let found = R::lock_row(tx.connection(), caller.workspace, id).await?;
     let mut record = found.ok_or(Error::NotFound(R::NOUN))?;
     caller.require_for(R::DELETE, record.owner())?;
     if record.meta().deleted_at.is_none() {
+        tx.commit(id).await?;
         return Ok(record);
     }
     record.set_deleted(None);
     finish_deletion(ctx, &mut tx, caller, &mut record, ChangeAction::Restored).await?;
-    tx.commit().await?;
+    tx.commit(id).await?;
     Ok(record)
 }
 
@@ -179,18 +182,13 @@ async fn finish_deletion<R: Record>(
     let deleted = |deleted: bool| Map::from_iter([("deleted".to_owned(), json!(deleted))]);
     let is_deleted = action == ChangeAction::Deleted;
     change::record_in(ctx, tx, caller, record, deleted(!is_deleted), deleted(is_deleted)).await?;
-    ctx.emit(tx, caller, &[events::changed(R::KIND, action, vec![record.meta().id], &[])]).await
+    let meta = record.meta();
+    ctx.emit(tx, caller, &[events::changed(R::KIND, action, &[(meta.id, meta.version)], &[])]).await
 }
 
-/// The record of the first request with the caller's key, as it is now.
-async fn repeated<R: Record>(ctx: &Ctx, tx: &mut Tx, caller: &Caller) -> Result<Option<R>> {
-    let Some(outcome) = repeat::claim_in(ctx, tx, caller).await? else { return Ok(None) };
-    let id = outcome.as_str().and_then(|id| id.parse().ok()).ok_or(Error::NotFound(R::NOUN))?;
-    R::lock_row(tx.connection(), caller.workspace, id).await
-}
-
-async fn keep_outcome<R: Record>(tx: &mut Tx, caller: &Caller, record: &R) -> Result<()> {
-    repeat::keep_in(tx, caller, json!(record.meta().id)).await
+/// The record that the first request with the caller's key was about, as it is now.
+async fn repeated<R: Record>(mut tx: Tx, caller: &Caller, id: Uuid) -> Result<R> {
+    R::lock_row(tx.connection(), caller.workspace, id).await?.ok_or(Error::NotFound(R::NOUN))
 }
 
 fn live<R: Record>(found: Option<R>) -> Result<R> {

@@ -37,6 +37,10 @@ impl Sort {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct At(pub Option<String>, pub Uuid);
 
+/// A cursor of a history: version and column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place(pub i32, pub String);
+
 /// What REST's lists ask for.
 #[derive(Debug, Clone, Default)]
 pub struct Numbered {

@@ -1,6 +1,8 @@
-//! SQL that is the same for all kinds: rows through diesel's types, by a macro, and the history.
+//! SQL that is the same for all kinds: rows through diesel's types, by a macro; lists; and the
+//! history (`queries::history`).
 
-use chrono::{DateTime, Utc};
+pub mod history;
+
 use diesel::{
     pg::Pg,
     prelude::*,
@@ -8,18 +10,13 @@ use diesel::{
     sql_types::{Array, BigInt, Nullable, Text},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::{
-    Field, FieldType, RecordKind, Value,
+    Field, FieldType, Value,
     order::{At, Numbered, Order, Sort, reads_descending},
 };
-use crate::{
-    auth::{Actor, Via},
-    base::{Error, Result, ids::WorkspaceId, page::PageRequest},
-    db::schema::record_changes,
-};
+use crate::base::{Result, ids::WorkspaceId, page::PageRequest};
 
 /// The `Record` methods that are SQL, for one table.
 #[macro_export]
@@ -106,60 +103,6 @@ macro_rules! record_queries {
             Ok(rows)
         }
     };
-}
-
-/// One row of the history about to be written.
-pub struct NewChange<'a> {
-    pub kind: RecordKind,
-    pub record: Uuid,
-    pub version: i32,
-    pub at: DateTime<Utc>,
-    pub actor: &'a Actor,
-    pub origin: Via,
-    pub before: Json,
-    pub after: Json,
-}
-
-pub async fn insert_change(
-    connection: &mut AsyncPgConnection,
-    workspace: WorkspaceId,
-    change: NewChange<'_>,
-) -> Result<()> {
-    let actor = serde_json::to_value(change.actor).map_err(Error::internal)?;
-    diesel::insert_into(record_changes::table)
-        .values((
-            record_changes::workspace_id.eq(workspace),
-            record_changes::kind.eq(change.kind),
-            record_changes::record_id.eq(change.record),
-            record_changes::version.eq(change.version),
-            record_changes::at.eq(change.at),
-            record_changes::actor.eq(actor),
-            record_changes::origin.eq(change.origin.as_str()),
-            record_changes::before.eq(change.before),
-            record_changes::after.eq(change.after),
-        ))
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-/// The `after` of each change since a version, the oldest first.
-pub async fn changes_since(
-    connection: &mut AsyncPgConnection,
-    workspace: WorkspaceId,
-    kind: RecordKind,
-    record: Uuid,
-    version: i32,
-) -> Result<Vec<Json>> {
-    Ok(record_changes::table
-        .filter(record_changes::workspace_id.eq(workspace))
-        .filter(record_changes::kind.eq(kind))
-        .filter(record_changes::record_id.eq(record))
-        .filter(record_changes::version.gt(version))
-        .order(record_changes::version)
-        .select(record_changes::after)
-        .load(connection)
-        .await?)
 }
 
 #[derive(QueryableByName)]

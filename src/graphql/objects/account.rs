@@ -4,15 +4,15 @@ use async_graphql::{Context, ID, Json, Object};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::{scalars::Decimal, user::UserObject};
+use super::{
+    change::{self, FieldChangeConnection},
+    scalars::{Decimal, json},
+    user::UserObject,
+};
 use crate::{
     connection,
     crm::{Account, RecordKind, accounts::AccountType, record::select},
-    graphql::{
-        context::both,
-        error::{OrRefuse, json},
-        loaders::Loaders,
-    },
+    graphql::{context::both, loaders::Loaders, page::page_cost},
 };
 
 #[derive(Clone)]
@@ -135,6 +135,17 @@ impl AccountObject {
         json(&self.0.custom_fields)
     }
 
+    /// What happened to its fields, the newest first.
+    #[graphql(complexity = "page_cost(first, None, child_complexity)")]
+    pub async fn history(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most 500; 50 unless told.")] first: Option<i32>,
+        after: Option<String>,
+    ) -> async_graphql::Result<FieldChangeConnection> {
+        change::history(context, RecordKind::Account, self.0.id.0, first, after).await
+    }
+
     pub async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
     }
@@ -144,7 +155,7 @@ impl AccountObject {
     }
 }
 
-connection!(AccountConnection AccountEdge of AccountObject, "AccountConnection" "AccountEdge", count(this, context) {
+connection!(AccountConnection AccountEdge of AccountObject, "AccountConnection" "AccountEdge", count(search: Option<String>, context) {
     let (ctx, caller) = both(context)?;
-    select::count::<Account>(ctx, caller, this.search.as_deref()).await.or_refuse()
+    select::count::<Account>(ctx, caller, search.as_deref()).await?
 });

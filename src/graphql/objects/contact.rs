@@ -4,7 +4,12 @@ use async_graphql::{Context, ID, Json, Object};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::{account::AccountObject, user::UserObject};
+use super::{
+    account::AccountObject,
+    change::{self, FieldChangeConnection},
+    scalars::json,
+    user::UserObject,
+};
 use crate::{
     connection,
     crm::{
@@ -12,11 +17,7 @@ use crate::{
         contacts::{ContactSource, ContactStatus},
         record::select,
     },
-    graphql::{
-        context::both,
-        error::{OrRefuse, json},
-        loaders::Loaders,
-    },
+    graphql::{context::both, loaders::Loaders, page::page_cost},
 };
 
 #[derive(Clone)]
@@ -145,6 +146,17 @@ impl ContactObject {
         json(&self.0.custom_fields)
     }
 
+    /// What happened to its fields, the newest first.
+    #[graphql(complexity = "page_cost(first, None, child_complexity)")]
+    pub async fn history(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most 500; 50 unless told.")] first: Option<i32>,
+        after: Option<String>,
+    ) -> async_graphql::Result<FieldChangeConnection> {
+        change::history(context, RecordKind::Contact, self.0.id.0, first, after).await
+    }
+
     pub async fn created_at(&self) -> DateTime<Utc> {
         self.0.created_at
     }
@@ -154,7 +166,7 @@ impl ContactObject {
     }
 }
 
-connection!(ContactConnection ContactEdge of ContactObject, "ContactConnection" "ContactEdge", count(this, context) {
+connection!(ContactConnection ContactEdge of ContactObject, "ContactConnection" "ContactEdge", count(search: Option<String>, context) {
     let (ctx, caller) = both(context)?;
-    select::count::<Contact>(ctx, caller, this.search.as_deref()).await.or_refuse()
+    select::count::<Contact>(ctx, caller, search.as_deref()).await?
 });

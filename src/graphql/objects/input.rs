@@ -13,18 +13,12 @@ use crate::crm::{
 };
 
 /// What a client sent, by field of the table.
-#[derive(Default)]
 pub struct Given(Vec<(&'static Field, Value)>);
 
 impl Given {
     /// As the operations take it.
     pub fn raw(&self) -> ops::Input<'_> {
         self.0.iter().map(|(field, value)| (*field, Raw::Json(value))).collect()
-    }
-
-    /// All of it in one text, to tell equal input from other.
-    pub fn text(&self) -> String {
-        self.0.iter().map(|(field, value)| format!("{}={value};", field.name)).collect()
     }
 
     fn add(&mut self, fields: &'static [Field], name: &str, value: Option<Option<Value>>) {

@@ -2,6 +2,7 @@
 //! down. Field names and loader calls only, no rules.
 
 pub mod account;
+pub mod change;
 pub mod contact;
 pub mod input;
 pub mod record;

@@ -6,7 +6,7 @@ use async_graphql::{ID, Interface, Json};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::{account::AccountObject, contact::ContactObject, user::UserObject};
+use super::{account::AccountObject, change::FieldChangeConnection, contact::ContactObject, user::UserObject};
 use crate::crm::RecordKind;
 
 /// A record of any kind.
@@ -20,6 +20,13 @@ use crate::crm::RecordKind;
     field(name = "owner", ty = "Option<UserObject>", desc = "Whose it is."),
     field(name = "tags", ty = "&[String]"),
     field(name = "custom_fields", ty = "Json<Value>"),
+    field(
+        name = "history",
+        ty = "FieldChangeConnection",
+        desc = "What happened to its fields, the newest first.",
+        arg(name = "first", ty = "Option<i32>", desc = "At most 500; 50 unless told."),
+        arg(name = "after", ty = "Option<String>")
+    ),
     field(name = "created_at", ty = "DateTime<Utc>"),
     field(name = "updated_at", ty = "DateTime<Utc>")
 )]

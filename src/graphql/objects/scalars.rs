@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use async_graphql::{InputValueError, InputValueResult, Json, Scalar, ScalarType, Value};
 use bigdecimal::BigDecimal;
 
 /// An exact decimal number, as a string: `"1200.50"`.
@@ -26,4 +26,9 @@ impl ScalarType for Decimal {
     fn to_value(&self) -> Value {
         Value::String(self.0.to_plain_string())
     }
+}
+
+/// For the library's scalar `JSON`.
+pub fn json(value: &serde_json::Value) -> Json<serde_json::Value> {
+    Json(value.clone())
 }

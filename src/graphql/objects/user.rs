@@ -10,7 +10,7 @@ use crate::{
         session::{SessionKind, SessionRow},
     },
     base::ids::SessionId,
-    graphql::error::json,
+    graphql::objects::scalars::json,
     team::{
         User, UserStatus,
         model::{ApiToken, Invitation},

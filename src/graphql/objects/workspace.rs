@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::{
-    graphql::error::json,
+    graphql::objects::scalars::json,
     team::{Workspace, model::AuditEntry},
 };
 

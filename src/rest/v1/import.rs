@@ -16,6 +16,7 @@ use chrono::TimeDelta;
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -23,6 +24,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     describe::words,
     envelope::{BareRefusal, RefusalReply, millis, renamed},
+    repeat,
     request::{Parameters, PathId, Signed},
 };
 use crate::{
@@ -227,16 +229,25 @@ async fn create(
     request: Request,
 ) -> Result<(StatusCode, Json<JobReply>), BareRefusal> {
     import::require_may_import(&caller)?;
+    let headers = request.headers().clone();
     let multipart = Multipart::from_request(request, &ctx).await;
     let mut multipart =
         multipart.map_err(|_| Error::invalid("file", "is needed; send a form as multipart/form-data"))?;
     let mut form = Form::default();
     let created = async {
         form.read(&ctx, &caller, &mut multipart).await?;
+        let caller = caller.clone().repeating(repeat::key(&headers, form.asked())?);
         import::create(&ctx, &caller, form.to_import()?).await
     };
     match created.await {
-        Ok(import) => Ok((StatusCode::CREATED, Json(job(&ctx, &caller, Vec::new(), import)?))),
+        Ok(import) => {
+            if import.file == form.file {
+                return Ok((StatusCode::CREATED, Json(job(&ctx, &caller, Vec::new(), import)?)));
+            }
+            // sent again: the file is here twice, and the first one may have errors by now
+            form.drop_file(&ctx, &caller).await;
+            Ok((StatusCode::CREATED, Json(reply(&ctx, &caller, vec![import]).await?.remove(0))))
+        }
         Err(error) => {
             form.drop_file(&ctx, &caller).await;
             Err(renamed(error, form_name).into())
@@ -294,6 +305,8 @@ fn form_name(field: &str) -> String {
 #[derive(Default)]
 struct Form {
     file: Option<FileId>,
+    /// Its name and its bytes, to tell a repetition from another request.
+    content: Sha256,
     entity_type: Option<String>,
     mapping: Option<String>,
     options: Option<String>,
@@ -337,14 +350,23 @@ impl Form {
         }
         let name = FileName::parse(&name).map_or_else(|_| "import.csv".to_owned(), FileName::into_inner);
         let media_type = part.content_type().unwrap_or("text/csv").to_owned();
+        self.content.update(format!("{name}\0"));
         let mut tx = ctx.db.begin(caller).await?;
         let new = NewUpload { name, media_type, announced_size: None };
         let file = upload::create(&ctx.files, &mut tx, caller, new).await?;
         tx.commit().await?;
         self.file = Some(file);
-        store(ctx, caller, file, first, part).await?;
+        store(ctx, caller, file, first, part, &mut self.content).await?;
         upload::finish(&ctx.files, caller, file).await?;
         Ok(())
+    }
+
+    /// All that the form says, as bytes.
+    fn asked(&self) -> Vec<u8> {
+        let Self { content, entity_type, mapping, options, .. } = self;
+        let mut asked = format!("POST /import {entity_type:?} {mapping:?} {options:?} ").into_bytes();
+        asked.extend_from_slice(&content.clone().finalize());
+        asked
     }
 
     fn to_import(&self) -> Result<NewImport> {
@@ -375,7 +397,14 @@ impl Form {
 }
 
 /// Passes a file on to the store chunk by chunk, as fast as the store takes it.
-async fn store(ctx: &Ctx, caller: &Caller, file: FileId, first: Option<Bytes>, mut part: Part<'_>) -> Result<()> {
+async fn store(
+    ctx: &Ctx,
+    caller: &Caller,
+    file: FileId,
+    first: Option<Bytes>,
+    mut part: Part<'_>,
+    content: &mut Sha256,
+) -> Result<()> {
     let (send, receive) = mpsc::channel::<Result<Bytes, std::convert::Infallible>>(CHUNKS);
     let body = stream::unfold(receive, async |mut receive| receive.recv().await.map(|chunk| (chunk, receive)));
     let place = upload::Piece { file, offset: 0, total: None };
@@ -383,6 +412,7 @@ async fn store(ctx: &Ctx, caller: &Caller, file: FileId, first: Option<Bytes>, m
     let mut passed_on = pin!(async move {
         let mut next = first;
         while let Some(chunk) = next {
+            content.update(&chunk);
             if send.send(Ok(chunk)).await.is_err() {
                 break;
             }

@@ -15,6 +15,7 @@ mod openapi;
 mod page;
 mod published;
 mod records;
+mod repeat;
 mod request;
 mod users;
 
@@ -31,8 +32,8 @@ use tower::ServiceExt;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use self::envelope::{Refusal, refused};
-use crate::{base::Error, ctx::Ctx};
+use self::envelope::{BareRefusal, Plain, Refusal, refused};
+use crate::{base::Error, ctx::Ctx, http::guard::Asked};
 
 const ROOT: &str = "/api/v1";
 
@@ -46,6 +47,7 @@ pub fn routes(ctx: Ctx) -> (Router, OpenApi) {
         .merge(contacts::routes())
         .merge(accounts::routes())
         .merge(import::routes())
+        .layer(middleware::from_fn_with_state(ctx.clone(), repeat::layer))
         .layer(middleware::from_fn_with_state(limit, end_in_time))
         .merge(import::upload_routes())
         .split_for_parts();
@@ -56,6 +58,19 @@ pub fn routes(ctx: Ctx) -> (Router, OpenApi) {
         .fallback(unknown_path)
         .with_state(ctx);
     (Router::new().nest_service(ROOT, router.map_request(without_last_slash)), document)
+}
+
+/// The families without an envelope.
+const BARE: [&str; 4] = ["/contact-lists", "/import", "/export", "/conversations"];
+
+/// A refusal of the edge, in the envelope of the route's family.
+pub fn refuse(asked: &Asked, error: Error) -> Response {
+    let path = asked.uri.path().strip_prefix(ROOT).unwrap_or_default();
+    let family = path.split('/').nth(1).unwrap_or_default();
+    match BARE.iter().any(|bare| bare.trim_start_matches('/') == family) {
+        true => BareRefusal::from(error).into_response(),
+        false => Refusal::<Plain>::from(error).into_response(),
+    }
 }
 
 /// The earlier server took `/contacts/` for `/contacts`.

@@ -10,8 +10,9 @@ use bytes::Bytes;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
-        ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, RefOr, SecurityRequirement,
-        path::{Operation, ParameterIn},
+        ComponentsBuilder, InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, PathItem, RefOr, Required,
+        SecurityRequirement, Type,
+        path::{Operation, ParameterBuilder, ParameterIn},
         security::{Http, HttpAuthScheme, SecurityScheme},
     },
 };
@@ -19,7 +20,7 @@ use utoipa::{
 use super::{
     describe::refusal,
     envelope::{Done, Pagination, RefusalReply},
-    page,
+    page, repeat,
 };
 use crate::ctx::Ctx;
 
@@ -43,6 +44,12 @@ pub fn document(root: &str, described: OpenApi) -> OpenApi {
         .build();
     let mut document = head.nest(root, described);
     for (path, item) in &mut document.paths.paths {
+        let can_repeat = !path.contains("/auth/") || path.ends_with("/update-profile");
+        [&mut item.post, &mut item.put, &mut item.delete]
+            .into_iter()
+            .flatten()
+            .filter(|_| can_repeat)
+            .for_each(add_repeat_key);
         operations(item).for_each(|operation| add_common_answers(path, operation));
     }
     document
@@ -51,6 +58,24 @@ pub fn document(root: &str, described: OpenApi) -> OpenApi {
 /// The operations of a path.
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut item.get, &mut item.post, &mut item.put, &mut item.delete].into_iter().flatten()
+}
+
+/// The routes that sign people in and out, and change their passwords, take none.
+fn add_repeat_key(operation: &mut Operation) {
+    let key = ParameterBuilder::new()
+        .name(repeat::HEADER)
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "A text of your making, at most 200 characters, new for each thing you want done. Sent again with the \
+             same request within 24 hours, nothing is done, and the answer shows what the first one changed, as it is \
+             now; with another request it is a 409.",
+        ))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String).max_length(Some(200))))
+        .build();
+    operation.parameters.get_or_insert_default().push(RefOr::T(key));
+    let used = || RefOr::T(refusal("The Idempotency-Key was used before with another request"));
+    operation.responses.responses.entry("409".to_owned()).or_insert_with(used);
 }
 
 fn add_common_answers(path: &str, operation: &mut Operation) {

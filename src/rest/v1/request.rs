@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::envelope::{Pagination, Refusal};
 use crate::{
-    auth::Caller,
+    auth::{Caller, RepeatKey},
     base::{Error, FieldErrors, Result},
     ctx::Ctx,
     http::{self, client::ClientInfo},
@@ -40,7 +40,8 @@ impl<R: From<Error> + IntoResponse> FromRequestParts<Ctx> for Signed<R> {
 
     async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, R> {
         let signed = http::Signed::from_request_parts(parts, ctx).await.map_err(|problem| problem.0)?;
-        Ok(Self { caller: signed.0, refusal: PhantomData })
+        let caller = signed.0.repeating(parts.extensions.get::<RepeatKey>().cloned());
+        Ok(Self { caller, refusal: PhantomData })
     }
 }
 
@@ -154,7 +155,7 @@ impl<T: DeserializeOwned, R: From<Error> + IntoResponse> FromRequest<Ctx> for Bo
     }
 }
 
-async fn read(body: axum::body::Body, limit: usize) -> Result<Vec<u8>> {
+pub async fn read(body: axum::body::Body, limit: usize) -> Result<Vec<u8>> {
     let (mut chunks, mut kept, mut seen) = (body.into_data_stream(), Vec::new(), 0_usize);
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| Error::invalid("body", "broke off before its end"))?;

@@ -49,7 +49,8 @@ pub struct Applier<'a> {
 #[derive(Default)]
 struct Tally {
     created: Vec<Uuid>,
-    updated: Vec<Uuid>,
+    /// Each with its version after the change; twice where two rows of the file changed one record.
+    updated: Vec<(Uuid, i32)>,
     /// By column.
     changed: BTreeSet<String>,
     unchanged: i64,
@@ -149,7 +150,7 @@ impl Applier<'_> {
                 if row.changed.is_empty() {
                     tally.unchanged += 1;
                 } else {
-                    tally.updated.push(row.id);
+                    tally.updated.push((row.id, row.version));
                     tally.changed.extend(row.changed);
                 }
             }
@@ -249,15 +250,14 @@ impl Applier<'_> {
         if !tally.created.is_empty() {
             // in the order of the file
             tally.created.sort_unstable();
-            events.push(changed(kind, ChangeAction::Created, tally.created, &[]));
+            let created: Vec<_> = tally.created.into_iter().map(|id| (id, 1)).collect();
+            events.push(changed(kind, ChangeAction::Created, &created, &[]));
         }
         if !tally.updated.is_empty() {
             let names: HashMap<_, _> = self.checker.target.fields().map(|field| (field.column, field.name)).collect();
             let names: Vec<_> = tally.changed.iter().filter_map(|column| names.get(column.as_str()).copied()).collect();
-            // two rows of the file may have changed one record
             tally.updated.sort_unstable();
-            tally.updated.dedup();
-            events.push(changed(kind, ChangeAction::Updated, tally.updated, &names));
+            events.push(changed(kind, ChangeAction::Updated, &tally.updated, &names));
         }
         self.ctx.emit(tx, self.caller, &events).await
     }

@@ -24,7 +24,10 @@ use crate::{
     ctx::Ctx,
     files::{self, FileStatus},
     jobs::{self, CancelOutcome, Enqueued, enqueue},
-    team::audit,
+    team::{
+        audit,
+        repeat::{self, Turn},
+    },
 };
 
 /// Refuses a caller who may import nothing, before they send a large file.
@@ -45,7 +48,10 @@ pub async fn create(ctx: &Ctx, caller: &Caller, new: NewImport) -> Result<Import
     let target = Target::of(new.kind)?;
     caller.require(target.write)?;
     let mapping = map::check_given(&target, caller, &new.mapping)?;
-    let mut tx = ctx.db.begin(caller).await?;
+    let mut tx = match repeat::begin(ctx, caller).await? {
+        Turn::First(tx) => tx,
+        Turn::Again(id, mut tx) => return queries::find(tx.connection(), caller.workspace, id).await?.ok_or(NOT_FOUND),
+    };
     let file = files::get(&mut tx, caller, new.file).await?;
     if file.status != FileStatus::Ready {
         return Err(Error::conflict("This file is not complete yet: bytes of its upload are missing"));
@@ -74,7 +80,7 @@ pub async fn create(ctx: &Ctx, caller: &Caller, new: NewImport) -> Result<Import
     audit::record_in(ctx, &mut tx, caller, entry).await?;
     ctx.emit(&mut tx, caller, &[events::created(id)]).await?;
     let import = queries::find(tx.connection(), caller.workspace, id).await?.ok_or(NOT_FOUND)?;
-    tx.commit().await?;
+    tx.commit(id).await?;
     Ok(import)
 }
 
@@ -134,7 +140,10 @@ pub async fn cancel(ctx: &Ctx, caller: &Caller, id: ImportId) -> Result<Import> 
     let import = get(ctx, caller, id).await?;
     caller.require_for(Permission::JobsWrite, Some(import.created_by))?;
     let now = ctx.clock.now();
-    let mut tx = ctx.db.begin(caller).await?;
+    let mut tx = match repeat::begin(ctx, caller).await? {
+        Turn::First(tx) => tx,
+        Turn::Again((), _) => return Ok(import),
+    };
     // the import's row before the job's, as its batches do
     let work = queries::lock(tx.connection(), caller.workspace, id).await?.ok_or(NOT_FOUND)?;
     let outcome = jobs::cancel(&mut tx, caller.workspace, import.job, now).await?;
@@ -146,7 +155,7 @@ pub async fn cancel(ctx: &Ctx, caller: &Caller, id: ImportId) -> Result<Import> 
     audit::record_in(ctx, &mut tx, caller, audit::Entry::new("import.cancelled", "import", id)).await?;
     ctx.emit(&mut tx, caller, &[events::ended(id, status, work.counts)]).await?;
     let import = queries::find(tx.connection(), caller.workspace, id).await?.ok_or(NOT_FOUND)?;
-    tx.commit().await?;
+    tx.commit(()).await?;
     Ok(import)
 }
 

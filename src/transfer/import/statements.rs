@@ -15,7 +15,8 @@ pub struct Statements {
     pub matching: String,
     /// Locks the live records of a wave. `$1` workspace, `$2` wave, `$3` rows left out.
     pub lock: String,
-    /// Updates them, with history; returns number, record and changed columns of each matched row.
+    /// Updates them, with history; returns number, record, next version and changed columns of each
+    /// matched row.
     /// `$1` to `$3` as above, `$4` kind, `$5` time, `$6` actor, `$7` origin.
     pub update: String,
     /// Inserts what has no live record, of one wave or of all; returns the new ids.
@@ -102,7 +103,7 @@ fn update(target: &Target, key: Option<&Field>, fields: &[&'static Field], table
                            WHERE after <> '{{}}'), \
               updated AS (UPDATE {target} SET version = matched.version + 1, updated_at = $5{assignments} FROM matched \
                            WHERE {target}.workspace_id = $1 AND {target}.id = matched.id AND matched.after <> '{{}}') \
-         SELECT number, id, ARRAY(SELECT jsonb_object_keys(after)) AS changed FROM matched",
+         SELECT number, id, version + 1 AS version, ARRAY(SELECT jsonb_object_keys(after)) AS changed FROM matched",
         matched = matched(target, key),
         before = changes("old"),
         after = changes("new"),

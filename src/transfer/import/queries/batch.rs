@@ -49,6 +49,9 @@ pub struct Matched {
     pub number: i64,
     #[diesel(sql_type = SqlUuid)]
     pub id: Uuid,
+    /// The record's, if the row changed it.
+    #[diesel(sql_type = Int4)]
+    pub version: i32,
     /// The columns that the row changed.
     #[diesel(sql_type = Array<Text>)]
     pub changed: Vec<String>,

@@ -1,0 +1,110 @@
+//! What happened to the fields of a record, and who did it: for a record's own history, and for the
+//! events that tell of changes. A creation has no history, nor have a deletion and its taking back:
+//! they change no field.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use super::{
+    Field, Record,
+    order::Place,
+    queries::history::{self as queries, FieldRow},
+};
+use crate::{
+    auth::{Actor, Caller},
+    base::{
+        Result,
+        page::{PageArgs, Slice},
+    },
+    ctx::Ctx,
+};
+
+/// One field's change.
+#[derive(Debug, Clone)]
+pub struct FieldChange {
+    pub record: Uuid,
+    /// The record's version after it.
+    pub version: i32,
+    pub at: DateTime<Utc>,
+    pub actor: Actor,
+    /// By which way it came: `graphql`, `rest`, `import`, `system`.
+    pub origin: String,
+    pub field: &'static Field,
+    /// As `Value::to_json` writes it; so is `after`.
+    pub before: Json,
+    pub after: Json,
+}
+
+impl FieldChange {
+    pub fn place(&self) -> Place {
+        Place(self.version, self.field.column.to_owned())
+    }
+
+    /// `None` for a column that is no field of the kind.
+    fn read<R: Record>(row: FieldRow) -> Option<Self> {
+        let field = R::FIELDS.iter().find(|field| field.column == row.field)?;
+        // one row that a newer version wrote in a shape of its own must not hide the others
+        let unknown = |_| Actor { kind: "system".to_owned(), user: None, through: None };
+        Some(Self {
+            record: row.record,
+            version: row.version,
+            at: row.at,
+            actor: serde_json::from_value(row.actor).unwrap_or_else(unknown),
+            origin: row.origin,
+            field,
+            before: row.before.unwrap_or_default(),
+            after: row.after,
+        })
+    }
+}
+
+/// What these changes did, each named by its record and the version after it. One statement,
+/// however many they are; in the order of the field table.
+pub async fn of_versions<R: Record>(ctx: &Ctx, caller: &Caller, changes: &[(Uuid, i32)]) -> Result<Vec<FieldChange>> {
+    caller.require(R::READ)?;
+    if changes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut tx = ctx.db.read(caller).await?;
+    let columns = columns::<R>();
+    let rows = queries::fields_of_versions(tx.connection(), caller.workspace, R::KIND, &columns, changes).await?;
+    let mut changes: Vec<_> = rows.into_iter().filter_map(FieldChange::read::<R>).collect();
+    changes.sort_by_key(|change| R::FIELDS.iter().position(|field| field.name == change.field.name));
+    Ok(changes)
+}
+
+/// A page of the history of each of these records, the newest first. One statement for all.
+pub async fn pages<R: Record>(
+    ctx: &Ctx,
+    caller: &Caller,
+    records: &[Uuid],
+    args: PageArgs,
+) -> Result<HashMap<Uuid, Slice<FieldChange>>> {
+    caller.require(R::READ)?;
+    let page = args.parse::<Place>()?;
+    let mut tx = ctx.db.read(caller).await?;
+    let columns = columns::<R>();
+    let rows = queries::fields_of_records(tx.connection(), caller.workspace, R::KIND, &columns, records, &page).await?;
+    let mut found: HashMap<Uuid, Vec<FieldChange>> = records.iter().map(|record| (*record, Vec::new())).collect();
+    for change in rows.into_iter().filter_map(FieldChange::read::<R>) {
+        found.entry(change.record).or_default().push(change);
+    }
+    Ok(found.into_iter().map(|(record, changes)| (record, page.slice(changes))).collect())
+}
+
+/// How long the histories of these records are, in all.
+pub async fn counts<R: Record>(ctx: &Ctx, caller: &Caller, records: &[Uuid]) -> Result<HashMap<Uuid, i64>> {
+    caller.require(R::READ)?;
+    let mut tx = ctx.db.read(caller).await?;
+    let columns = columns::<R>();
+    let counted = queries::count_fields(tx.connection(), caller.workspace, R::KIND, &columns, records).await?;
+    let none = records.iter().map(|record| (*record, 0));
+    Ok(none.chain(counted.into_iter().map(|counted| (counted.record, counted.fields))).collect())
+}
+
+fn columns<R: Record>() -> Vec<&'static str> {
+    R::FIELDS.iter().map(|field| field.column).collect()
+}

@@ -1,0 +1,75 @@
+//! What stands before every route: the rate limit, the net under a handler that panics, and the
+//! figures of what was asked and answered. A face gives the shape of its refusals, so that even
+//! these look as its clients expect.
+
+use std::{any::Any, panic::AssertUnwindSafe, time::Instant};
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, Uri},
+    middleware::Next,
+    response::Response,
+};
+use futures_util::FutureExt;
+
+use super::{bounds::Rates, problem::Problem};
+use crate::base::Error;
+
+/// The guard of one face.
+#[derive(Clone)]
+pub struct Guard {
+    /// For the figures.
+    pub face: &'static str,
+    pub rates: Rates,
+    pub refuse: Refuse,
+}
+
+/// What a refusal can depend on.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    pub uri: Uri,
+    pub headers: HeaderMap,
+}
+
+/// Shapes a refusal as a face's clients know it.
+pub type Refuse = fn(&Asked, Error) -> Response;
+
+/// The shape of routes that have none of their own.
+pub fn refuse(_: &Asked, error: Error) -> Response {
+    axum::response::IntoResponse::into_response(Problem(error))
+}
+
+/// A middleware, with the guard as its state.
+pub async fn layer(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let (parts, body) = request.into_parts();
+    let asked = Asked { uri: parts.uri.clone(), headers: parts.headers.clone() };
+    let response = match guard.rates.admit(&parts) {
+        Err(error) => (guard.refuse)(&asked, error),
+        Ok(admitted) => {
+            let answering = AssertUnwindSafe(next.run(Request::from_parts(parts, body))).catch_unwind();
+            let answered = answering.await;
+            guard.rates.confirm(admitted);
+            answered.unwrap_or_else(|panic| (guard.refuse)(&asked, panicked(panic.as_ref())))
+        }
+    };
+    let status = response.status().as_str().to_owned();
+    metrics::counter!("kontor_http_requests_total", "face" => guard.face, "status" => status).increment(1);
+    metrics::histogram!("kontor_http_request_seconds", "face" => guard.face).record(started.elapsed().as_secs_f64());
+    response
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no text)");
+    Error::internal(format!("a handler panicked: {text}"))
+}
+
+pub fn describe_metrics() {
+    metrics::describe_counter!("kontor_http_requests_total", "Requests answered, by face and status.");
+    metrics::describe_histogram!(
+        "kontor_http_request_seconds",
+        metrics::Unit::Seconds,
+        "From a request to the head of its answer, by face."
+    );
+}

@@ -1,0 +1,48 @@
+//! `Idempotency-Key`: a request that carries one may be sent again, and is done once. Here the key
+//! is read and the request taken down; the operations keep it (`team::repeat`).
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, Method},
+    middleware::Next,
+    response::Response,
+};
+
+use super::{envelope::Refusal, request::read};
+use crate::{
+    auth::RepeatKey,
+    base::{Error, Result},
+    ctx::Ctx,
+};
+
+/// For the document.
+pub const HEADER: &str = "Idempotency-Key";
+const FIELD: &str = "idempotency-key";
+
+/// Leaves the key of a request in its extensions, where the caller's extractor finds it.
+pub async fn layer(State(ctx): State<Ctx>, request: Request, next: Next) -> Result<Response, Refusal> {
+    let writes = matches!(*request.method(), Method::POST | Method::PUT | Method::DELETE);
+    if !writes || !request.headers().contains_key(FIELD) {
+        return Ok(next.run(request).await);
+    }
+    let (mut parts, body) = request.into_parts();
+    let bytes = read(body, ctx.limits.body_bytes).await?;
+    let mut asked = format!("{} {}\n", parts.method, parts.uri).into_bytes();
+    asked.extend_from_slice(&bytes);
+    if let Some(key) = key(&parts.headers, asked)? {
+        parts.extensions.insert(key);
+    }
+    Ok(next.run(Request::from_parts(parts, Body::from(bytes))).await)
+}
+
+/// The request's key, if it carries one. `asked` is the whole of what it asks for.
+pub fn key(headers: &HeaderMap, asked: impl AsRef<[u8]>) -> Result<Option<RepeatKey>> {
+    let mut given = headers.get_all(FIELD).iter();
+    let Some(value) = given.next() else { return Ok(None) };
+    if given.next().is_some() {
+        return Err(Error::invalid(FIELD, "is given more than once"));
+    }
+    let text = value.to_str().map_err(|_| Error::invalid(FIELD, "must be plain text"))?;
+    RepeatKey::new(FIELD, text.trim(), asked).map(Some)
+}

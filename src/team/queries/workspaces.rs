@@ -1,0 +1,63 @@
+//! Workspaces.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use super::super::model::{UserStatus, Workspace};
+use crate::{
+    base::{
+        Error, Result,
+        ids::{UserId, WorkspaceId},
+    },
+    db::schema::{members, workspaces},
+};
+
+#[derive(AsChangeset)]
+#[diesel(table_name = workspaces)]
+pub struct WorkspaceChanges {
+    pub name: Option<String>,
+    pub time_zone: Option<String>,
+    pub week_start: Option<String>,
+}
+
+pub async fn insert_workspace(
+    connection: &mut AsyncPgConnection,
+    id: WorkspaceId,
+    name: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    diesel::insert_into(workspaces::table)
+        .values((workspaces::id.eq(id), workspaces::name.eq(name), workspaces::created_at.eq(now)))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub async fn workspace(connection: &mut AsyncPgConnection, id: WorkspaceId) -> Result<Workspace> {
+    let found = workspaces::table.find(id).select(Workspace::as_select()).first(connection).await.optional()?;
+    found.ok_or(Error::NotFound("Workspace"))
+}
+
+pub async fn workspaces_of(connection: &mut AsyncPgConnection, user: UserId) -> Result<Vec<Workspace>> {
+    Ok(workspaces::table
+        .inner_join(members::table)
+        .filter(members::user_id.eq(user))
+        .filter(members::status.eq(UserStatus::Active))
+        .order((workspaces::name, workspaces::id))
+        .limit(500)
+        .select(Workspace::as_select())
+        .load(connection)
+        .await?)
+}
+
+pub async fn update_workspace(
+    connection: &mut AsyncPgConnection,
+    id: WorkspaceId,
+    changes: &WorkspaceChanges,
+) -> Result<()> {
+    if changes.name.is_some() || changes.time_zone.is_some() || changes.week_start.is_some() {
+        diesel::update(workspaces::table.find(id)).set(changes).execute(connection).await?;
+    }
+    Ok(())
+}
