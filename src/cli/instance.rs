@@ -2,7 +2,7 @@
 
 use std::{
     fs::OpenOptions,
-    io::{ErrorKind, Read, Write},
+    io::{ErrorKind, Write},
     os::unix::fs::OpenOptionsExt,
     path::Path,
 };
@@ -36,19 +36,26 @@ fn kept(path: &Path) -> Result<Secret<String>> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(unusable)?;
     }
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(mut file) => {
-            let mut bytes = [0_u8; 32];
-            rand::fill(&mut bytes);
-            let text = URL_SAFE_NO_PAD.encode(bytes);
-            file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(unusable)?;
-            Ok(Secret::new(text))
-        }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let mut text = String::new();
-            std::fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text)).map_err(unusable)?;
-            Ok(Secret::new(text.trim().to_owned()))
-        }
-        Err(error) => Err(unusable(error)),
+    match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => make(path).map_err(unusable)?,
+        Err(error) => return Err(unusable(error)),
+        Ok(_) => {}
+    }
+    let text = std::fs::read_to_string(path).map_err(unusable)?;
+    Ok(Secret::new(text.trim().to_owned()))
+}
+
+/// Puts a whole secret there, or leaves the one that another process has put there meanwhile. We
+/// may be killed anywhere: half a secret would keep every later start from working. Not every file
+/// system has hard links.
+fn make(path: &Path) -> std::io::Result<()> {
+    let mut bytes = [0_u8; 32];
+    rand::fill(&mut bytes);
+    let draft = path.with_extension(format!("new-{}", std::process::id()));
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    file.write_all(URL_SAFE_NO_PAD.encode(bytes).as_bytes()).and_then(|()| file.sync_all())?;
+    match std::fs::hard_link(&draft, path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => std::fs::rename(&draft, path),
+        _ => std::fs::remove_file(&draft),
     }
 }

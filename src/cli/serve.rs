@@ -21,13 +21,14 @@ use crate::{
     worker,
 };
 
-/// Everything ends within this after a SIGTERM; PostgreSQL gets the last part of it.
-const END_WITHIN: Duration = Duration::from_secs(6);
-const DATABASE_ENDS_WITHIN: Duration = Duration::from_secs(3);
+/// A stop takes ten seconds at most. Jobs have this time while requests are finished, and may then
+/// need some more to be handed back; PostgreSQL gets the last part.
+const JOBS_END_WITHIN: Duration = Duration::from_secs(3);
+const DATABASE_ENDS_WITHIN: Duration = Duration::from_millis(2_500);
 
 /// Serves until SIGTERM or Ctrl-C.
 #[expect(clippy::print_stdout, reason = "the line that tells people and scripts that we are ready")]
-pub async fn serve(config: Config) -> Result<()> {
+pub async fn serve(mut config: Config) -> Result<()> {
     let stop = stop_signal()?;
     // First: nothing else matters where the address is taken.
     let listener = TcpListener::bind(config.listen).await.map_err(|error| {
@@ -35,13 +36,20 @@ pub async fn serve(config: Config) -> Result<()> {
             format!("Cannot listen at {}: {error}. Set --listen to another address.", config.listen).into(),
         )
     })?;
-    let address = listener.local_addr().map_err(Error::internal)?;
+    // links lead to where we listen, not to "any free port"
+    config.listen = listener.local_addr().map_err(Error::internal)?;
     let Some(started) = until_stopped(&stop, Box::pin(Parts::start(&config))).await else { return Ok(()) };
-    let parts = started?;
+    let mut parts = started?;
     greet(&config, &parts.ctx).await?;
     let server = Server::new(&config, parts.ctx.clone(), parts.events.clone())?;
-    println!("kontor: ready on http://{address}");
-    let served = server.run(listener, parts.stop_with(stop.clone())).await;
+    println!("kontor: ready on http://{}", config.listen);
+    let stop = parts.stop_with(stop);
+    let serving = async {
+        let served = server.run(listener, stop.clone()).await;
+        stop.cancel();
+        served
+    };
+    let (served, ()) = tokio::join!(serving, hand_back_jobs(parts.worker.take(), &stop));
     parts.end().await;
     served
 }
@@ -52,9 +60,9 @@ pub async fn work(mut config: Config) -> Result<()> {
     config.work = true;
     let stop = stop_signal()?;
     let Some(started) = until_stopped(&stop, Box::pin(Parts::start(&config))).await else { return Ok(()) };
-    let parts = started?;
+    let mut parts = started?;
     println!("kontor: working");
-    parts.stop_with(stop).cancelled().await;
+    hand_back_jobs(parts.worker.take(), &parts.stop_with(stop)).await;
     parts.end().await;
     Ok(())
 }
@@ -104,13 +112,18 @@ impl Parts {
     }
 
     async fn end(self) {
-        if let Some(worker) = self.worker {
-            worker.stop(END_WITHIN).await;
-        }
         self.shutdown.cancel();
         let _ = tokio::time::timeout(Duration::from_secs(1), self.events.stopped()).await;
         self.ctx.db.close();
         self.database.stop(DATABASE_ENDS_WITHIN).await;
+    }
+}
+
+/// Waits for the stop, then until no job runs here any more.
+async fn hand_back_jobs(worker: Option<worker::Worker>, stop: &CancellationToken) {
+    stop.cancelled().await;
+    if let Some(worker) = worker {
+        worker.stop(JOBS_END_WITHIN).await;
     }
 }
 

@@ -23,9 +23,10 @@ pub async fn filled(ctx: &Ctx) -> Result<Filled> {
     let demo = queries::installation::setting(tx.connection(), DEMO).await?.is_some();
     let users = queries::installation::any_user(tx.connection()).await?;
     Ok(match (demo, users) {
-        (true, _) => Filled::ByDemo,
+        (true, true) => Filled::ByDemo,
         (false, true) => Filled::ByPeople,
-        (false, false) => Filled::No,
+        // marked, too, where the demo died before its first record
+        (_, false) => Filled::No,
     })
 }
 
