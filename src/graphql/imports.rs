@@ -182,6 +182,8 @@ impl From<RowError> for ImportErrorObject {
     }
 }
 
+impl crate::graphql::leaves::Leaves for ImportErrorObject {}
+
 connection!(ImportErrorConnection ImportErrorEdge of ImportErrorObject, "ImportErrorConnection" "ImportErrorEdge", count(failed: i64, _context) {
     *failed
 });

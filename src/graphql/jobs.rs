@@ -168,6 +168,8 @@ impl JobObject {
     }
 }
 
+impl crate::graphql::leaves::Leaves for JobObject {}
+
 connection!(JobConnection JobEdge of JobObject, "JobConnection" "JobEdge", count(filter: JobFilter, context) {
     let (ctx, caller) = both(context)?;
     work::count(ctx, caller, filter).await?

@@ -14,6 +14,7 @@ pub mod gateway;
 pub mod http;
 pub mod imports;
 pub mod jobs;
+pub mod leaves;
 pub mod loaders;
 mod negotiate;
 pub mod objects;

@@ -27,7 +27,7 @@ pub fn page_cost(first: Option<i32>, last: Option<i32>, each: usize) -> usize {
 /// Defines a connection and its edge. `totalCount` comes from a block of the connection's own, run
 /// only when asked for, with what the list was filtered by (or whatever else tells the count):
 /// `connection!(JobConnection JobEdge of JobObject, "JobConnection" "JobEdge", count(filter: JobFilter,
-/// context) { ... })`.
+/// context) { ... })`. The node says which of its fields need no future: see `leaves::Leaves`.
 #[macro_export]
 macro_rules! connection {
     ($connection:ident $edge:ident of $node:ty, $connection_name:literal $edge_name:literal, count($filter:ident: $filter_type:ty, $context:ident) $count:block) => {
@@ -67,8 +67,8 @@ macro_rules! connection {
                 &self.cursor
             }
 
-            async fn node(&self) -> &$node {
-                &self.node
+            async fn node(&self) -> $crate::graphql::leaves::Row<'_, $node> {
+                $crate::graphql::leaves::Row(&self.node)
             }
         }
 
@@ -79,8 +79,8 @@ macro_rules! connection {
             }
 
             /// The rows without their cursors.
-            async fn nodes(&self) -> Vec<&$node> {
-                self.edges.iter().map(|edge| &edge.node).collect()
+            async fn nodes(&self) -> Vec<$crate::graphql::leaves::Row<'_, $node>> {
+                self.edges.iter().map(|edge| $crate::graphql::leaves::Row(&edge.node)).collect()
             }
 
             async fn page_info(&self) -> $crate::graphql::page::PageInfo {

@@ -12,7 +12,12 @@ use super::{
 use crate::{
     connection,
     crm::{Account, RecordKind, accounts::AccountType, record::select},
-    graphql::{context::both, loaders::Loaders, page::page_cost},
+    graphql::{
+        context::both,
+        leaves::{Leaves, record_leaf},
+        loaders::Loaders,
+        page::page_cost,
+    },
 };
 
 #[derive(Clone)]
@@ -152,6 +157,12 @@ impl AccountObject {
 
     pub async fn updated_at(&self) -> DateTime<Utc> {
         self.0.updated_at
+    }
+}
+
+impl Leaves for AccountObject {
+    fn leaf(&self, field: &str) -> Option<async_graphql::Value> {
+        record_leaf(&self.0, field)
     }
 }
 

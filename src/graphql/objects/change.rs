@@ -87,6 +87,8 @@ impl FieldChangeObject {
     }
 }
 
+impl crate::graphql::leaves::Leaves for FieldChangeObject {}
+
 connection!(FieldChangeConnection FieldChangeEdge of FieldChangeObject, "FieldChangeConnection" "FieldChangeEdge", count(record: OfRecord, context) {
     context.data::<Loaders>()?.history_counts.load_one(*record).await?.unwrap_or_default()
 });

@@ -17,7 +17,12 @@ use crate::{
         contacts::{ContactSource, ContactStatus},
         record::select,
     },
-    graphql::{context::both, loaders::Loaders, page::page_cost},
+    graphql::{
+        context::both,
+        leaves::{Leaves, record_leaf},
+        loaders::Loaders,
+        page::page_cost,
+    },
 };
 
 #[derive(Clone)]
@@ -163,6 +168,12 @@ impl ContactObject {
 
     pub async fn updated_at(&self) -> DateTime<Utc> {
         self.0.updated_at
+    }
+}
+
+impl Leaves for ContactObject {
+    fn leaf(&self, field: &str) -> Option<async_graphql::Value> {
+        record_leaf(&self.0, field)
     }
 }
 

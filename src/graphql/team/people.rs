@@ -19,6 +19,8 @@ use crate::{
     team::{UserStatus, invitations, users},
 };
 
+impl crate::graphql::leaves::Leaves for UserObject {}
+
 connection!(UserConnection UserEdge of UserObject, "UserConnection" "UserEdge", count(_everybody: (), context) {
     let (ctx, caller) = both(context)?;
     users::numbered_page(ctx, caller, 0, 0).await?.1

@@ -61,6 +61,8 @@ impl Viewer {
     }
 }
 
+impl crate::graphql::leaves::Leaves for AuditEntryObject {}
+
 connection!(AuditConnection AuditEdge of AuditEntryObject, "AuditConnection" "AuditEdge", count(_all: (), context) {
     let (ctx, caller) = both(context)?;
     audit::count(ctx, caller).await?
