@@ -50,11 +50,11 @@ pub struct Server {
 impl Server {
     pub fn new(config: &Config, ctx: Ctx, events: Events) -> Result<Self> {
         let rates = Rates::new(config.limits.requests_per_minute, ctx.resolver.clone());
-        let transport = Transport::new(Application::new(ctx.clone(), events.bus().clone()));
+        let transport = Transport::new(Application::new(ctx.clone(), events.bus().clone(), rates.clone()));
         let metrics = recorder()?;
         let cors = cors::layer(&config.cors_origins)?;
-        let face = |router: Router, face, refuse: Refuse| {
-            let guard = Guard { face, rates: rates.clone(), refuse };
+        let face = |router: Router, face, within, refuse: Refuse| {
+            let guard = Guard { face, rates: rates.clone(), within, refuse };
             let router = router.layer(middleware::from_fn_with_state(guard, guard::layer));
             // around the guard: a browser must be able to read its refusals, too
             match &cors {
@@ -62,21 +62,23 @@ impl Server {
                 None => router,
             }
         };
+        // event streams and sockets have begun to answer by then
+        let limit = Duration::from_secs(config.limits.request_seconds);
         let sample = Arc::new(figures(&ctx, &transport));
         let health = Health { ctx: ctx.clone(), events, metrics: metrics.clone(), sample };
         let demo = config.demo.then_some(web::SignIn { email: config::DEMO_EMAIL, password: config::DEMO_PASSWORD });
-        let open = Guard { face: "web", rates: Rates::unlimited(), refuse: guard::refuse };
+        let open = Guard { face: "web", rates: Rates::unlimited(), within: None, refuse: guard::refuse };
         let open = web::routes(demo).layer(middleware::from_fn_with_state(open, guard::layer));
         // their bodies go through as they are
         let (doors, _) = doors::routes(ctx.clone()).split_for_parts();
         let (rest, _) = rest::routes(ctx);
-        let router = face(graphql::router(transport.clone()), "graphql", graphql::refuse)
-            .merge(face(rest, "rest", rest::refuse))
+        let router = face(graphql::router(transport.clone()), "graphql", Some(limit), graphql::refuse)
+            .merge(face(rest, "rest", None, rest::refuse))
             .merge(health::routes(health))
             .merge(open)
             .fallback(|| async { Problem(Error::NotFound("Page")) })
             .layer(CompressionLayer::new().compress_when(SizeAbove::new(1024).and(NotForContentType::SSE)))
-            .merge(face(doors, "doors", guard::refuse))
+            .merge(face(doors, "doors", None, guard::refuse))
             .layer(middleware::from_fn(request_id::layer))
             .layer(Extension(TrustedProxies(config.trusted_proxies)));
         Ok(Self { router, rates, metrics, transport })

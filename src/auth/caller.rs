@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// By which way the call came in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Origin {
     Session(SessionId),
     Token(TokenId),

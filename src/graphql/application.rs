@@ -1,7 +1,7 @@
 //! The application as the transport sees it: who calls, and how a request is executed with its
 //! caller and its loaders.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, net::IpAddr, sync::Arc};
 
 use async_graphql::{Request, Response};
 use futures_util::stream::BoxStream;
@@ -16,7 +16,10 @@ use crate::{
     base::{Error, Limits, Result},
     ctx::Ctx,
     events::Bus,
-    http::caller::{Credential, same_origin},
+    http::{
+        bounds::Rates,
+        caller::{Credential, same_origin},
+    },
 };
 
 /// The schema with its tools.
@@ -24,12 +27,13 @@ use crate::{
 pub struct Application {
     ctx: Ctx,
     schema: KontorSchema,
+    rates: Rates,
 }
 
 impl Application {
-    pub fn new(ctx: Ctx, bus: Bus) -> Self {
+    pub fn new(ctx: Ctx, bus: Bus, rates: Rates) -> Self {
         let schema = schema::build(Some((ctx.clone(), bus)));
-        Self { ctx, schema }
+        Self { ctx, schema, rates }
     }
 
     /// Loads nothing twice within a request; nobody's request has no loaders.
@@ -69,6 +73,10 @@ impl Gateway for Application {
 
     async fn refresh(&self, caller: &Caller) -> Result<Option<Arc<Caller>>> {
         self.ctx.resolver.refresh(caller).await
+    }
+
+    fn admit(&self, caller: Option<&Caller>, from: Option<IpAddr>) -> Result<()> {
+        self.rates.admit_operation(caller, from)
     }
 
     async fn execute(&self, caller: Option<Arc<Caller>>, request: Request) -> Response {

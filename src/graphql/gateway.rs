@@ -30,6 +30,12 @@ pub trait Gateway: Clone + Send + Sync + 'static {
     /// user was deactivated. Asked after the epoch has moved, by every socket: answer from a cache.
     fn refresh(&self, caller: &Caller) -> impl Future<Output = Result<Option<Arc<Caller>>>> + Send;
 
+    /// Whether one more operation may begin on a socket, where operations come without requests that
+    /// a layer could count.
+    fn admit(&self, _caller: Option<&Caller>, _from: Option<IpAddr>) -> Result<()> {
+        Ok(())
+    }
+
     /// Runs a query or mutation, with the caller and fresh loaders in the request's data.
     fn execute(&self, caller: Option<Arc<Caller>>, request: Request) -> impl Future<Output = Response> + Send;
 

@@ -20,7 +20,7 @@ use governor::{
 
 use super::{caller::Credential, client::ClientInfo};
 use crate::{
-    auth::{Resolver, secret, throttle},
+    auth::{Caller, Origin, Resolver, secret, throttle},
     base::Error,
 };
 
@@ -39,11 +39,19 @@ pub struct Rates(Option<Arc<Inner>>);
 
 struct Inner {
     resolver: Resolver,
-    credentials: Buckets<secret::Hash>,
+    callers: Buckets<Key>,
     /// By network; `None` where the server does not know whence a request came.
     networks: Buckets<Option<IpAddr>>,
     /// Credentials that were valid, and when.
     known: Mutex<HashMap<secret::Hash, Instant>>,
+}
+
+/// Who has an allowance of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Key {
+    Credential(secret::Hash),
+    /// A session or a token that has a socket open.
+    Origin(Origin),
 }
 
 /// A request that may go on: the credential that it brought, if any.
@@ -55,7 +63,7 @@ impl Rates {
     pub fn new(per_minute: u32, resolver: Resolver) -> Self {
         let inner = NonZeroU32::new(per_minute).map(|per_minute| Inner {
             resolver,
-            credentials: Buckets::new(per_minute),
+            callers: Buckets::new(per_minute),
             networks: Buckets::new(per_minute),
             known: Mutex::default(),
         });
@@ -73,10 +81,20 @@ impl Rates {
         // a hash, so that no table of secrets lies in memory
         let credential = Credential::of(&parts.headers).map(|credential| secret::Hash::of(credential.text()));
         match credential {
-            Some(credential) if inner.is_known(&credential) => inner.credentials.check(&credential)?,
+            Some(credential) if inner.is_known(&credential) => inner.callers.check(&Key::Credential(credential))?,
             _ => inner.networks.check(&ClientInfo::of(parts).address.map(throttle::network))?,
         }
         Ok(Admitted(credential))
+    }
+
+    /// Refuses an operation on an open socket past its caller's allowance. A socket's operations
+    /// have one besides that of its caller's requests.
+    pub fn admit_operation(&self, caller: Option<&Caller>, from: Option<IpAddr>) -> Result<(), Error> {
+        match (&self.0, caller) {
+            (None, _) => Ok(()),
+            (Some(inner), Some(caller)) => inner.callers.check(&Key::Origin(caller.origin)),
+            (Some(inner), None) => inner.networks.check(&from.map(throttle::network)),
+        }
     }
 
     /// To be told once the request has been answered: by then it is known whether its credential
@@ -92,7 +110,7 @@ impl Rates {
     /// Forgets who has not called for long; call it now and then.
     pub fn tidy(&self) {
         if let Some(inner) = &self.0 {
-            inner.credentials.tidy();
+            inner.callers.tidy();
             inner.networks.tidy();
             inner.known().retain(|_, since| since.elapsed() < KNOWN_FOR);
         }

@@ -68,7 +68,7 @@ fn parse(origin: &str) -> Result<HeaderValue> {
     let (Some("http" | "https"), Some(host)) = (uri.scheme_str(), uri.authority()) else { return Err(wrong()) };
     let whole = format!("{}://{host}", uri.scheme_str().unwrap_or_default());
     // browsers send it in lower case
-    if whole != origin || host.as_str().contains('@') || origin.bytes().any(|b| b.is_ascii_uppercase()) {
+    if whole != origin || host.as_str().contains(['@', '*']) || origin.bytes().any(|b| b.is_ascii_uppercase()) {
         return Err(wrong());
     }
     HeaderValue::from_str(origin).map_err(|_| wrong())

@@ -1,8 +1,12 @@
-//! What stands before every route: the rate limit, the net under a handler that panics, and the
-//! figures of what was asked and answered. A face gives the shape of its refusals, so that even
+//! What stands before every route: allowances and time limit, the net under a handler that panics,
+//! and the figures of what was asked and answered. A face gives the shape of its refusals, so that even
 //! these look as its clients expect.
 
-use std::{any::Any, panic::AssertUnwindSafe, time::Instant};
+use std::{
+    any::Any,
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
 
 use axum::{
     extract::{Request, State},
@@ -21,6 +25,8 @@ pub struct Guard {
     /// For the figures.
     pub face: &'static str,
     pub rates: Rates,
+    /// How long an answer may take to begin; `None` where the face looks after that itself.
+    pub within: Option<Duration>,
     pub refuse: Refuse,
 }
 
@@ -48,9 +54,13 @@ pub async fn layer(State(guard): State<Guard>, request: Request, next: Next) -> 
         Err(error) => (guard.refuse)(&asked, error),
         Ok(admitted) => {
             let answering = AssertUnwindSafe(next.run(Request::from_parts(parts, body))).catch_unwind();
-            let answered = answering.await;
+            let answered = match guard.within {
+                Some(limit) => tokio::time::timeout(limit, answering).await.map_err(|_| Error::TimedOut),
+                None => Ok(answering.await),
+            };
             guard.rates.confirm(admitted);
-            answered.unwrap_or_else(|panic| (guard.refuse)(&asked, panicked(panic.as_ref())))
+            let answered = answered.and_then(|answered| answered.map_err(|panic| panicked(panic.as_ref())));
+            answered.unwrap_or_else(|error| (guard.refuse)(&asked, error))
         }
     };
     let status = response.status().as_str().to_owned();

@@ -23,9 +23,6 @@ use crate::{
     db::Db,
 };
 
-/// How often the depth of the queue is counted for the metrics.
-const COUNT_EVERY: Duration = Duration::from_secs(15);
-
 /// Even short leases are not looked after more often.
 const MOST_OFTEN: Duration = Duration::from_millis(5);
 
@@ -200,8 +197,10 @@ fn tell_of_failure(error: &Error) {
 }
 
 async fn count<C: Send + Sync + 'static>(shared: Arc<Shared<C>>) {
-    let mut ticks = interval(COUNT_EVERY);
+    let mut ticks = interval(shared.config.count);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // the first tick is at once
+    ticks.tick().await;
     loop {
         ticks.tick().await;
         match depths(&shared).await {

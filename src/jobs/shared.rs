@@ -15,6 +15,8 @@ pub struct Config {
     /// How often it looks for jobs whose time has come, for leases that ran out, and for what
     /// other processes enqueued. What this process enqueues starts at once.
     pub poll: Duration,
+    /// How often the jobs in the queue are counted for the figures.
+    pub count: Duration,
     /// Shortens the leases of all kinds: a crash is noticed after this time at the latest.
     pub longest_lease: Duration,
 }
@@ -25,6 +27,7 @@ impl Default for Config {
             concurrency: 8,
             node: "kontor".to_owned(),
             poll: Duration::from_millis(500),
+            count: Duration::from_secs(15),
             longest_lease: Duration::from_secs(3600),
         }
     }

@@ -1,6 +1,8 @@
 //! The edge: how many requests may come from where, in which shape refusals of the edge itself
 //! come, pages of other origins, and the figures.
 
+use std::sync::Arc;
+
 use axum::{Router, middleware, routing::any};
 use kontor::{
     config::Config,
@@ -19,7 +21,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::{
     eventually,
+    live::open,
     server::{Client, TestServer},
+    sql,
 };
 
 /// Another node over the same tools, with settings of its own.
@@ -148,7 +152,7 @@ async fn broken() -> StatusCode {
 #[tokio::test]
 async fn a_handler_that_panics_is_refused_as_its_face_does() {
     let face = |paths: &[&str], refuse: Refuse| {
-        let guard = Guard { face: "test", rates: Rates::unlimited(), refuse };
+        let guard = Guard { face: "test", rates: Rates::unlimited(), within: None, refuse };
         let router = paths.iter().fold(Router::new(), |router, path| router.route(path, any(broken)));
         router.layer(middleware::from_fn_with_state(guard, guard::layer))
     };
@@ -178,6 +182,43 @@ async fn a_handler_that_panics_is_refused_as_its_face_does() {
     let extensions = &graphql["errors"][0]["extensions"];
     assert_eq!((&extensions["code"], &extensions["requestId"]), (&json!("INTERNAL"), &json!(id)), "{graphql}");
     assert!(!wrapped.to_string().contains("defect") && !graphql.to_string().contains("defect"));
+}
+
+#[tokio::test]
+async fn a_graphql_request_that_takes_too_long_is_ended() {
+    let server = TestServer::start_with(|ctx| {
+        ctx.auth.open_registration = true;
+        Arc::make_mut(&mut ctx.limits).request_seconds = 1;
+    })
+    .await;
+    let ada = server.admin().await;
+    let mut tx = server.database.db.system().await.expect("a transaction");
+    sql::run_in(&mut tx, "LOCK TABLE accounts").await;
+    let query = "{ accounts { nodes { id } } }";
+    let answer = ada.graphql_with(query, json!({}), |request| request).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.body["errors"][0]["extensions"]["code"], "TIMED_OUT", "{}", answer.body);
+    drop(tx);
+    ada.data(query, json!({})).await;
+}
+
+#[tokio::test]
+async fn operations_on_a_socket_count_too() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let node = node(&server, |config| config.limits.requests_per_minute = 1).await;
+    let mut there = ada.clone();
+    there.url = node.url;
+    let mut socket = open(&there).await;
+    let viewer = "{ viewer { user { id } } }";
+    socket.subscribe("1", viewer, json!({})).await;
+    let first = socket.json().await;
+    assert_eq!(first["payload"]["data"]["viewer"]["user"]["id"], json!(ada.user()), "{first}");
+    assert_eq!(socket.json().await["type"], "complete");
+    socket.subscribe("2", viewer, json!({})).await;
+    let second = socket.json().await;
+    assert_eq!((&second["type"], &second["id"]), (&json!("error"), &json!("2")), "{second}");
+    assert_eq!(second["payload"][0]["extensions"]["code"], "RATE_LIMITED", "{second}");
 }
 
 const APP: &str = "https://app.example.com";

@@ -34,12 +34,12 @@ pub fn changed(kind: RecordKind, action: ChangeAction, records: &[(Uuid, i32)], 
         ChangeAction::Restored => "record.restored",
     };
     let (record_ids, versions): (_, Vec<_>) = records.iter().copied().unzip();
-    NewEvent {
-        name,
-        kind: Some(kind.as_str()),
-        record_ids,
-        payload: json!({ "changed": changed, "versions": versions }),
-    }
+    // by it the values are looked up; other actions change no field
+    let payload = match action {
+        ChangeAction::Updated => json!({ "changed": changed, "versions": versions }),
+        _ => json!({ "changed": changed }),
+    };
+    NewEvent { name, kind: Some(kind.as_str()), record_ids, payload }
 }
 
 /// The action of a logged event, where it is one about records.
@@ -47,7 +47,7 @@ pub fn action_of(event_name: &str) -> Option<ChangeAction> {
     ChangeAction::parse(event_name.strip_prefix(PREFIX)?).ok()
 }
 
-/// The versions that an event's records had after it, in the order of their ids.
+/// The versions that the records of an update had after it, in the order of their ids.
 pub fn versions(event: &LoggedEvent) -> Vec<i32> {
     let versions = event.payload.get("versions").cloned().unwrap_or_default();
     serde_json::from_value(versions).unwrap_or_default()

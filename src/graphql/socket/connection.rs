@@ -25,6 +25,7 @@ use super::{
     running::{Asker, Running, Said},
 };
 use crate::{
+    auth::Caller,
     base::Error,
     graphql::{
         errors,
@@ -222,7 +223,7 @@ impl<G: Gateway> Connection<G> {
             return Err(close(Code::DuplicateId, &format!("Subscriber for {id} already exists")));
         }
         let caller = standing.caller().cloned();
-        match self.room_for(payload) {
+        match self.room_for(caller.as_deref(), payload) {
             Ok(request) => {
                 let request = request.data(ClientInfo::clone(&self.client));
                 let asker = Asker { caller, pace: &self.pace, request_id: self.request_id.clone() };
@@ -237,7 +238,8 @@ impl<G: Gateway> Connection<G> {
     }
 
     /// The request, if this socket may run one more.
-    fn room_for(&self, payload: Json) -> Result<Request, Error> {
+    fn room_for(&self, caller: Option<&Caller>, payload: Json) -> Result<Request, Error> {
+        self.transport.gateway.admit(caller, self.client.address)?;
         let most = self.transport.gateway.limits().subscriptions_per_socket;
         if self.operations.len() >= most {
             let message = format!("No more than {most} operations at a time on one socket; complete one first");

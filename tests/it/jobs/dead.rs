@@ -1,5 +1,7 @@
 //! Jobs that were given up: they are counted, listed, and tried again by whoever may.
 
+use std::time::Duration;
+
 use kontor::{
     auth::Role,
     jobs::{Config, Enqueued, Job, JobError, Registry, Run, Runner, enqueue},
@@ -38,7 +40,8 @@ async fn a_job_that_was_given_up_is_counted_listed_and_run_again() {
     let worker = || {
         let registry = Registry::new().register::<Hopeless>();
         let (db, clock) = (server.ctx.db.clone(), server.ctx.clock.clone());
-        Runner::new(db, clock, (), registry, Config::default()).start(&CancellationToken::new())
+        let config = Config { count: Duration::from_millis(20), ..Config::default() };
+        Runner::new(db, clock, (), registry, config).start(&CancellationToken::new())
     };
     let first = worker();
     eventually("the job is given up", async || ada.data(FAILED, json!({})).await["viewer"]["failedJobs"] == 1).await;
@@ -51,7 +54,6 @@ async fn a_job_that_was_given_up_is_counted_listed_and_run_again() {
     assert_eq!((&theirs["viewer"]["failedJobs"], &theirs["jobs"]["totalCount"]), (&json!(0), &json!(0)));
     ada.refused("{ jobs(status: UNDOING) { totalCount } }", json!({}), "BAD_USER_INPUT").await;
 
-    // a worker counts when it begins
     let _second = worker();
     let figure = "kontor_jobs_dead{kind=\"test.hopeless\"} 1";
     eventually("the figures count it", async || {
