@@ -1,7 +1,6 @@
 //! The real program in processes of its own: killed, stopped, starved, doubled and lied to.
 
 mod crash;
-mod doctor;
 mod importing;
 mod memory;
 mod nodes;
