@@ -134,7 +134,8 @@ impl Config {
             None if Path::new("kontor.toml").exists() => Toml::file_exact("kontor.toml"),
             None => Toml::string(""),
         };
-        let variables = Env::prefixed("KONTOR_").ignore(&["config", "test_database_url", "test_long"]).split("__");
+        let no_settings = &["config", "user_password", "test_database_url", "test_long", "test_seed"];
+        let variables = Env::prefixed("KONTOR_").ignore(no_settings).split("__");
         let figment = Figment::new()
             .merge(file)
             .merge(Env::raw().only(&["DATABASE_URL"]))

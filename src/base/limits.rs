@@ -19,6 +19,8 @@ pub struct Limits {
     pub graphql_depth: usize,
     /// Highest cost of a GraphQL document: one per field, times the page sizes around it.
     pub graphql_cost: usize,
+    /// Longest GraphQL document, in names, numbers, strings and marks.
+    pub graphql_tokens: usize,
     /// Most operations in one batched GraphQL request.
     pub graphql_batch: usize,
     /// Most websockets of one user at a time, per node.
@@ -53,6 +55,7 @@ impl Default for Limits {
             statement_seconds: 15,
             graphql_depth: 15,
             graphql_cost: 20_000,
+            graphql_tokens: 10_000,
             graphql_batch: 20,
             sockets_per_user: 50,
             subscriptions_per_socket: 100,

@@ -1,13 +1,13 @@
 //! `kontor doctor`: looks at the parts of an installation one by one and says, for each that is
 //! not well, how to mend it. Changes nothing.
 
-use std::{net::TcpListener, process::ExitCode, time::Duration};
+use std::{net::TcpListener, path::Path, process::ExitCode, time::Duration};
 
-use super::database::Database;
+use super::database::{Database, embedded_config};
 use crate::{
     base::{Error, Result},
     config::Config,
-    db::{Connector, Db, migrate},
+    db::{Connector, Db, embedded, migrate},
     jobs,
 };
 
@@ -38,9 +38,13 @@ pub async fn run(config: Config) -> Result<ExitCode> {
 
 fn data_folder(config: &Config) -> Finding {
     let folder = &config.data_dir;
-    let probe = folder.join(".doctor");
-    let state = std::fs::create_dir_all(folder)
-        .and_then(|()| std::fs::write(&probe, b"ok"))
+    // what would be made is not made here: the nearest folder above it that there is must do
+    let there = folder
+        .ancestors()
+        .find(|path| path.exists())
+        .map_or(Path::new("."), |path| if path.as_os_str().is_empty() { Path::new(".") } else { path });
+    let probe = there.join(format!(".kontor-doctor-{}", std::process::id()));
+    let state = std::fs::write(&probe, b"ok")
         .and_then(|()| std::fs::remove_file(&probe))
         .map(|()| format!("{} can be written", folder.display()))
         .map_err(|error| {
@@ -61,23 +65,33 @@ fn address(config: &Config) -> Finding {
 }
 
 async fn database(config: &Config) -> Vec<Finding> {
-    let database = match Database::find(config).await {
+    if config.database_url.is_none() {
+        match embedded::is_made(&embedded_config(config)) {
+            Ok(true) => {}
+            Ok(false) => {
+                let state = Ok("there is none yet; kontor serve makes it".to_owned());
+                return vec![Finding { part: "database", state }];
+            }
+            Err(error) => return vec![Finding { part: "database", state: Err(error.to_string()) }],
+        }
+    }
+    let database = match Database::share(config).await {
         Ok(database) => database,
         Err(error) => return vec![Finding { part: "database", state: Err(error.to_string()) }],
     };
-    let findings = look_at(&database).await;
+    let findings = look_at(config, &database).await;
     let findings = findings.unwrap_or_else(|error| vec![Finding { part: "database", state: Err(error.to_string()) }]);
     database.stop(Duration::from_secs(30)).await;
     findings
 }
 
-async fn look_at(database: &Database) -> Result<Vec<Finding>> {
+async fn look_at(config: &Config, database: &Database) -> Result<Vec<Finding>> {
     let connector = Connector::new(&database.config)?;
     let owner = connector.connect_as_owner().await;
     if let Err(error) = owner {
         return Err(Error::Unavailable(crate::db::cannot_connect(&error).into()));
     }
-    let place = if database.embedded.is_some() { "our own PostgreSQL answers" } else { "DATABASE_URL answers" };
+    let place = if config.database_url.is_none() { "our own PostgreSQL answers" } else { "DATABASE_URL answers" };
     let mut findings = vec![Finding { part: "database", state: Ok(place.to_owned()) }];
     let pending = migrate::pending(&connector).await;
     findings.push(Finding {

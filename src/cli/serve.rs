@@ -83,6 +83,8 @@ impl Parts {
             for name in database.prepare().await? {
                 tracing::info!(migration = %name, "ran");
             }
+        } else {
+            database.prepared().await?;
         }
         let ctx = tools(config, &database)?;
         let shutdown = CancellationToken::new();

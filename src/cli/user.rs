@@ -37,7 +37,7 @@ pub enum UserCommand {
 pub async fn run(config: Config, command: UserCommand) -> Result<ExitCode> {
     let UserCommand::Add { email, name, role, workspace, password_stdin } = command;
     let password = read_password(password_stdin)?;
-    let database = Database::find(&config).await?;
+    let database = Database::share(&config).await?;
     database.prepare().await?;
     let ctx = tools(&config, &database)?;
     let first = registration::Registration {

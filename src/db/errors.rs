@@ -111,6 +111,10 @@ pub fn connect_sentence(error: &tokio_postgres::Error) -> String {
                  administrator.",
                 database.message()
             ),
+            // of SET ROLE
+            SqlState::INVALID_PARAMETER_VALUE => {
+                format!("The database of DATABASE_URL was never prepared ({}); run kontor migrate.", database.message())
+            }
             _ => format!("PostgreSQL answered: {}.", database.message()),
         };
     }

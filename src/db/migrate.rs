@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use diesel::{migration::MigrationSource, pg::Pg};
 use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use tokio_postgres::{Client, error::SqlState};
@@ -29,9 +30,20 @@ pub async fn revert_last(connector: &Connector) -> Result<Vec<String>> {
     run(connector, Way::DownOne).await
 }
 
-/// The migrations that the database still lacks.
+/// The migrations that the database still lacks: all of them, where not even the roles are there.
 pub async fn pending(connector: &Connector) -> Result<Vec<String>> {
-    run(connector, Way::Look).await
+    let owner = connect_plain(connector).await.map_err(|error| Error::Unavailable(cannot_connect(&error).into()))?;
+    if role_exists(&owner, &connector.roles().system).await.map_err(Error::internal)? {
+        return run(connector, Way::Look).await;
+    }
+    let all = MigrationSource::<Pg>::migrations(&MIGRATIONS).map_err(Error::internal)?;
+    let mut names: Vec<_> = all.iter().map(|migration| migration.name().to_string()).collect();
+    names.sort();
+    Ok(names)
+}
+
+async fn role_exists(owner: &Client, role: &str) -> Result<bool, tokio_postgres::Error> {
+    Ok(owner.query_opt("SELECT 1 FROM pg_roles WHERE rolname = $1", &[&role]).await?.is_some())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -81,8 +93,7 @@ async fn prepare_roles(owner: &Client, connector: &Connector) -> Result<()> {
 }
 
 async fn make_role(owner: &Client, role: &str) -> Result<(), tokio_postgres::Error> {
-    let exists = owner.query_opt("SELECT 1 FROM pg_roles WHERE rolname = $1", &[&role]).await?.is_some();
-    if !exists {
+    if !role_exists(owner, role).await? {
         let made = owner.batch_execute(&format!("CREATE ROLE {} NOLOGIN", quote_identifier(role))).await;
         // another server may have made it at the same moment
         let raced = |error: &tokio_postgres::Error| matches!(error.code(), Some(code) if *code == SqlState::DUPLICATE_OBJECT || *code == SqlState::UNIQUE_VIOLATION);

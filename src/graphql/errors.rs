@@ -9,10 +9,18 @@ use serde::Serialize;
 
 use crate::base::{Error, Limits, Result};
 
+/// Of a document that is wrong all over, so many errors are told.
+const MOST_ERRORS: usize = 50;
+/// The library repeats what a client wrote; so many bytes of it will do.
+const LONGEST_MESSAGE: usize = 1_000;
+
 /// Completes the errors of a response: code, fields and the like of our own errors, a code and a
 /// clear text for those of the GraphQL library, which are all about the client's document.
 /// What is internal is logged, and only here.
 pub fn dress(response: &mut Response, limits: &Limits, request_id: Option<&str>) {
+    if is_request_error(response) {
+        response.errors.truncate(MOST_ERRORS);
+    }
     for error in &mut response.errors {
         let mut extensions = error.extensions.take().unwrap_or_default();
         if let Some(own) = own_error(error) {
@@ -126,5 +134,8 @@ fn clarify(message: &mut String, limits: &Limits) {
     } else if message == "Query is too complex." {
         let most = limits.graphql_cost;
         *message = format!("The document costs more than {most}; ask for fewer fields or smaller pages");
+    } else if message.len() > LONGEST_MESSAGE {
+        message.truncate(message.floor_char_boundary(LONGEST_MESSAGE));
+        message.push('\u{2026}');
     }
 }

@@ -71,13 +71,13 @@ impl<G: Gateway> Exchange<G> {
                 // Also what keeps other sites' pages out: a form or a simple request cannot send
                 // this type, and for any other the browser asks first.
                 require_json(&parts.headers)?;
-                match parameters::from_body(&read(body, limits.body_bytes).await?, limits.graphql_batch)? {
+                match parameters::from_body(&read(body, limits.body_bytes).await?, limits)? {
                     Asked::One(request) => self.one(*request).await,
                     Asked::Batch(requests) => self.batch(requests).await,
                 }
             }
             Method::GET => {
-                let mut request = parameters::from_uri(&parts.uri)?;
+                let mut request = parameters::from_uri(&parts.uri, limits)?;
                 if operation::kind(&mut request) == Some(OperationType::Mutation) {
                     return Err(Refusal::method("POST", "must be POST for a mutation"));
                 }

@@ -40,7 +40,10 @@ pub fn sdl() -> String {
 pub fn build(tools: Option<(Ctx, Bus)>) -> KontorSchema {
     let mut builder = Schema::build(Query::default(), Mutation::default(), Subscription::default())
         .register_output_type::<RecordObject>()
-        .register_output_type::<EventObject>();
+        .register_output_type::<EventObject>()
+        // the library compares each unknown name with every field there is, which takes seconds for
+        // a document of nothing else
+        .disable_suggestions();
     if let Some((ctx, bus)) = tools {
         builder = builder.limit_depth(ctx.limits.graphql_depth).limit_complexity(ctx.limits.graphql_cost);
         builder = builder.data(ctx).data(bus);

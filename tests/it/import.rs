@@ -2,8 +2,8 @@
 //! ends as if it had not.
 
 mod access;
-mod crash;
 mod faults;
-mod lab;
+pub mod lab;
+mod leases;
 mod options;
 mod rows;

@@ -27,6 +27,7 @@ mod import;
 mod jobs;
 mod mail;
 mod outbound;
+mod process;
 mod reactors;
 mod repeat;
 mod rest;

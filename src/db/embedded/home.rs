@@ -114,6 +114,12 @@ impl Home {
     }
 }
 
+/// Where the cluster's folder is, for those who only look: nothing is locked, made or checked.
+pub(super) fn place_of(data_dir: &Path) -> PathBuf {
+    let noted = read_line(&data_dir.join(NOTE)).ok().flatten();
+    noted.map_or_else(|| data_dir.to_owned(), PathBuf::from)
+}
+
 /// Makes the folder if it is missing. Other users may pass through one that root makes, or PostgreSQL could not
 /// reach its own in there; all that is inside is closed to them by its own mode.
 fn make_folder(folder: &Path) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 #[cfg(not(target_os = "linux"))]
 use std::process::Command;
 use std::thread;
@@ -27,19 +27,21 @@ pub(super) fn mark(cluster: &Path) -> String {
     format!("kontor-{:016x}", hasher.finish())
 }
 
-/// What `postmaster.pid` says: whose it is, and whether it accepts connections.
+/// What `postmaster.pid` says: whose it is, the folder of its socket, and whether it accepts connections.
 pub(super) struct PidFile {
     pub pid: Pid,
+    pub socket: Option<PathBuf>,
     pub ready: bool,
 }
 
 /// None while it is missing or being written.
 pub(super) fn pid_file(cluster: &Path) -> Option<PidFile> {
     let text = fs::read_to_string(cluster.join("postmaster.pid")).ok()?;
-    let mut lines = text.lines();
-    let pid = lines.next()?.trim().parse().ok().and_then(Pid::from_raw)?;
-    let ready = lines.nth(6).is_some_and(|status| status.trim() == "ready");
-    Some(PidFile { pid, ready })
+    let lines: Vec<_> = text.lines().collect();
+    let pid = lines.first()?.trim().parse().ok().and_then(Pid::from_raw)?;
+    let socket = lines.get(4).filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    let ready = lines.get(7).is_some_and(|status| status.trim() == "ready");
+    Some(PidFile { pid, socket, ready })
 }
 
 /// Ends a server that an earlier run of ours left on this cluster: orderly, if it can.

@@ -144,6 +144,20 @@ impl Embedded {
     }
 }
 
+/// Whether a cluster has been made. An error says what would keep one from being made or started, as
+/// far as can be seen without touching anything.
+pub fn is_made(config: &Config) -> Result<bool, Error> {
+    binaries::installed(config.bin_dir.as_deref(), &account::Account::choose()?)?;
+    Ok(home::place_of(&config.data_dir).join("postgres").exists())
+}
+
+/// How to connect to the server that another process runs on the data folder, if it is ready.
+pub fn url_of_running(config: &Config) -> Option<String> {
+    let cluster = home::place_of(&config.data_dir).join("postgres");
+    let socket = leftovers::pid_file(&cluster).filter(|file| file.ready)?.socket?;
+    Some(url(&socket, &config.database))
+}
+
 fn url(socket: &Path, database: &str) -> String {
     let host = percent_encoded(&socket.to_string_lossy());
     let database = percent_encoded(database);

@@ -240,12 +240,13 @@ impl<G: Gateway> Connection<G> {
     /// The request, if this socket may run one more.
     fn room_for(&self, caller: Option<&Caller>, payload: Json) -> Result<Request, Error> {
         self.transport.gateway.admit(caller, self.client.address)?;
-        let most = self.transport.gateway.limits().subscriptions_per_socket;
+        let limits = self.transport.gateway.limits();
+        let most = limits.subscriptions_per_socket;
         if self.operations.len() >= most {
             let message = format!("No more than {most} operations at a time on one socket; complete one first");
             return Err(Error::TooLarge(message.into()));
         }
-        parameters::from_json(payload)
+        parameters::from_json(payload, limits)
     }
 
     /// Hands the connection one message, if it takes one and there is one.

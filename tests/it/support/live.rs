@@ -26,18 +26,29 @@ pub enum Told {
 
 /// An open websocket on which this client has said who it is.
 pub async fn open(client: &Client) -> SocketClient {
+    try_open(client).await.unwrap_or_else(|refused| panic!("{refused:?}"))
+}
+
+/// The same, or how the server closed it.
+pub async fn try_open(client: &Client) -> Result<SocketClient, Heard> {
     let address = client.url.trim_start_matches("http://").parse().expect("an address");
     let cookie = client.cookie.as_deref().map(|cookie| ("cookie", cookie));
     let mut socket = SocketClient::open(address, cookie.as_slice()).await;
     let authorization = client.token.as_ref().map(|token| format!("Bearer {token}"));
     socket.say(json!({ "type": "connection_init", "payload": { "authorization": authorization } })).await;
-    assert_eq!(socket.json().await["type"], "connection_ack");
-    socket
+    match socket.hear().await {
+        Heard::Json(message) if message["type"] == "connection_ack" => Ok(socket),
+        refused => Err(refused),
+    }
 }
 
 impl Live {
     pub async fn begin(client: &Client, query: &str, variables: Value) -> Self {
-        let mut socket = open(client).await;
+        Self::on(open(client).await, query, variables).await
+    }
+
+    /// On a websocket that is open already.
+    pub async fn on(mut socket: SocketClient, query: &str, variables: Value) -> Self {
         socket.subscribe("1", query, variables).await;
         Self { socket }
     }

@@ -4,8 +4,11 @@
 pub mod client;
 pub mod database;
 pub mod folder;
+pub mod import;
 #[allow(dead_code, reason = "each test uses a part of it")]
 pub mod live;
+#[allow(dead_code, reason = "each test uses a part of it")]
+pub mod process;
 pub mod s3;
 #[allow(dead_code, reason = "each test uses a part of it")]
 pub mod server;
@@ -20,8 +23,13 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// Waits until it holds; fails after twenty seconds, saying what did not come about.
-pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+pub async fn eventually(what: &str, holds: impl AsyncFnMut() -> bool) {
+    eventually_within(Duration::from_secs(20), what, holds).await;
+}
+
+/// The same for what takes longer.
+pub async fn eventually_within(patience: Duration, what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + patience;
     while !holds().await {
         assert!(Instant::now() < deadline, "did not come about: {what}");
         sleep(Duration::from_millis(5)).await;
