@@ -87,7 +87,6 @@ impl Server {
 
     /// Serves until the token is cancelled, then lets the requests under way finish.
     pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
-        let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
         let (rates, metrics) = (self.rates, self.metrics);
         let tidy = stop.clone().run_until_cancelled_owned(async move {
             loop {
