@@ -16,7 +16,7 @@ use crate::{
         errors::parse_id,
         objects::user::{SessionObject, UserObject},
     },
-    http::{caller::COOKIE, client::ClientInfo},
+    http::{caller::COOKIE, client::ClientInfo, request_id},
     team::{
         access::{self, Client},
         invitations, registration, users,
