@@ -10,8 +10,7 @@ help: ## Show this list
 
 .PHONY: run
 run: postgres ## Build and start Kontor with an embedded database and demo data
-	cargo build --profile quick
-	./target/quick/kontor serve --demo $(ARGS)
+	cargo run --profile quick -- serve --demo $(ARGS)
 
 .PHONY: test
 test: postgres ## Check formatting, lints, schema, and run all tests

@@ -7,8 +7,10 @@ use std::{
 };
 
 use figment::{
-    Figment,
-    providers::{Env, Format, Serialized, Toml},
+    Figment, Metadata, Profile, Provider,
+    error::{Actual, Kind},
+    providers::{Format, Serialized, Toml},
+    value::{Dict, Map, Value},
 };
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +25,9 @@ use crate::{
 /// The sign-in of an installation that the demo filled; known to everybody.
 pub const DEMO_EMAIL: &str = "demo@kontor.example";
 pub const DEMO_PASSWORD: &str = "welcome-aboard";
+
+/// `KONTOR_...` variables that are no settings.
+const NO_SETTINGS: &[&str] = &["config", "user_password", "test_database_url", "test_long", "test_seed"];
 
 /// Everything that can be set. See `docs/configuration.md`.
 #[derive(Debug, Clone, Deserialize)]
@@ -126,6 +131,16 @@ impl Default for Config {
 impl Config {
     /// Reads the settings. `file` must exist where it is given; `kontor.toml` need not.
     pub fn load(file: Option<&Path>, flags: impl Serialize) -> Result<Self> {
+        let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+        let environment = std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value)));
+        Self::load_with(file, environment, flags)
+    }
+
+    fn load_with(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+        flags: impl Serialize,
+    ) -> Result<Self> {
         let file = match file {
             Some(path) if !path.exists() => {
                 return Err(Error::invalid("config", format!("file {} does not exist", path.display())));
@@ -134,15 +149,8 @@ impl Config {
             None if Path::new("kontor.toml").exists() => Toml::file_exact("kontor.toml"),
             None => Toml::string(""),
         };
-        let no_settings = &["config", "user_password", "test_database_url", "test_long", "test_seed"];
-        let variables = Env::prefixed("KONTOR_").ignore(no_settings).split("__");
-        let figment = Figment::new()
-            .merge(file)
-            .merge(Env::raw().only(&["DATABASE_URL"]))
-            .merge(variables)
-            .merge(Serialized::defaults(flags));
-        let mut config: Self =
-            figment.extract().map_err(|error| Error::invalid("configuration", format!("is wrong: {error}")))?;
+        let mut config = extract(&Figment::new().merge(file), variables(environment), &flags)
+            .map_err(|error| Error::invalid("configuration", format!("is wrong: {error}")))?;
         config.check()?;
         if config.rate_limit == RateLimit::Off {
             config.limits.requests_per_minute = 0;
@@ -162,6 +170,9 @@ impl Config {
         }
         if self.admin_email.is_some() != self.admin_password.is_some() {
             return Err(Error::invalid("admin_password", "goes with admin_email: set both or neither"));
+        }
+        if self.limits.connections == 0 || self.limits.idle_seconds == 0 {
+            return Err(Error::invalid("limits.connections", "and limits.idle_seconds must be at least 1"));
         }
         if self.database_connections == 0 || self.job_concurrency == 0 {
             return Err(Error::invalid("database_connections", "and job_concurrency must be at least 1"));
@@ -184,4 +195,115 @@ fn listed<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::E
             text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(ToOwned::to_owned).collect()
         }
     })
+}
+
+/// A setting from a variable.
+struct Variable {
+    name: String,
+    /// As in `limits.body_bytes`.
+    setting: String,
+    value: Value,
+}
+
+impl Provider for &Variable {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(format!("the variable {}", self.name))
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        Serialized::default(&self.setting, &self.value).data()
+    }
+}
+
+/// `DATABASE_URL` first, so that our own variable wins over it.
+fn variables(environment: impl Iterator<Item = (String, String)>) -> Vec<Variable> {
+    let mut variables: Vec<_> = environment
+        .filter_map(|(name, text)| {
+            let setting = match name.strip_prefix("KONTOR_") {
+                Some(rest) => rest.to_ascii_lowercase().replace("__", "."),
+                None if name == "DATABASE_URL" => "database_url".to_owned(),
+                None => return None,
+            };
+            let is_one = !NO_SETTINGS.contains(&setting.as_str());
+            is_one.then(|| Variable { name, setting, value: Value::from(text) })
+        })
+        .collect();
+    variables.sort_by(|a, b| a.name.cmp(&b.name));
+    variables
+}
+
+/// A variable is a text until its setting asks for something else: a workspace may be called 2024,
+/// and a password may begin with zeros.
+fn extract(file: &Figment, mut variables: Vec<Variable>, flags: &impl Serialize) -> Result<Config, figment::Error> {
+    loop {
+        let layers = variables.iter().fold(file.clone(), |layers, variable| layers.merge(variable));
+        let error = match layers.merge(Serialized::defaults(flags)).extract() {
+            Ok(config) => return Ok(config),
+            Err(error) => error,
+        };
+        let setting = error.path.join(".");
+        let unfit = variables.iter_mut().find(|variable| variable.setting == setting);
+        match (&error.kind, unfit.and_then(reread)) {
+            (Kind::InvalidType(Actual::Str(_), _), Some(())) => {}
+            _ => return Err(error),
+        }
+    }
+}
+
+/// Takes the text for the number, truth value, list or table that it may stand for.
+fn reread(variable: &mut Variable) -> Option<()> {
+    let value: Value = variable.value.as_str()?.parse().ok()?;
+    value.as_str().is_none().then(|| variable.value = value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(variables: &[(&str, &str)]) -> Result<Config> {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::load_with(None, variables, serde_json::json!({ "log": "warn" }))
+    }
+
+    #[test]
+    fn a_variable_is_what_its_setting_asks_for() {
+        let config = load(&[
+            ("KONTOR_WORKSPACE_NAME", "2024"),
+            ("KONTOR_ADMIN_EMAIL", "a@b.de"),
+            ("KONTOR_ADMIN_PASSWORD", "00123456"),
+            ("KONTOR_ADMIN_NAME", "true"),
+            ("KONTOR_JOB_CONCURRENCY", "7"),
+            ("KONTOR_WORK", "false"),
+            ("KONTOR_LIMITS__BODY_BYTES", "1000"),
+            ("KONTOR_MAIL__URL", "1"),
+            ("KONTOR_LISTEN", "127.0.0.1:1"),
+            ("KONTOR_RATE_LIMIT", "off"),
+            ("KONTOR_LOG", "debug"),
+            ("DATABASE_URL", "postgresql://there"),
+            ("KONTOR_USER_PASSWORD", "for one command"),
+            ("KONTOR_CONFIG", "elsewhere"),
+            ("HOME", "/nowhere"),
+        ])
+        .expect("valid");
+        assert_eq!(config.workspace_name.as_deref(), Some("2024"));
+        assert_eq!(config.admin_password.as_ref().map(|secret| secret.expose().as_str()), Some("00123456"));
+        assert_eq!((config.admin_name.as_str(), config.job_concurrency, config.work), ("true", 7, false));
+        assert_eq!((config.limits.body_bytes, config.listen.port()), (1_000, 1));
+        assert_eq!((config.rate_limit, config.limits.requests_per_minute), (RateLimit::Off, 0));
+        assert_eq!(config.log, "warn", "a flag wins over a variable");
+        assert_eq!(config.database_url.map(|url| url.expose().clone()).as_deref(), Some("postgresql://there"));
+        let both = load(&[("KONTOR_DATABASE_URL", "ours"), ("DATABASE_URL", "anybody's")]).expect("valid");
+        assert_eq!(both.database_url.map(|url| url.expose().clone()).as_deref(), Some("ours"));
+    }
+
+    #[test]
+    fn a_wrong_variable_is_named() {
+        let wrong = |name: &str, value: &str| load(&[(name, value)]).expect_err("refused").to_string();
+        let text = wrong("KONTOR_LIMITS__BODY_BYTES", "many");
+        assert!(text.contains("KONTOR_LIMITS__BODY_BYTES") && text.contains("many"), "{text}");
+        let text = wrong("KONTOR_JOB_CONCURRENCY", "-1");
+        assert!(text.contains("KONTOR_JOB_CONCURRENCY"), "{text}");
+        let text = wrong("KONTOR_NONSENSE", "1");
+        assert!(text.contains("nonsense"), "{text}");
+    }
 }

@@ -1,7 +1,6 @@
 //! Joins the faces into one router, and serves it until told to stop.
 
 use std::{
-    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -29,6 +28,7 @@ use crate::{
         cors,
         guard::{self, Guard, Refuse},
         health::{self, Health},
+        listen::{self, Allowance},
         problem::Problem,
         request_id,
     },
@@ -45,6 +45,7 @@ pub struct Server {
     rates: Rates,
     metrics: PrometheusHandle,
     transport: Transport<Application>,
+    allowance: Allowance,
 }
 
 impl Server {
@@ -65,7 +66,7 @@ impl Server {
         // event streams and sockets have begun to answer by then
         let limit = Duration::from_secs(config.limits.request_seconds);
         let sample = Arc::new(figures(&ctx, &transport));
-        let health = Health { ctx: ctx.clone(), events, metrics: metrics.clone(), sample };
+        let health = Health { ctx: ctx.clone(), events, metrics: metrics.clone(), migrated: Arc::default(), sample };
         let demo = config.demo.then_some(web::SignIn { email: config::DEMO_EMAIL, password: config::DEMO_PASSWORD });
         let open = Guard { face: "web", rates: Rates::unlimited(), within: None, refuse: guard::refuse };
         let open = web::routes(demo).layer(middleware::from_fn_with_state(open, guard::layer));
@@ -81,12 +82,13 @@ impl Server {
             .merge(face(doors, "doors", None, guard::refuse))
             .layer(middleware::from_fn(request_id::layer))
             .layer(Extension(TrustedProxies(config.trusted_proxies)));
-        Ok(Self { router, rates, metrics, transport })
+        let idle = Duration::from_secs(config.limits.idle_seconds);
+        let allowance = Allowance { connections: config.limits.connections, idle };
+        Ok(Self { router, rates, metrics, transport, allowance })
     }
 
     /// Serves until the token is cancelled, then lets the requests under way finish.
     pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
-        let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
         let (rates, metrics) = (self.rates, self.metrics);
         let tidy = stop.clone().run_until_cancelled_owned(async move {
             loop {
@@ -97,8 +99,7 @@ impl Server {
             }
         });
         tokio::spawn(tidy);
-        let stopping = stop.clone();
-        let serve = axum::serve(listener, service).with_graceful_shutdown(async move { stopping.cancelled().await });
+        let serve = listen::serve(listener, self.router, self.allowance, stop.clone());
         let transport = self.transport;
         // the HTTP server forgets a connection once it is upgraded
         let sockets = async {
@@ -110,9 +111,10 @@ impl Server {
             tokio::time::sleep(FINISH_WITHIN).await;
         };
         tokio::select! {
-            (served, ()) = async { tokio::join!(serve, sockets) } => served.map_err(Error::internal),
-            () = deadline => Ok(()),
+            ((), ()) = async { tokio::join!(serve, sockets) } => {}
+            () = deadline => {}
         }
+        Ok(())
     }
 }
 

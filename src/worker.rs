@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config,
+    crm::record::jobs::FoldCounts,
     ctx::Ctx,
     events::{Bus, Events},
     jobs::{self, JobNews, Registry, Runner, RunnerHandle},
@@ -53,11 +54,13 @@ pub fn registry() -> Registry<Ctx> {
         .register::<PurgeJobs>()
         .register::<PurgeSecrets>()
         .register::<PurgeFiles>()
+        .register::<FoldCounts>()
         .register::<RunImport>()
         .register::<SettleImports>()
         .schedule("upkeep.purge_jobs", "17 3 * * *", utc, || PurgeJobs {})
         .schedule("upkeep.purge_secrets", "37 * * * *", utc, || PurgeSecrets {})
         .schedule("upkeep.purge_files", "47 4 * * *", utc, || PurgeFiles {})
+        .schedule("crm.fold_counts", "*/5 * * * *", utc, || FoldCounts {})
         .schedule("transfer.settle_imports", "7 * * * *", utc, || SettleImports {})
 }
 

@@ -34,6 +34,8 @@ CREATE TABLE imports (
     -- why it failed as a whole, in words for the person who started it
     message text,
     created_by uuid NOT NULL,
+    -- what the token that asked for it allows; null: all that the person's role does
+    scopes text[],
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     started_at timestamptz,

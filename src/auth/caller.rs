@@ -116,6 +116,11 @@ impl Caller {
         self
     }
 
+    /// The token's scopes by name, to work on for the caller later; `None` where nothing narrows.
+    pub fn scopes(&self) -> Option<Vec<&'static str>> {
+        self.scopes.as_ref().map(|scopes| scopes.iter().map(|scope| scope.scope()).collect())
+    }
+
     pub fn with_request(mut self, address: Option<IpAddr>, request_id: Option<Arc<str>>) -> Self {
         self.address = address;
         self.request_id = request_id;
@@ -195,8 +200,7 @@ impl Caller {
     /// What a caller sees of shared things depends on this alone: two callers with equal
     /// fingerprints may be sent the same rendering of an event.
     pub fn rights_fingerprint(&self) -> String {
-        let scopes = self.scopes.as_ref().map(|scopes| scopes.iter().map(|scope| scope.scope()).collect::<Vec<_>>());
-        format!("{}/{}/{scopes:?}", self.workspace, self.role)
+        format!("{}/{}/{:?}", self.workspace, self.role, self.scopes())
     }
 
     fn refusal(&self, permission: Permission) -> Error {

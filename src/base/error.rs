@@ -68,6 +68,13 @@ impl FieldErrors {
         }
     }
 
+    /// Takes over which fields another check refused.
+    pub fn merge(&mut self, checked: Result<()>) {
+        if let Err(Error::Invalid(wrong)) = checked {
+            wrong.0.into_iter().for_each(|(field, message)| self.add(field, message));
+        }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

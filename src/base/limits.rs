@@ -11,7 +11,11 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Largest uploaded file, in bytes.
     pub upload_bytes: u64,
-    /// Longest time an API request may take, in seconds.
+    /// Most connections at once, per node; further ones wait. Websockets have their own limit.
+    pub connections: usize,
+    /// Longest time a connection may be open without asking for anything, in seconds.
+    pub idle_seconds: u64,
+    /// Longest time an API request may take, in seconds; uploads, downloads and live streams have none.
     pub request_seconds: u64,
     /// Longest time one SQL statement of a request may take, in seconds.
     pub statement_seconds: u64,
@@ -51,6 +55,9 @@ impl Default for Limits {
         Self {
             body_bytes: 2 * 1024 * 1024,
             upload_bytes: 2 * 1024 * 1024 * 1024,
+            connections: 10_000,
+            // longer than proxies keep theirs, so that it is they who close
+            idle_seconds: 75,
             request_seconds: 30,
             statement_seconds: 15,
             graphql_depth: 15,

@@ -6,6 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
+use super::FieldErrors;
+
 /// A valid, normalised e-mail address: trimmed, NFC, lower case, domain in ASCII.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -91,6 +93,15 @@ impl From<EmailAddress> for String {
 /// How long texts may be, in characters.
 pub const SHORT: usize = 255;
 pub const LONG: usize = 65_536;
+
+/// A short text that one needs, such as a name; notes what is wrong with it.
+pub fn required(fields: &mut FieldErrors, field: &'static str, text: &str) -> Option<String> {
+    let text = fields.take(field, clean(text, SHORT))?;
+    if text.is_none() {
+        fields.add(field, "is needed");
+    }
+    text
+}
 
 /// A text of at most `max` characters: trimmed, NFC, no control characters but line breaks and
 /// tabs. Empty becomes `None`.

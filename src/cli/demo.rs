@@ -1,19 +1,28 @@
 //! The demo: an invented trading house with a few thousand invented contacts, made by the same
-//! operations that people use. The same every time.
+//! operations that people use. The same every time, so that one that was stopped half-way goes on
+//! with what is missing.
 
-use std::{process::ExitCode, time::Duration};
+use std::{collections::HashMap, process::ExitCode, time::Duration};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{database::Database, tools::tools};
 use crate::{
     auth::{Caller, Origin, Role, Via, password::Password},
-    base::{Error, Result, ids::UserId},
+    base::{
+        Error, Result,
+        ids::UserId,
+        page::{self, PageArgs},
+    },
     config::{Config, DEMO_EMAIL, DEMO_PASSWORD},
     crm::{
         Account, Contact,
-        record::{Raw, Record, ops},
+        record::{
+            Raw, Record, ops,
+            select::{self, Order},
+        },
     },
     ctx::Ctx,
     team::{
@@ -26,6 +35,8 @@ const ACCOUNTS: usize = 300;
 const CONTACTS: usize = 3_000;
 /// Records made at once.
 const AT_ONCE: usize = 8;
+/// Records read at once.
+const PAGE: i32 = 500;
 
 const COLLEAGUES: &[(&str, &str, Role)] = &[
     ("Marit Solberg", "marit", Role::Manager),
@@ -122,17 +133,29 @@ pub async fn run(config: Config) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Fills an empty database; leaves one that it filled as it is; refuses any other.
+/// Fills an empty database, or goes on where an earlier run was stopped; leaves one that it filled
+/// as it is; refuses any other.
 pub async fn fill(ctx: &Ctx) -> Result<()> {
-    match installation::filled(ctx).await? {
+    match installation::filled(ctx, DEMO_EMAIL).await? {
         Filled::ByDemo => return Ok(()),
-        Filled::ByPeople => {
-            return Err(Error::conflict("This database has data of its own; the demo fills empty databases only"));
-        }
-        Filled::No => {}
+        Filled::ByPeople => return Err(not_empty()),
+        Filled::No | Filled::InPart => {}
     }
     tracing::info!("inventing a trading house");
-    installation::mark_demo(ctx).await?;
+    let caller = first_person(ctx).await?;
+    let owners = colleagues(ctx, &caller).await?;
+    let accounts = (0..ACCOUNTS).map(|number| account(number, &owners));
+    let accounts = make::<Account>(ctx, &caller, "accountNumber", accounts.collect()).await?;
+    let contacts = (0..CONTACTS).map(|number| contact(number, &owners, accounts[pick(number, 7, accounts.len())]));
+    make::<Contact>(ctx, &caller, "email", contacts.collect()).await?;
+    installation::mark_demo(ctx).await
+}
+
+fn not_empty() -> Error {
+    Error::conflict("This database has data of its own; the demo fills empty databases only")
+}
+
+async fn first_person(ctx: &Ctx) -> Result<Caller> {
     let first = registration::Registration {
         email: DEMO_EMAIL.to_owned(),
         password: Password::new(DEMO_PASSWORD),
@@ -140,23 +163,27 @@ pub async fn fill(ctx: &Ctx) -> Result<()> {
         workspace_name: Some("Holm & Daughters, Trading House".to_owned()),
         set_up_key: None,
     };
-    let made = registration::first_admin(ctx, first).await?;
-    let (admin, workspace) = made.ok_or_else(|| Error::conflict("Somebody else is setting this database up"))?;
-    let caller = Caller::new(workspace, admin, Role::Admin, Origin::System, Via::System);
-    let owners = colleagues(ctx, &caller).await?;
-    let accounts =
-        make::<Account>(ctx, &caller, (0..ACCOUNTS).map(|number| account(number, &owners)).collect()).await?;
-    let accounts: Vec<_> = accounts.iter().map(|account| account.id).collect();
-    let contacts = (0..CONTACTS).map(|number| contact(number, &owners, accounts[pick(number, 7, accounts.len())].0));
-    make::<Contact>(ctx, &caller, contacts.collect()).await?;
-    Ok(())
+    let (workspace, admin) = match registration::first_admin(ctx, first).await? {
+        Some((admin, workspace)) => (workspace, admin),
+        None if installation::filled(ctx, DEMO_EMAIL).await? == Filled::ByPeople => return Err(not_empty()),
+        None => registration::any_admin(ctx).await?,
+    };
+    Ok(Caller::new(workspace, admin, Role::Admin, Origin::System, Via::System))
 }
 
+/// The people, the first one first.
 async fn colleagues(ctx: &Ctx, caller: &Caller) -> Result<Vec<UserId>> {
+    let args = PageArgs { first: Some(PAGE), ..PageArgs::default() };
+    let there = users::page(ctx, caller, args).await?.rows;
     let mut ids = vec![caller.user];
     for (name, address, role) in COLLEAGUES {
+        let email = format!("{address}@kontor.example");
+        if let Some(known) = there.iter().find(|user| user.email == email) {
+            ids.push(known.id);
+            continue;
+        }
         let new = users::NewUser {
-            email: format!("{address}@kontor.example"),
+            email,
             full_name: (*name).to_owned(),
             password: Password::new(DEMO_PASSWORD),
             role: *role,
@@ -168,19 +195,39 @@ async fn colleagues(ctx: &Ctx, caller: &Caller) -> Result<Vec<UserId>> {
     Ok(ids)
 }
 
-/// Makes the records in order of their numbers, a few at a time.
-async fn make<R: Record>(ctx: &Ctx, caller: &Caller, records: Vec<Value>) -> Result<Vec<R>> {
+/// Makes those of the records that are not there, by their key, in order of their numbers and a few
+/// at a time. The ids of all of them, in that order.
+async fn make<R: Record>(ctx: &Ctx, caller: &Caller, key: &str, records: Vec<Value>) -> Result<Vec<Uuid>> {
+    let there = &present::<R>(ctx, caller, key).await?;
     stream::iter(records)
         .map(|record| async move {
+            if let Some(id) = record[key].as_str().and_then(|key| there.get(key)) {
+                return Ok(*id);
+            }
             let input = R::FIELDS
                 .iter()
                 .filter_map(|field| record.get(field.name).map(|value| (field, Raw::Json(value))))
                 .collect();
-            ops::create::<R>(ctx, caller, input).await
+            Ok(ops::create::<R>(ctx, caller, input).await?.meta().id)
         })
         .buffered(AT_ONCE)
         .try_collect()
         .await
+}
+
+/// The records of a kind by their key.
+async fn present<R: Record>(ctx: &Ctx, caller: &Caller, key: &str) -> Result<HashMap<String, Uuid>> {
+    let (mut found, mut after) = (HashMap::new(), None);
+    let Some(key) = R::FIELDS.iter().find(|field| field.name == key) else { return Ok(found) };
+    loop {
+        let args = PageArgs { first: Some(PAGE), after, ..PageArgs::default() };
+        let slice = select::page::<R>(ctx, caller, None, Order::NEWEST_FIRST, args).await?;
+        after = slice.rows.last().map(|(at, _)| page::encode(at));
+        found.extend(slice.rows.iter().filter_map(|(_, record)| Some((record.get(key).to_text()?, record.meta().id))));
+        if !slice.has_next {
+            return Ok(found);
+        }
+    }
 }
 
 fn account(number: usize, owners: &[UserId]) -> Value {
@@ -202,7 +249,7 @@ fn account(number: usize, owners: &[UserId]) -> Value {
     })
 }
 
-fn contact(number: usize, owners: &[UserId], account: uuid::Uuid) -> Value {
+fn contact(number: usize, owners: &[UserId], account: Uuid) -> Value {
     let (city, country) = CITIES[pick(number, 1, CITIES.len())];
     json!({
         "firstName": FIRST[pick(number, 2, FIRST.len())],

@@ -151,7 +151,7 @@ async fn greet(config: &Config, ctx: &Ctx) -> Result<()> {
         return Ok(());
     }
     if let Some(key) = registration::set_up_key(ctx).await? {
-        println!("kontor: nobody can sign in yet; set up the first admin at {}/?set-up={key}", ctx.public_url);
+        println!("kontor: nobody can sign in yet; set up the first admin at {}/#set-up={key}", ctx.public_url);
     }
     Ok(())
 }

@@ -21,6 +21,7 @@ macro_rules! text_enum {
 
         impl $name {
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
 
             /// The word in the database and in REST.
             pub fn as_str(self) -> &'static str {
@@ -31,7 +32,7 @@ macro_rules! text_enum {
             pub fn parse(word: &str) -> Result<Self, String> {
                 match word {
                     $($word => Ok(Self::$variant),)+
-                    _ => Err(format!("must be one of {}", [$($word),+].join(", "))),
+                    _ => Err(format!("must be one of {}", Self::WORDS.join(", "))),
                 }
             }
         }

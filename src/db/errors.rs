@@ -8,6 +8,7 @@ use crate::base::{Error, FieldErrors};
 
 /// What a broken constraint means to the person who typed the value: field and message.
 const CONSTRAINTS: &[(&str, &str, &str)] = &[
+    ("members_pkey", "email", "belongs to a user of this workspace already"),
     ("users_email_key", "email", "is already used by another user"),
     ("invitations_open_key", "email", "has an open invitation already"),
     ("accounts_account_number_key", "accountNumber", "is already used by another account"),

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use diesel::{migration::MigrationSource, pg::Pg};
-use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection};
+use diesel::{QueryableByName, migration::MigrationSource, pg::Pg, sql_query, sql_types::Text};
+use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use tokio_postgres::{Client, error::SqlState};
 
@@ -152,4 +152,20 @@ async fn wait_for_lock(connection: &mut AsyncPgConnection) -> Result<()> {
     waited
         .map_err(|_| Error::Unavailable("Another server has been migrating for ten minutes.".into()))?
         .map_err(Into::into)
+}
+
+#[derive(QueryableByName)]
+struct Version {
+    #[diesel(sql_type = Text)]
+    version: String,
+}
+
+/// The migrations that a prepared database still lacks, by a connection of the system role. Only
+/// reads, and waits for nobody who migrates.
+pub async fn lacking(connection: &mut AsyncPgConnection) -> Result<Vec<String>> {
+    let done: Vec<Version> = sql_query("SELECT version FROM __diesel_schema_migrations").load(connection).await?;
+    let all = MigrationSource::<Pg>::migrations(&MIGRATIONS).map_err(Error::Internal)?;
+    let names = all.iter().map(|migration| migration.name());
+    let lacking = names.filter(|name| !done.iter().any(|done| done.version == name.version().to_string()));
+    Ok(lacking.map(ToString::to_string).collect())
 }

@@ -138,6 +138,12 @@ impl Db {
         tx.commit().await
     }
 
+    /// The migrations of this version that the database still lacks.
+    pub async fn lacking_migrations(&self) -> Result<Vec<String>> {
+        let mut tx = self.system().await?;
+        migrate::lacking(tx.connection()).await
+    }
+
     /// How the pools of requests and of chores are used; for metrics.
     pub fn usage(&self) -> [(&'static str, Usage); 2] {
         let usage = |status: deadpool_postgres::Status| Usage {

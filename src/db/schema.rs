@@ -377,6 +377,17 @@ diesel::table! {
 diesel::table! {
     use diesel::sql_types::*;
 
+    record_count_deltas (workspace_id, kind, id) {
+        workspace_id -> Uuid,
+        kind -> Text,
+        id -> Int8,
+        delta -> Int8,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
     imports (workspace_id, id) {
         workspace_id -> Uuid,
         id -> Uuid,
@@ -400,6 +411,7 @@ diesel::table! {
         resume_line -> Int8,
         message -> Nullable<Text>,
         created_by -> Uuid,
+        scopes -> Nullable<Array<Text>>,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         started_at -> Nullable<Timestamptz>,

@@ -8,20 +8,14 @@
 //!
 //! Bytes that begin elsewhere are refused with 409, and `Upload-Offset` again says where to go on.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
-
 use axum::{
     Json,
-    body::{Body, BodyDataStream},
     extract::{Path, Request, State, rejection::JsonRejection},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::Stream;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -32,18 +26,13 @@ use crate::{
     base::{Error, Result, ids::FileId},
     ctx::Ctx,
     files::upload::{self, NewUpload, Piece, Progress},
-    http::{Signed, problem::Problem},
+    http::{Signed, body::SharedBody, problem::Problem},
 };
 
 const PATH: &str = "/api/uploads";
 const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 const LENGTH: HeaderName = HeaderName::from_static("upload-length");
 const COMPLETE: HeaderName = HeaderName::from_static("upload-complete");
-
-/// So much of a refused body is still read and thrown away: a client that is cut off while it
-/// sends never sees the answer.
-const DRAINED: u64 = 64 * 1024 * 1024;
-const DRAINED_WITHIN: Duration = Duration::from_secs(10);
 
 pub fn routes() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new().routes(routes!(announce)).routes(routes!(receive, status))
@@ -123,7 +112,7 @@ async fn receive(
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let body = Shared::new(body);
+    let body = SharedBody::new(body);
     match take(&ctx, &caller, &id, &parts.headers, body.clone().read()).await {
         Ok((file, progress)) => Ok(told(file, progress)),
         Err(error) => {
@@ -221,23 +210,5 @@ fn describe(wrong: &JsonRejection) -> &'static str {
     match wrong {
         JsonRejection::MissingJsonContentType(_) => "must be JSON: send Content-Type: application/json",
         _ => "must be a JSON object with a name and, where they are known, size and mediaType",
-    }
-}
-
-/// A request's body that is still ours after somebody was given it to read.
-#[derive(Clone)]
-struct Shared(Arc<Mutex<BodyDataStream>>);
-
-impl Shared {
-    fn new(body: Body) -> Self {
-        Self(Arc::new(Mutex::new(body.into_data_stream())))
-    }
-
-    fn read(self) -> impl Stream<Item = Result<Bytes, axum::Error>> + Send + 'static {
-        stream::poll_fn(move |context| self.0.lock().unwrap_or_else(PoisonError::into_inner).poll_next_unpin(context))
-    }
-
-    async fn drain(self) {
-        let _ = tokio::time::timeout(DRAINED_WITHIN, first_of(self.read(), DRAINED).for_each(|_| async {})).await;
     }
 }

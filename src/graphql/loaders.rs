@@ -1,5 +1,6 @@
 //! Batches what the fields of a page ask for one by one, so that a page of anything costs a
-//! constant number of SQL statements. Made anew for each request: nothing is seen twice.
+//! constant number of SQL statements. Made anew for each request, and nothing is kept: what a
+//! mutation changed is read as it is then.
 
 use std::{collections::HashMap, sync::Arc};
 

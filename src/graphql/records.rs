@@ -255,7 +255,7 @@ pub struct AccountPayload {
 #[derive(SimpleObject)]
 #[graphql(name = "DeleteRecordPayload")]
 pub struct DeleteRecordPayload {
-    /// What was deleted; it can be restored for 30 days.
+    /// What was deleted; it can be restored.
     deleted_id: ID,
 }
 

@@ -100,22 +100,6 @@ where
     }
 }
 
-/// Extracts the caller, if anybody is signed in.
-#[derive(Debug, Clone)]
-pub struct Visitor(pub Option<Caller>);
-
-impl<S> FromRequestParts<S> for Visitor
-where
-    Ctx: FromRef<S>,
-    S: Send + Sync,
-{
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        Ok(Self(resolve(&Ctx::from_ref(state), parts).await?))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

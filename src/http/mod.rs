@@ -1,14 +1,16 @@
 //! The edge that all faces share: who calls and from where, how refusals look over HTTP, how many
 //! requests may come, and whether the server is well. Knows no feature.
 
+pub mod body;
 pub mod bounds;
 pub mod caller;
 pub mod client;
 pub mod cors;
 pub mod guard;
 pub mod health;
+pub mod listen;
 pub mod problem;
 pub mod request_id;
 
-pub use caller::{Signed, Visitor};
+pub use caller::Signed;
 pub use problem::{problem_body, status_of};

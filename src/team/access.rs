@@ -1,6 +1,6 @@
 //! Getting in and out: signing in, refreshing, signing out, passwords.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use serde_json::json;
 
@@ -14,7 +14,7 @@ use crate::{
         throttle::Attempt,
     },
     base::{
-        Error, FieldErrors, Result,
+        Error, Result,
         ids::{SessionId, UserId, WorkspaceId},
         text::{self, EmailAddress},
     },
@@ -28,6 +28,8 @@ use crate::{
 pub struct Client {
     pub address: Option<IpAddr>,
     pub user_agent: Option<String>,
+    /// For the audit log.
+    pub request_id: Option<Arc<str>>,
 }
 
 impl Client {
@@ -85,7 +87,7 @@ pub async fn sign_in(
     attempt.succeeded(&mut tx).await?;
     let started = start_session(ctx, &mut tx, workspace, known.id, kind, from).await?;
     let caller = Caller::new(workspace, known.id, role, Origin::Session(started.session), Via::System)
-        .with_request(from.address, None);
+        .with_request(from.address, from.request_id.clone());
     let entry = audit::Entry::new("session.started", "session", started.session.0);
     audit::record_in(ctx, &mut tx, &caller, entry).await?;
     tx.commit().await?;
@@ -224,13 +226,4 @@ pub async fn role_of(ctx: &Ctx, workspace: WorkspaceId, user: UserId) -> Result<
         Some((role, UserStatus::Active)) => Ok(role),
         _ => Err(Error::Forbidden("The person who started this is not active any more".into())),
     }
-}
-
-/// A person's name, as one needs it.
-pub fn required_name(fields: &mut FieldErrors, field: &'static str, name: &str) -> Option<String> {
-    let name = fields.take(field, text::clean(name, text::SHORT))?;
-    if name.is_none() {
-        fields.add(field, "is needed");
-    }
-    name
 }

@@ -12,25 +12,31 @@ const DEMO: &str = "demo";
 pub enum Filled {
     /// Nobody's.
     No,
+    /// Those that we have begun to invent.
+    InPart,
     /// Those that we invented.
     ByDemo,
     /// Somebody's.
     ByPeople,
 }
 
-pub async fn filled(ctx: &Ctx) -> Result<Filled> {
+/// Whether the database is filled. The demo's first user, known by the address, tells a demo that
+/// was stopped half-way from the data of people.
+pub async fn filled(ctx: &Ctx, demo_email: &str) -> Result<Filled> {
     let mut tx = ctx.db.system().await?;
-    let demo = queries::installation::setting(tx.connection(), DEMO).await?.is_some();
+    if queries::installation::setting(tx.connection(), DEMO).await?.is_some() {
+        return Ok(Filled::ByDemo);
+    }
+    let begun = queries::passwords::credentials(tx.connection(), demo_email).await?.is_some();
     let users = queries::installation::any_user(tx.connection()).await?;
-    Ok(match (demo, users) {
-        (true, true) => Filled::ByDemo,
+    Ok(match (begun, users) {
+        (true, _) => Filled::InPart,
         (false, true) => Filled::ByPeople,
-        // marked, too, where the demo died before its first record
-        (_, false) => Filled::No,
+        (false, false) => Filled::No,
     })
 }
 
-/// Notes, before the first invented record, that what follows is the demo's.
+/// Notes, after the last invented record, that all is there.
 pub async fn mark_demo(ctx: &Ctx) -> Result<()> {
     let mut tx = ctx.db.system().await?;
     queries::installation::keep_setting(tx.connection(), DEMO, json!(true)).await?;

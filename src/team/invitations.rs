@@ -131,7 +131,7 @@ pub async fn accept(
         }
         None => {
             acceptance.password.check_new("password")?;
-            (access::required_name(&mut fields, "fullName", name), Some(acceptance.password.hash().await?))
+            (text::required(&mut fields, "fullName", name), Some(acceptance.password.hash().await?))
         }
     };
     fields.into_result()?;
@@ -160,7 +160,8 @@ pub async fn accept(
     };
     queries::members::insert_member(tx.connection(), workspace, user, invitation.role, UserStatus::Active, now).await?;
     let started = access::start_session(ctx, &mut tx, workspace, user, kind, from).await?;
-    let caller = Caller::new(workspace, user, invitation.role, Origin::Session(started.session), Via::System);
+    let caller = Caller::new(workspace, user, invitation.role, Origin::Session(started.session), Via::System)
+        .with_request(from.address, from.request_id.clone());
     let entry = audit::Entry::new("invitation.accepted", "invitation", invitation.id);
     audit::record_in(ctx, &mut tx, &caller, entry).await?;
     ctx.emit(&mut tx, &caller, &[events::user_created(user)]).await?;

@@ -27,7 +27,7 @@ impl Job<Ctx> for SendPasswordReset {
 
     async fn run(self, ctx: Ctx, run: Run) -> Result<(), JobError> {
         let Some(reset) = letters::prepare_reset(&ctx, self.user).await? else { return Ok(()) };
-        let link = format!("{}/?reset={}", ctx.public_url, reset.link.text);
+        let link = format!("{}/#reset={}", ctx.public_url, reset.link.text);
         let letter = template::PasswordReset { name: &reset.full_name, link: &link, valid_for: letters::RESET_LINK };
         send(&ctx, run.job.0, reset.email, Some(reset.full_name.clone()), letter.render()).await
     }
@@ -48,7 +48,7 @@ impl Job<Ctx> for SendInvitation {
         let Some(prepared) = letters::prepare_invitation(&ctx, self.workspace, self.invitation).await? else {
             return Ok(());
         };
-        let link = format!("{}/?invitation={}", ctx.public_url, prepared.link.text);
+        let link = format!("{}/#invitation={}", ctx.public_url, prepared.link.text);
         let letter = template::Invitation {
             workspace: &prepared.workspace_name,
             inviter: &prepared.inviter_name,

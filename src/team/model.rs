@@ -40,15 +40,6 @@ pub struct User {
     pub updated_at: DateTime<Utc>,
 }
 
-impl User {
-    /// First word of the name, and the rest: what some clients show apart.
-    pub fn name_parts(&self) -> (&str, &str) {
-        self.full_name
-            .split_once(char::is_whitespace)
-            .map_or((&self.full_name, ""), |(first, rest)| (first, rest.trim()))
-    }
-}
-
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = workspaces)]
 pub struct Workspace {

@@ -110,12 +110,10 @@ pub async fn set_up_key(ctx: &Ctx) -> Result<Option<String>> {
 fn check(registration: &Registration) -> Result<Checked> {
     let mut fields = FieldErrors::new();
     let email = fields.take("email", EmailAddress::parse(&registration.email));
-    let full_name = access::required_name(&mut fields, "fullName", &registration.full_name);
+    let full_name = text::required(&mut fields, "fullName", &registration.full_name);
     let workspace_name = registration.workspace_name.as_deref().unwrap_or(&registration.full_name);
     let workspace_name = fields.take("workspaceName", text::clean(workspace_name, text::SHORT)).flatten();
-    if let Err(Error::Invalid(wrong)) = registration.password.check_new("password") {
-        wrong.iter().for_each(|(_, message)| fields.add("password", message.to_owned()));
-    }
+    fields.merge(registration.password.check_new("password"));
     match (email, full_name, workspace_name) {
         (Some(email), Some(full_name), Some(workspace_name)) if fields.is_empty() => {
             Ok(Checked { email, full_name, workspace_name })

@@ -4,14 +4,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use super::{
-    access, audit, events,
+    audit, events,
     model::ApiToken,
     queries,
     repeat::{self, Turn},
 };
 use crate::{
     auth::{Caller, Grant, Permission, secret},
-    base::{Error, FieldErrors, Result, error::Conflict, ids::TokenId},
+    base::{Error, FieldErrors, Result, error::Conflict, ids::TokenId, text},
     ctx::Ctx,
 };
 
@@ -31,7 +31,7 @@ pub async fn create(ctx: &Ctx, caller: &Caller, new: NewToken) -> Result<(ApiTok
     caller.require_unscoped()?;
     let now = ctx.clock.now();
     let mut fields = FieldErrors::new();
-    let name = access::required_name(&mut fields, "name", &new.name);
+    let name = text::required(&mut fields, "name", &new.name);
     for scope in &new.scopes {
         if Permission::from_scope(scope).is_none() {
             let known: Vec<_> = Permission::ALL.iter().map(|permission| permission.scope()).collect();

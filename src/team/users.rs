@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    access, audit, events,
+    audit, events,
     model::{User, UserStatus},
     queries,
     repeat::{self, Turn},
@@ -95,12 +95,10 @@ pub async fn create(ctx: &Ctx, caller: &Caller, new: NewUser) -> Result<User> {
     caller.require(Permission::UsersManage)?;
     let mut fields = FieldErrors::new();
     let email = fields.take("email", EmailAddress::parse(&new.email));
-    let full_name = access::required_name(&mut fields, "fullName", &new.full_name);
+    let full_name = text::required(&mut fields, "fullName", &new.full_name);
     let phone = clean_optional(&mut fields, "phone", new.phone.as_deref());
     let department = clean_optional(&mut fields, "department", new.department.as_deref());
-    if new.password.check_new("password").is_err() {
-        fields.add("password", "must have between 8 and 256 characters");
-    }
+    fields.merge(new.password.check_new("password"));
     let (Some(email), Some(full_name), true) = (email, full_name, fields.is_empty()) else {
         return Err(Error::Invalid(fields));
     };
@@ -168,8 +166,10 @@ pub async fn update(ctx: &Ctx, caller: &Caller, id: UserId, patch: UserPatch) ->
         session::end_all(&mut tx, now, id, Some(caller.workspace), None).await?;
     }
     let user = queries::users::user(tx.connection(), caller.workspace, id).await?.ok_or(Error::NotFound("User"))?;
-    if managing {
-        let details = json!({ "before": [before.role.as_str(), before.status.as_str()], "after": [user.role.as_str(), user.status.as_str()] });
+    let changed = changed_fields(&before, &user);
+    if managing || (id != caller.user && !changed.is_empty()) {
+        let standing = |user: &User| [user.role.as_str(), user.status.as_str()];
+        let details = json!({ "before": standing(&before), "after": standing(&user), "changed": changed });
         audit::record_in(ctx, &mut tx, caller, audit::Entry::new("user.updated", "user", id).with(details)).await?;
     }
     ctx.emit(&mut tx, caller, &[events::user_updated(id)]).await?;
@@ -202,6 +202,18 @@ pub async fn deactivate(ctx: &Ctx, caller: &Caller, id: UserId) -> Result<()> {
     Ok(())
 }
 
+/// The profile's fields that differ.
+fn changed_fields(before: &User, after: &User) -> Vec<&'static str> {
+    let fields = [
+        ("fullName", before.full_name != after.full_name),
+        ("phone", before.phone != after.phone),
+        ("department", before.department != after.department),
+        ("avatarUrl", before.avatar_url != after.avatar_url),
+        ("preferences", before.preferences != after.preferences),
+    ];
+    fields.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+}
+
 async fn require_an_admin(tx: &mut crate::db::Tx, caller: &Caller) -> Result<()> {
     match queries::members::active_admins(tx.connection(), caller.workspace).await? {
         0 => Err(Error::conflict("A workspace needs an active admin; make somebody else one first")),
@@ -211,7 +223,7 @@ async fn require_an_admin(tx: &mut crate::db::Tx, caller: &Caller) -> Result<()>
 
 fn check_patch(patch: &UserPatch) -> Result<queries::users::UserChanges> {
     let mut fields = FieldErrors::new();
-    let full_name = patch.full_name.as_deref().and_then(|name| access::required_name(&mut fields, "fullName", name));
+    let full_name = patch.full_name.as_deref().and_then(|name| text::required(&mut fields, "fullName", name));
     let mut optional = |field, value: &Option<Option<String>>| {
         value.as_ref().map(|value| clean_optional(&mut fields, field, value.as_deref()))
     };

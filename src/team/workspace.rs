@@ -3,14 +3,14 @@
 use serde_json::json;
 
 use super::{
-    access, audit, events,
+    audit, events,
     model::Workspace,
     queries,
     repeat::{self, Turn},
 };
 use crate::{
     auth::{Caller, Permission},
-    base::{FieldErrors, Result},
+    base::{FieldErrors, Result, text},
     ctx::Ctx,
 };
 
@@ -40,7 +40,7 @@ pub async fn mine(ctx: &Ctx, caller: &Caller) -> Result<Vec<Workspace>> {
 pub async fn update(ctx: &Ctx, caller: &Caller, patch: WorkspacePatch) -> Result<Workspace> {
     caller.require(Permission::WorkspaceManage)?;
     let mut fields = FieldErrors::new();
-    let name = patch.name.as_deref().and_then(|name| access::required_name(&mut fields, "name", name));
+    let name = patch.name.as_deref().and_then(|name| text::required(&mut fields, "name", name));
     if patch.time_zone.as_deref().is_some_and(|zone| zone.parse::<chrono_tz::Tz>().is_err()) {
         fields.add("timeZone", "must be an IANA name such as Europe/Berlin");
     }

@@ -13,7 +13,10 @@
 mod support;
 
 mod architecture;
+mod audit;
+mod cli;
 mod clients;
+mod counts;
 mod database;
 mod edge;
 mod embedded;
@@ -25,8 +28,11 @@ mod graphql_socket;
 mod history;
 mod import;
 mod jobs;
+mod letters;
+mod listening;
 mod mail;
 mod outbound;
+mod owners;
 mod process;
 mod reactors;
 mod repeat;

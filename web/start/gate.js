@@ -3,10 +3,23 @@
 import { ask } from "./api.js";
 import { one, say } from "./page.js";
 
-const parameters = new URLSearchParams(location.search);
-
-/** The forms that a link in a mail or from the server opens, with the link's secret. */
+/** The forms that a link in a mail or from the server opens. */
 const LINKS = ["set-up", "reset", "invitation"];
+
+/** The form of such a link, and its secret. It stands behind the #, which no server is sent. */
+let link = linked();
+
+// It is no address to go back to, nor to copy.
+if (link) history.replaceState(null, "", location.pathname + location.search);
+
+// One that is opened while the page is open loads nothing by itself.
+addEventListener("hashchange", () => linked() && location.reload());
+
+function linked() {
+  const parameters = new URLSearchParams(location.hash.slice(1));
+  const form = LINKS.find((name) => parameters.has(name));
+  return form && { form, secret: parameters.get(form) };
+}
 
 /** What each form does with its values; answers what to say next, or nothing when one is signed in. */
 const DOES = {
@@ -34,7 +47,7 @@ const DOES = {
 const TITLES = { "sign-in": "Sign in", "set-up": "Set up", forgot: "Reset your password", reset: "Choose a new password", invitation: "Join" };
 
 /** Whether the address is such a link, which goes before a session that is there already. */
-export const byLink = () => LINKS.some((name) => parameters.has(name));
+export const byLink = () => link !== undefined;
 
 /** Shows the form that is wanted, with a message above it; `entered` is called once one is signed in. */
 export function open(entered, message) {
@@ -47,7 +60,7 @@ export function open(entered, message) {
     one("demo-note").hidden = false;
     one("new-note").hidden = true;
   }
-  show(LINKS.find((name) => parameters.has(name)) ?? "sign-in", message);
+  show(link?.form ?? "sign-in", message);
 }
 
 const forms = () => document.querySelectorAll("#gate form");
@@ -71,10 +84,9 @@ async function submit(event, form, entered) {
   // not `disabled`: that would take the focus away
   button.ariaDisabled = "true";
   try {
-    const next = await DOES[form.id](Object.fromEntries(new FormData(form)), parameters.get(form.id));
-    // a link's secret is spent
-    for (const name of LINKS) parameters.delete(name);
-    history.replaceState(null, "", parameters.size ? `/?${parameters}` : "/");
+    const next = await DOES[form.id](Object.fromEntries(new FormData(form)), link?.secret);
+    // it is spent
+    link = undefined;
     for (const input of form.querySelectorAll("input[name=password]")) input.value = "";
     if (typeof next === "string") show("sign-in", next);
     else entered();

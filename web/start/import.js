@@ -92,8 +92,8 @@ async function send() {
 
 /** Live where the server tells, by asking every second where it does not. */
 function follow(job) {
-  const [field, id] = job.job_id ? ["jobProgress", job.job_id] : ["importProgress", job.id];
-  const query = `subscription Progress($id: ID!) {\n  ${field}(id: $id) {\n    ${FIELDS.replaceAll(" ", "\n    ")}\n  }\n}`;
+  const { id } = job;
+  const query = `subscription Progress($id: ID!) {\n  importProgress(id: $id) {\n    ${FIELDS.replaceAll(" ", "\n    ")}\n  }\n}`;
   one("watch").href = `/graphiql?${new URLSearchParams({ query, variables: JSON.stringify({ id }, null, 2) })}`;
   one("watch").hidden = false;
   let over = false;
@@ -106,7 +106,7 @@ function follow(job) {
   live.follow(query, {
     variables: () => ({ id }),
     next: (data) => {
-      const state = data[field];
+      const state = data.importProgress;
       const { processed, total, succeeded, skipped, failed } = state;
       if (ENDED.includes(state.status.toLowerCase())) settle();
       else draw({ phase: phaseOf(state.status), part: total ? processed / total : undefined, processed, total, succeeded, skipped, failed, rate: state.ratePerSecond, left: state.secondsLeft });

@@ -26,7 +26,7 @@ stored_choice!(AccountType);
 /// Another record's account.
 pub type AccountLink = Option<AccountId>;
 
-const TYPES: FieldType = FieldType::Choice(&["prospect", "customer", "partner", "vendor"]);
+const TYPES: FieldType = FieldType::Choice(AccountType::WORDS);
 
 record! {
     /// A company we do business with.

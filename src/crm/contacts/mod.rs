@@ -40,9 +40,8 @@ text_enum! {
 
 stored_choice!(ContactSource, ContactStatus);
 
-const SOURCES: FieldType =
-    FieldType::Choice(&["website", "referral", "social_media", "email_campaign", "cold_call", "event", "other"]);
-const STATUSES: FieldType = FieldType::Choice(&["active", "inactive", "lead", "customer"]);
+const SOURCES: FieldType = FieldType::Choice(ContactSource::WORDS);
+const STATUSES: FieldType = FieldType::Choice(ContactStatus::WORDS);
 
 record! {
     /// A person we do business with.

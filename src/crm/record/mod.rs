@@ -5,6 +5,7 @@ pub mod change;
 pub mod events;
 pub mod field;
 pub mod history;
+pub mod jobs;
 pub mod ops;
 pub mod order;
 mod queries;

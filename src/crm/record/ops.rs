@@ -7,7 +7,7 @@ use serde_json::{Map, json};
 use uuid::Uuid;
 
 use super::{
-    Field, Raw, Record, Value,
+    Field, FieldType, Raw, Record, Value,
     change::{self, Difference, Patch},
     events::{self, ChangeAction},
     queries,
@@ -93,7 +93,7 @@ pub async fn update<R: Record>(
     Ok(after)
 }
 
-/// Deletes a record softly: it can be restored for 30 days.
+/// Deletes a record softly: it can be restored.
 pub async fn delete<R: Record>(ctx: &Ctx, caller: &Caller, id: Uuid, expected: Option<i32>) -> Result<R> {
     caller.require(R::DELETE)?;
     let mut tx = match repeat::begin(ctx, caller).await? {
@@ -130,6 +130,8 @@ pub async fn restore<R: Record>(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<
     }
     record.set_deleted(None);
     finish_deletion(ctx, &mut tx, caller, &mut record, ChangeAction::Restored).await?;
+    let entry = audit::Entry::new("record.restored", R::KIND.as_str(), id);
+    audit::record_in(ctx, &mut tx, caller, entry).await?;
     tx.commit(id).await?;
     Ok(record)
 }
@@ -156,14 +158,20 @@ pub async fn live_links(ctx: &Ctx, caller: &Caller, field: &Field, ids: &[Uuid])
     Ok(live.into_iter().collect())
 }
 
-/// A new link must lead to a live record; the database only knows that there is one.
+/// A new link must lead to a live record, and a new owner be active; the database only knows that
+/// there is such a row.
 async fn require_live_links<R: Record>(tx: &mut Tx, caller: &Caller, before: Option<&R>, after: &R) -> Result<()> {
     for field in R::FIELDS {
-        let (Some(table), Value::Id(id)) = (field.links_to(), after.get(field)) else { continue };
+        let Value::Id(id) = after.get(field) else { continue };
         if before.is_some_and(|before| before.get(field) == Value::Id(id)) {
             continue;
         }
-        if queries::live_ids(tx.connection(), table, caller.workspace, &[id]).await?.is_empty() {
+        let connection = tx.connection();
+        if matches!(field.field_type, FieldType::User) && !queries::is_active(connection, caller.workspace, id).await? {
+            return Err(Error::invalid(field.name, "is not an active user of this workspace"));
+        }
+        let Some(table) = field.links_to() else { continue };
+        if queries::live_ids(connection, table, caller.workspace, &[id]).await?.is_empty() {
             return Err(Error::invalid(field.name, "is not an account of this workspace"));
         }
     }
@@ -218,9 +226,4 @@ fn may_assign(
         return Ok(());
     }
     caller.require(Permission::RecordsAssign).map(drop)
-}
-
-/// The value that a record has in a field; faces that list fields use it.
-pub fn value_of<R: Record>(record: &R, field: &Field) -> Value {
-    record.get(field)
 }

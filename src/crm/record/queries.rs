@@ -1,6 +1,7 @@
 //! SQL that is the same for all kinds: rows through diesel's types, by a macro; lists; and the
 //! history (`queries::history`).
 
+pub mod counts;
 pub mod history;
 
 use diesel::{
@@ -16,7 +17,15 @@ use super::{
     Field, FieldType, Value,
     order::{At, Numbered, Order, Sort, reads_descending},
 };
-use crate::base::{Result, ids::WorkspaceId, page::PageRequest};
+use crate::{
+    base::{
+        Result,
+        ids::{UserId, WorkspaceId},
+        page::PageRequest,
+    },
+    db::schema::members,
+    team::UserStatus,
+};
 
 /// The `Record` methods that are SQL, for one table.
 #[macro_export]
@@ -152,12 +161,15 @@ pub async fn ordered_ids(
 /// from its start.
 fn ordered_statement(table: &str, sort: Option<Sort>, descending: bool, searching: bool, from: Option<&At>) -> String {
     let (way, beyond) = if descending { ("DESC", "<") } else { ("ASC", ">") };
-    let search = if searching { " AND id IN (SELECT search_record_ids('{table}', $2, NULL, NULL, NULL))" } else { "" };
-    let search = search.replace("{table}", table);
+    // once for both runs
+    let (with, search) = match searching {
+        true => (format!("WITH found AS MATERIALIZED (SELECT {} AS id) ", found(table)), " AND id IN (TABLE found)"),
+        false => (String::new(), ""),
+    };
     let base = format!("FROM {table} WHERE workspace_id = $1 AND deleted_at IS NULL{search}");
     let Some(Sort { column, sql_type }) = sort else {
         return format!(
-            "SELECT id, NULL::text AS value {base} AND ($2::text IS NULL OR true) AND $4::text IS NULL \
+            "{with}SELECT id, NULL::text AS value {base} AND ($2::text IS NULL OR true) AND $4::text IS NULL \
              AND ($3::uuid IS NULL OR id {beyond} $3) ORDER BY workspace_id {way}, id {way} LIMIT $5"
         );
     };
@@ -184,7 +196,7 @@ fn ordered_statement(table: &str, sort: Option<Sort>, descending: bool, searchin
         .chain(nulls.map(|condition| run(nulls_part, &condition, &by_id)))
         .collect();
     format!(
-        "SELECT id, value FROM ({}) AS runs WHERE ($2::text IS NULL OR true) AND ($3::uuid IS NULL OR true) \
+        "{with}SELECT id, value FROM ({}) AS runs WHERE ($2::text IS NULL OR true) AND ($3::uuid IS NULL OR true) \
          AND ($4::text IS NULL OR true) ORDER BY part, sorted {way}, id {way} LIMIT $5",
         runs.join(" UNION ALL ")
     )
@@ -208,17 +220,40 @@ pub async fn live_ids(
     Ok(found.into_iter().map(|found| found.id).collect())
 }
 
-/// Live records that match; exact.
-pub async fn count(
+/// Whether this is an active user of the workspace.
+pub async fn is_active(connection: &mut AsyncPgConnection, workspace: WorkspaceId, user: Uuid) -> Result<bool> {
+    let member = members::table.find((workspace, UserId(user))).filter(members::status.eq(UserStatus::Active));
+    Ok(diesel::select(diesel::dsl::exists(member)).get_result(connection).await?)
+}
+
+/// Live records that are found; exact.
+pub async fn count_found(
     connection: &mut AsyncPgConnection,
     table: &'static str,
     workspace: WorkspaceId,
-    pattern: Option<&str>,
+    pattern: &str,
     filters: &[(&'static Field, Value)],
 ) -> Result<i64> {
-    let statement = format!("SELECT count(*) AS count {}", matching(table, pattern.is_some(), filters));
+    let statement = match filters {
+        [] => format!("SELECT count(*) AS count FROM {} WHERE $1 IS NOT NULL", found(table)),
+        _ => format!("SELECT count(*) AS count {}", matching(table, true, filters)),
+    };
+    let counted: Counted = bound(diesel::sql_query(statement).into_boxed(), workspace, Some(pattern), filters)
+        .get_result(connection)
+        .await?;
+    Ok(counted.count)
+}
+
+/// Live records that match the filters; exact.
+pub async fn count_matching(
+    connection: &mut AsyncPgConnection,
+    table: &'static str,
+    workspace: WorkspaceId,
+    filters: &[(&'static Field, Value)],
+) -> Result<i64> {
+    let statement = format!("SELECT count(*) AS count {}", matching(table, false, filters));
     let counted: Counted =
-        bound(diesel::sql_query(statement).into_boxed(), workspace, pattern, filters).get_result(connection).await?;
+        bound(diesel::sql_query(statement).into_boxed(), workspace, None, filters).get_result(connection).await?;
     Ok(counted.count)
 }
 
@@ -227,23 +262,50 @@ pub async fn numbered_ids(
     connection: &mut AsyncPgConnection,
     table: &'static str,
     workspace: WorkspaceId,
-    pattern: Option<&str>,
     wanted: &Numbered,
 ) -> Result<Vec<Uuid>> {
+    let statement =
+        format!("SELECT id, NULL::text AS value {} {}", matching(table, false, &wanted.filters), numbered_part(wanted));
+    let found: Vec<FoundId> =
+        bound(diesel::sql_query(statement).into_boxed(), workspace, None, &wanted.filters).load(connection).await?;
+    Ok(found.into_iter().map(|found| found.id).collect())
+}
+
+/// The ids of a numbered page of what is found, and how many are found in all: `None` where the
+/// page is empty. In one statement, for finding them is what costs.
+pub async fn found_ids(
+    connection: &mut AsyncPgConnection,
+    table: &'static str,
+    workspace: WorkspaceId,
+    pattern: &str,
+    wanted: &Numbered,
+) -> Result<(Vec<Uuid>, Option<i64>)> {
+    let statement = format!(
+        "SELECT id, count(*) OVER () AS count {} {}",
+        matching(table, true, &wanted.filters),
+        numbered_part(wanted)
+    );
+    let query = bound(diesel::sql_query(statement).into_boxed(), workspace, Some(pattern), &wanted.filters);
+    let found: Vec<CountedId> = query.load(connection).await?;
+    let total = found.as_slice().first().map(|found| found.count);
+    Ok((found.into_iter().map(|found| found.id).collect(), total))
+}
+
+fn numbered_part(wanted: &Numbered) -> String {
     let order = match wanted.sort {
         None => "workspace_id DESC, id DESC".to_owned(),
         Some((sort, true)) => format!("workspace_id DESC, {} DESC, id DESC", sort.column),
         Some((sort, false)) => format!("workspace_id, {}, id", sort.column),
     };
-    let statement = format!(
-        "SELECT id, NULL::text AS value {} ORDER BY {order} LIMIT {} OFFSET {}",
-        matching(table, pattern.is_some(), &wanted.filters),
-        wanted.limit,
-        wanted.offset()
-    );
-    let found: Vec<FoundId> =
-        bound(diesel::sql_query(statement).into_boxed(), workspace, pattern, &wanted.filters).load(connection).await?;
-    Ok(found.into_iter().map(|found| found.id).collect())
+    format!("ORDER BY {order} LIMIT {} OFFSET {}", wanted.limit, wanted.offset())
+}
+
+#[derive(QueryableByName)]
+struct CountedId {
+    #[diesel(sql_type = diesel::sql_types::Uuid)]
+    id: Uuid,
+    #[diesel(sql_type = BigInt)]
+    count: i64,
 }
 
 #[derive(QueryableByName)]
@@ -252,13 +314,18 @@ struct Counted {
     count: i64,
 }
 
+/// The ids of all records whose search text holds the pattern `$2`.
+fn found(table: &str) -> String {
+    format!("search_record_ids('{table}', $2, NULL, NULL, NULL)")
+}
+
 /// `FROM ... WHERE ...` with `$1` the workspace, `$2` the pattern if there is one, then the values
 /// of the filters that are not null.
 fn matching(table: &str, searching: bool, filters: &[(&'static Field, Value)]) -> String {
     let mut text = format!("FROM {table} WHERE workspace_id = $1 AND deleted_at IS NULL");
     let mut next = 2;
     if searching {
-        text.push_str(&format!(" AND id IN (SELECT search_record_ids('{table}', $2, NULL, NULL, NULL))"));
+        text.push_str(&format!(" AND id IN (SELECT {})", found(table)));
         next += 1;
     }
     for (field, value) in filters {

@@ -1,6 +1,8 @@
 //! Which records, in which order: pages by cursor for GraphQL, numbered pages with filters for
 //! REST, counts. Two steps each: ids from a narrow statement, then the rows.
 
+use uuid::Uuid;
+
 pub use super::order::{At, Numbered, Order, Sort};
 use super::{FieldType, Record, queries};
 use crate::{
@@ -11,12 +13,14 @@ use crate::{
         text,
     },
     ctx::Ctx,
+    db::Tx,
 };
 
 /// A page of records and the cursor of each.
 pub type Page<R> = Slice<(At, R)>;
 
-/// Shortest fragment that the trigram index can find; shorter ones walk the newest records.
+/// Longest fragment that is searched for, in characters. One of fewer than three is not in the
+/// trigram index: finding it walks all records.
 const MOST_SEARCH: usize = 200;
 
 /// A page by cursor.
@@ -50,7 +54,10 @@ pub async fn count<R: Record>(ctx: &Ctx, caller: &Caller, search: Option<&str>) 
     caller.require(R::READ)?;
     let pattern = search_pattern(search)?;
     let mut tx = ctx.db.read(caller).await?;
-    queries::count(tx.connection(), R::TABLE, caller.workspace, pattern.as_deref(), &[]).await
+    match pattern {
+        None => queries::counts::all(tx.connection(), caller.workspace, R::KIND).await,
+        Some(pattern) => queries::count_found(tx.connection(), R::TABLE, caller.workspace, &pattern, &[]).await,
+    }
 }
 
 /// Any page by its number, with the exact total. Deep pages and sorts without an index cost what
@@ -62,16 +69,42 @@ pub async fn numbered<R: Record>(ctx: &Ctx, caller: &Caller, wanted: &Numbered) 
     }
     let pattern = search_pattern(wanted.search.as_deref())?;
     let mut tx = ctx.db.read(caller).await?;
-    let connection = tx.connection();
-    let (workspace, pattern) = (caller.workspace, pattern.as_deref());
-    let total = queries::count(connection, R::TABLE, workspace, pattern, &wanted.filters).await?;
+    let (ids, total) = match pattern {
+        Some(pattern) => found_page::<R>(&mut tx, caller, &pattern, wanted).await?,
+        None => matching_page::<R>(&mut tx, caller, wanted).await?,
+    };
+    let rows = R::rows_by_ids(tx.connection(), caller.workspace, &ids).await?;
+    let mut rows: std::collections::HashMap<_, _> = rows.into_iter().map(|row| (row.meta().id, row)).collect();
+    Ok((ids.iter().filter_map(|id| rows.remove(id)).collect(), total))
+}
+
+async fn matching_page<R: Record>(tx: &mut Tx, caller: &Caller, wanted: &Numbered) -> Result<(Vec<Uuid>, i64)> {
+    let (connection, workspace) = (tx.connection(), caller.workspace);
+    let total = match wanted.filters[..] {
+        [] => queries::counts::all(connection, workspace, R::KIND).await?,
+        _ => queries::count_matching(connection, R::TABLE, workspace, &wanted.filters).await?,
+    };
     if wanted.offset() >= total {
         return Ok((Vec::new(), total));
     }
-    let ids = queries::numbered_ids(connection, R::TABLE, workspace, pattern, wanted).await?;
-    let rows = R::rows_by_ids(connection, workspace, &ids).await?;
-    let mut rows: std::collections::HashMap<_, _> = rows.into_iter().map(|row| (row.meta().id, row)).collect();
-    Ok((ids.iter().filter_map(|id| rows.remove(id)).collect(), total))
+    Ok((queries::numbered_ids(connection, R::TABLE, workspace, wanted).await?, total))
+}
+
+async fn found_page<R: Record>(
+    tx: &mut Tx,
+    caller: &Caller,
+    pattern: &str,
+    wanted: &Numbered,
+) -> Result<(Vec<Uuid>, i64)> {
+    let (connection, workspace) = (tx.connection(), caller.workspace);
+    let (ids, total) = queries::found_ids(connection, R::TABLE, workspace, pattern, wanted).await?;
+    let total = match total {
+        Some(total) => total,
+        None if wanted.offset() == 0 => 0,
+        // past the end
+        None => queries::count_found(connection, R::TABLE, workspace, pattern, &wanted.filters).await?,
+    };
+    Ok((ids, total))
 }
 
 fn search_pattern(search: Option<&str>) -> Result<Option<String>> {

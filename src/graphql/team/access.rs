@@ -16,7 +16,7 @@ use crate::{
         errors::parse_id,
         objects::user::{SessionObject, UserObject},
     },
-    http::{caller::COOKIE, client::ClientInfo},
+    http::{caller::COOKIE, client::ClientInfo, request_id},
     team::{
         access::{self, Client},
         invitations, registration, users,
@@ -239,7 +239,7 @@ impl AccessMutation {
 
 fn client(context: &Context<'_>) -> Client {
     let info = context.data_opt::<ClientInfo>().cloned().unwrap_or_default();
-    Client { address: info.address, user_agent: info.user_agent }
+    Client { address: info.address, user_agent: info.user_agent, request_id: request_id::current() }
 }
 
 async fn signed_in(

@@ -112,7 +112,7 @@ pub fn member<R: Published>(path: &str) -> Paths {
         .response("403", refusal("Your role does not allow it"))
         .response("409", refusal("A value that must be unique is another record's"));
     let delete = operation::<R>("delete", &format!("Delete {}", one::<R>()))
-        .description(Some("It can be restored for 30 days. Links to it are shown as null."))
+        .description(Some("It can be restored. Links to it are shown as null."))
         .parameter(id())
         .response("200", answer("Deleted", reference("Done")))
         .response("403", refusal("Your role does not allow it, or it is not your own"));

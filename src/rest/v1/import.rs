@@ -1,10 +1,11 @@
 //! `/import`: a file comes in one request with what is to become of it; the job is asked about
 //! until it has ended. The answers are bare.
 
-use std::{collections::BTreeMap, pin::pin};
+use std::{collections::BTreeMap, pin::pin, time::Duration};
 
 use axum::{
     Json,
+    body::Body,
     extract::{
         DefaultBodyLimit, FromRequest, Multipart, Request, State,
         multipart::{Field as Part, MultipartError},
@@ -40,6 +41,7 @@ use crate::{
         self, FileName,
         upload::{self, NewUpload},
     },
+    http::body::SharedBody,
     text_enum,
     transfer::import::{self, Import, ImportFilter, ImportOptions, ImportStatus, NewImport},
 };
@@ -56,6 +58,12 @@ const LINKED: TimeDelta = TimeDelta::days(1);
 
 /// Longest value of a form field that is no file, in bytes.
 const FORM_FIELD: usize = 1024 * 1024;
+
+/// A form has at most so many parts, and as many bytes in those that we do not know as in a field.
+const PARTS: usize = 64;
+
+/// A sender may be quiet for so long.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// Chunks of a body between the network and the file store.
 const CHUNKS: usize = 8;
@@ -228,13 +236,15 @@ async fn create(
     Signed { caller, .. }: Signed,
     request: Request,
 ) -> Result<(StatusCode, Json<JobReply>), BareRefusal> {
-    import::require_may_import(&caller)?;
-    let headers = request.headers().clone();
-    let multipart = Multipart::from_request(request, &ctx).await;
-    let mut multipart =
-        multipart.map_err(|_| Error::invalid("file", "is needed; send a form as multipart/form-data"))?;
+    let (parts, body) = request.into_parts();
+    let (headers, body) = (parts.headers.clone(), SharedBody::new(body));
+    let request = Request::from_parts(parts, Body::from_stream(body.clone().read_within(SILENCE)));
     let mut form = Form::default();
     let created = async {
+        import::require_may_import(&caller)?;
+        let multipart = Multipart::from_request(request, &ctx).await;
+        let mut multipart =
+            multipart.map_err(|_| Error::invalid("file", "is needed; send a form as multipart/form-data"))?;
         form.read(&ctx, &caller, &mut multipart).await?;
         let caller = caller.clone().repeating(repeat::key(&headers, form.asked())?);
         import::create(&ctx, &caller, form.to_import()?).await
@@ -250,6 +260,7 @@ async fn create(
         }
         Err(error) => {
             form.drop_file(&ctx, &caller).await;
+            body.drain().await;
             Err(renamed(error, form_name).into())
         }
     }
@@ -314,7 +325,12 @@ struct Form {
 
 impl Form {
     async fn read(&mut self, ctx: &Ctx, caller: &Caller, multipart: &mut Multipart) -> Result<()> {
+        let (mut parts, mut ignored) = (0, 0);
         while let Some(mut part) = multipart.next_field().await.map_err(broken)? {
+            parts += 1;
+            if parts > PARTS {
+                return Err(Error::TooLarge(format!("The form has more than {PARTS} parts").into()));
+            }
             let name = part.name().unwrap_or_default().to_owned();
             let slot = match name.as_str() {
                 "file" => {
@@ -326,7 +342,13 @@ impl Form {
                 "import_options" => &mut self.options,
                 // read all the same: what follows is behind it
                 _ => {
-                    while part.chunk().await.map_err(broken)?.is_some() {}
+                    while let Some(chunk) = part.chunk().await.map_err(broken)? {
+                        ignored += chunk.len();
+                        if ignored > FORM_FIELD {
+                            let message = format!("The parts that are not known are larger than {FORM_FIELD} bytes");
+                            return Err(Error::TooLarge(message.into()));
+                        }
+                    }
                     continue;
                 }
             };

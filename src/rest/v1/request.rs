@@ -17,7 +17,7 @@ use crate::{
     auth::{Caller, RepeatKey},
     base::{Error, FieldErrors, Result},
     ctx::Ctx,
-    http::{self, client::ClientInfo},
+    http::{self, client::ClientInfo, request_id},
     team::access,
 };
 
@@ -225,7 +225,7 @@ pub fn or_empty_object(given: Option<Value>) -> Value {
 
 /// What operations want to know of the client.
 pub fn client(info: ClientInfo) -> access::Client {
-    access::Client { address: info.address, user_agent: info.user_agent }
+    access::Client { address: info.address, user_agent: info.user_agent, request_id: request_id::current() }
 }
 
 impl fmt::Debug for Parameters {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::base::Result;
 
-/// Most bytes of a batch's rows, give or take one row.
+/// Most bytes of a batch's rows and of what is said about the bad ones, give or take one row.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
 
 /// Rows with one key are applied one after the other, each in statements of its own: so many of
@@ -105,7 +105,7 @@ impl<'a> Filling<'a> {
         self.bytes += row.cells.bytes();
         match self.checker.check(row) {
             Verdict::Blank => self.blank += 1,
-            Verdict::Bad(error) => self.errors.push(error),
+            Verdict::Bad(error) => self.refuse(error),
             Verdict::Good(values) => {
                 let key = self.checker.key(&values);
                 let wave = match key {
@@ -125,9 +125,10 @@ impl<'a> Filling<'a> {
                     if is_new {
                         self.encoder.forget(mark);
                         let error = self.checker.missing_error(row.number, row.line, row.cells, message.clone());
-                        self.errors.push(error);
+                        self.refuse(error);
                         return Ok(());
                     }
+                    self.bytes += message.len();
                     self.encoder.note_missing(mark);
                 }
                 self.waves = self.waves.max(wave);
@@ -136,6 +137,11 @@ impl<'a> Filling<'a> {
             }
         }
         Ok(())
+    }
+
+    fn refuse(&mut self, error: RowError) {
+        self.bytes += error.bytes();
+        self.errors.push(error);
     }
 
     fn finish(self, from: Place, to: Place) -> Batch {
@@ -175,5 +181,39 @@ impl Raw {
         let (bytes, ends) = self.rows[index];
         let (to_bytes, to_ends) = self.rows.get(index + 1).copied().unwrap_or((self.bytes.len(), self.ends.len()));
         Cells::of(self.bytes[bytes..to_bytes].to_vec(), self.ends[ends..to_ends].to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::channel;
+
+    use super::*;
+    use crate::{
+        base::Limits,
+        crm::RecordKind,
+        transfer::import::{head::Head, read::Feed, target::Target},
+    };
+
+    /// Short rows under long names: what is said about them is many times what stands in them.
+    #[test]
+    fn a_batch_is_cut_by_what_is_said_about_its_rows() {
+        let target = Target::of(RecordKind::Contact).expect("contacts");
+        let names = ["email", "phone", "status", "source", "lastContactDate", "ownerId", "accountId"];
+        let mapped: Vec<_> = names.iter().filter_map(|name| target.field(name)).enumerate().collect();
+        let columns: Vec<_> = names.iter().map(|name| format!("{name}{}", "-".repeat(200))).collect();
+        let head = Head { delimiter: b',', columns: columns.clone(), rows_at: Place::default() };
+        let checker = Checker { target, columns, mapped };
+        let (feed, source) = channel(2);
+        assert!(feed.try_send(Feed::Bytes("x,x,x,x,x,x,x\n".repeat(20_000).into())).is_ok());
+        assert!(feed.try_send(Feed::End).is_ok());
+        let mut rows = Rows::new(source, &head, Place::default(), &Limits::default());
+        let (mut found, cut) = (0, Cut { rows: usize::MAX, in_waves: false });
+        while let Some(batch) = Batch::read(&mut rows, &checker, cut).expect("whole") {
+            found += batch.errors.len();
+            let said: usize = batch.errors.iter().map(RowError::bytes).sum();
+            assert!(said < MOST_BYTES + 10_000, "{said} bytes in {} errors", batch.errors.len());
+        }
+        assert_eq!(found, 20_000);
     }
 }

@@ -5,10 +5,10 @@ use uuid::Uuid;
 use super::{
     map::Mapped,
     read::{Cells, Fault, Row},
-    report::{RowError, RowErrorCode, code_of, shortened, shown},
+    report::{RowError, RowErrorCode, code_of, short_name, shortened, shown},
     target::Target,
 };
-use crate::crm::record::{Field, Raw, Value};
+use crate::crm::record::{Field, FieldType, Raw, Value};
 
 /// Checks the rows of one file.
 #[derive(Clone)]
@@ -86,9 +86,12 @@ impl Checker {
     ) -> RowError {
         let column = field.and_then(|field| self.mapped.iter().find(|mapped| mapped.1.column == field.column));
         let column = column.map(|mapped| mapped.0);
-        let name = column.map(|index| self.column_name(index)).unwrap_or_default();
+        let name = column.map(|index| self.said_name(index)).unwrap_or_default();
         let message = match code {
             RowErrorCode::Duplicate => format!("{name} belongs to an existing record or to an earlier row"),
+            _ if field.is_some_and(|field| matches!(field.field_type, FieldType::User)) => {
+                format!("{name} is not the id of an active user")
+            }
             _ => format!("{name} is not the id of anything that exists here"),
         };
         self.error(number, line, cells, Wrong { column, code, message })
@@ -111,7 +114,7 @@ impl Checker {
         let wrong = |code, message: &str| Wrong {
             column: Some(index),
             code,
-            message: format!("{} {message}", self.column_name(index)),
+            message: format!("{} {message}", self.said_name(index)),
         };
         let text = std::str::from_utf8(cell).map_err(|_| wrong(RowErrorCode::InvalidEncoding, "is not in UTF-8"))?;
         if text.contains('\0') {
@@ -125,7 +128,7 @@ impl Checker {
         match fault {
             Fault::CellTooLong(index) => {
                 let message =
-                    format!("{} is longer than a cell may be (limits.import_cell_bytes)", self.column_name(index));
+                    format!("{} is longer than a cell may be (limits.import_cell_bytes)", self.said_name(index));
                 Wrong { column: Some(index), code: RowErrorCode::CellTooLong, message }
             }
             Fault::RowTooLong => {
@@ -157,10 +160,15 @@ impl Checker {
         name.cloned().unwrap_or_else(|| format!("Column {}", index + 1))
     }
 
+    /// The same, in a message.
+    fn said_name(&self, index: usize) -> String {
+        short_name(&self.column_name(index))
+    }
+
     /// What the file calls a field, if it has it.
     fn name_of(&self, field: &str) -> String {
         let mapped = self.mapped.iter().find(|mapped| mapped.1.name == field);
-        mapped.map_or_else(|| field.to_owned(), |mapped| self.column_name(mapped.0))
+        mapped.map_or_else(|| field.to_owned(), |mapped| self.said_name(mapped.0))
     }
 }
 

@@ -8,6 +8,9 @@ use super::report::shown;
 /// The header has to end within this many bytes.
 pub const SAMPLE: usize = 1024 * 1024;
 
+/// Most characters of a column's name: every error of a row repeats it.
+const LONGEST_NAME: usize = 255;
+
 /// The delimiter is judged by this many bytes and rows.
 const JUDGED_BYTES: usize = 64 * 1024;
 const JUDGED_ROWS: usize = 50;
@@ -59,7 +62,13 @@ impl Head {
                 cells.len()
             ));
         }
-        let columns = cells.iter().map(|cell| shown(cell).trim().to_owned()).collect();
+        let columns: Vec<_> = cells.iter().map(|cell| shown(cell).trim().to_owned()).collect();
+        if let Some(index) = columns.iter().position(|name| name.chars().count() > LONGEST_NAME) {
+            return Err(format!(
+                "The name of column {} is longer than {LONGEST_NAME} characters; is the first line the header?",
+                index + 1
+            ));
+        }
         let byte = (start + length) as u64;
         let lines = sample[..start + length].iter().filter(|byte| **byte == b'\n').count() as u64;
         // a header that ends in \r\n was read up to its \r: the \n is still to come
@@ -176,6 +185,9 @@ mod tests {
         {
             assert!(read(wrong).is_err(), "{wrong:?}");
         }
+        let long = |length: usize| read(format!("a,{}\n", "\u{e9}".repeat(length)).as_bytes());
+        assert!(long(LONGEST_NAME).is_ok());
+        assert!(long(LONGEST_NAME + 1).expect_err("too long").contains("column 2"));
         let endless = vec![b'a'; SAMPLE];
         assert!(read(&endless).is_err());
     }

@@ -121,14 +121,18 @@ async fn work_on(ctx: &Ctx, run: &Run, workspace: WorkspaceId, id: ImportId, wor
     Ok(())
 }
 
-/// The person for whom the import works, with the rights that they have now.
+/// The person for whom the import works, with the rights that they have now; where a token asked
+/// for it, with no more than the token had.
 async fn caller(ctx: &Ctx, run: &Run, workspace: WorkspaceId, work: &Work, target: &Target) -> Result<Caller, Stopped> {
     let refused = |error| match error {
         Error::Forbidden(message) => Stopped::Refused(message.into_owned()),
         error => error.into(),
     };
     let role = access::role_of(ctx, workspace, work.created_by).await.map_err(refused)?;
-    let caller = Caller::new(workspace, work.created_by, role, Origin::Job(run.job), Via::Import);
+    let mut caller = Caller::new(workspace, work.created_by, role, Origin::Job(run.job), Via::Import);
+    if let Some(scopes) = &work.scopes {
+        caller = caller.with_scopes(scopes.iter().filter_map(|scope| Permission::from_scope(scope)).collect());
+    }
     caller.require(Permission::ImportsRun).map_err(refused)?;
     caller.require(target.write).map_err(refused)?;
     Ok(caller)

@@ -71,6 +71,7 @@ pub async fn create(ctx: &Ctx, caller: &Caller, new: NewImport) -> Result<Import
         mapping: serde_json::to_value(mapping).map_err(Error::internal)?,
         options: serde_json::to_value(new.options).map_err(Error::internal)?,
         created_by: caller.user,
+        scopes: caller.scopes(),
         created_at: now,
         updated_at: now,
     };

@@ -38,6 +38,7 @@ pub struct NewRow {
     pub mapping: Value,
     pub options: Value,
     pub created_by: UserId,
+    pub scopes: Option<Vec<&'static str>>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
@@ -185,18 +186,20 @@ pub struct Work {
     pub counts: Counts,
     pub resume: Place,
     pub created_by: UserId,
+    /// Those of the token that asked for it, where one did.
+    pub scopes: Option<Vec<String>>,
 }
 
 /// The import, locked for this transaction.
 pub async fn lock(connection: &mut AsyncPgConnection, workspace: WorkspaceId, id: ImportId) -> Result<Option<Work>> {
-    let row: Option<(Row, i64, i64, i64)> = imports::table
+    let row: Option<(Row, i64, i64, i64, Option<Vec<String>>)> = imports::table
         .filter(imports::workspace_id.eq(workspace).and(imports::id.eq(id)))
-        .select((Row::as_select(), imports::resume_row, imports::resume_byte, imports::resume_line))
+        .select((Row::as_select(), imports::resume_row, imports::resume_byte, imports::resume_line, imports::scopes))
         .for_update()
         .first(connection)
         .await
         .optional()?;
-    Ok(row.map(|(row, number, byte, line)| {
+    Ok(row.map(|(row, number, byte, line, scopes)| {
         let import = import((row, None, None, None));
         Work {
             kind: import.kind,
@@ -208,6 +211,7 @@ pub async fn lock(connection: &mut AsyncPgConnection, workspace: WorkspaceId, id
             counts: import.counts,
             resume: Place { row: number, byte: byte.unsigned_abs(), line: line.unsigned_abs() },
             created_by: import.created_by,
+            scopes,
         }
     }))
 }

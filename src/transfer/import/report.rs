@@ -54,6 +54,14 @@ pub struct RowError {
 /// Most characters of a value in a message or error.
 pub const SHOWN: usize = 200;
 
+impl RowError {
+    /// Roughly what it takes in memory.
+    pub fn bytes(&self) -> usize {
+        let texts = [&self.column, &self.value].into_iter().flatten().chain([&self.message]).chain(&self.cells);
+        size_of::<Self>() + texts.map(|text| size_of::<String>() + text.len()).sum::<usize>()
+    }
+}
+
 /// The code of a cell that a field refused.
 pub fn code_of(field_type: FieldType) -> RowErrorCode {
     match field_type {
@@ -72,6 +80,15 @@ pub fn code_of(field_type: FieldType) -> RowErrorCode {
 /// A cell as text that PostgreSQL takes: broken UTF-8 and NULs become U+FFFD.
 pub fn shown(cell: &[u8]) -> String {
     String::from_utf8_lossy(cell).replace('\0', "\u{fffd}")
+}
+
+/// A column's name, for a message: it may stand there once for each field of a row.
+pub fn short_name(name: &str) -> String {
+    const MOST: usize = 60;
+    match name.char_indices().nth(MOST) {
+        Some((at, _)) => format!("{}\u{2026}", &name[..at]),
+        None => name.to_owned(),
+    }
 }
 
 /// The beginning of a cell, for a message.

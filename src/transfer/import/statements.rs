@@ -147,7 +147,7 @@ fn json(field: &Field, value: &str) -> String {
 
 fn dangling(field: &Field, table: &str) -> Option<String> {
     let target = match (field.field_type, field.links_to()) {
-        (FieldType::User, _) => "members r WHERE r.workspace_id = $1 AND r.user_id".to_owned(),
+        (FieldType::User, _) => "members r WHERE r.workspace_id = $1 AND r.status = 'active' AND r.user_id".to_owned(),
         (_, Some(linked)) => format!("{linked} r WHERE r.workspace_id = $1 AND r.deleted_at IS NULL AND r.id"),
         (_, None) => return None,
     };

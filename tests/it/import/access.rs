@@ -1,7 +1,7 @@
 //! Who may import, see and cancel; and what is left when an import has ended badly.
 
 use kontor::{
-    auth::Role,
+    auth::{Permission, Role},
     base::{Error, page::PageArgs},
     crm::RecordKind,
     transfer::import::{self, ImportFilter, ImportStatus, NewImport, SettleImports},
@@ -43,6 +43,21 @@ async fn a_column_of_owners_is_not_matched_for_those_who_may_not_assign() {
     let _worker = lab.worker();
     assert_eq!(lab.ended(import.id).await.counts.created, 1);
     assert_eq!(lab.contacts("owner_id IS NULL").await, ["true"]);
+}
+
+/// The job has the rights of its maker, and still no more than the token that made it.
+#[tokio::test]
+async fn what_a_token_may_not_its_import_may_not_either() {
+    let lab = Lab::new().await;
+    let scopes = [Permission::ContactsWrite, Permission::ImportsRun, Permission::JobsRead];
+    let token = lab.caller.clone().with_scopes(scopes.into());
+    let text = |address: &str| format!("email,ownerId\n{address},{}\n", lab.caller.user);
+    let import = lab.create_as(&token, RecordKind::Contact, text("a@x.de").as_bytes(), UPDATE).await;
+    let _worker = lab.worker();
+    assert_eq!(lab.ended(import.id).await.counts.created, 1);
+    let import = lab.create(text("b@x.de"), UPDATE).await;
+    assert_eq!(lab.ended(import.id).await.counts.created, 1);
+    assert_eq!(lab.contacts("owner_id IS NULL").await, ["true", "false"]);
 }
 
 #[tokio::test]

@@ -31,6 +31,9 @@ async fn a_file_that_cannot_be_imported_says_why() {
     let many = failed(&lab, format!("email{}\n", ",x".repeat(20))).await;
     assert!(many.contains("21 columns; at most 20"), "{many}");
     assert!(failed(&lab, "x".repeat(2_000_000)).await.contains("first line"));
+    // it would be matched to a field, and stand in every error
+    let long = failed(&lab, format!("city,e{}mail\nBonn,x\n", "-".repeat(300))).await;
+    assert!(long.contains("column 2 is longer than 255 characters"), "{long}");
 }
 
 #[tokio::test]

@@ -175,6 +175,23 @@ async fn a_file_over_the_limit_is_too_large() {
     assert_eq!(sql::number(&server.ctx.db, "SELECT count(*) AS value FROM files").await, 0);
 }
 
+/// Whoever is still sending reads the answer all the same.
+#[tokio::test]
+async fn what_is_refused_is_still_read() {
+    let server = TestServer::start_idle().await;
+    let admin = server.sign_up("a@kontor.test").await;
+    let support = server.colleague(&admin, "support").await;
+    let large = vec![b'x'; 40_000_000];
+    let file: Part<'_> = ("file", Some("a.csv"), &large);
+    let contacts: Part<'_> = ("entity_type", None, b"contacts");
+    refused(post(&support, &[file, contacts]).await, 403);
+    refused(post(&admin, &[("entity_type", None, &large), file]).await, 413);
+    assert!(refused(post(&admin, &[("other", None, &large), contacts]).await, 413).contains("not known"));
+    let many = vec![("other", None, &b""[..]); 65];
+    assert!(refused(post(&admin, &many).await, 413).contains("64 parts"));
+    assert_eq!(sql::number(&server.ctx.db, "SELECT count(*) AS value FROM files").await, 0);
+}
+
 /// Larger than any other body may be.
 #[tokio::test]
 async fn a_large_file_is_taken_whole() {

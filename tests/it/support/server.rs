@@ -148,7 +148,7 @@ impl TestServer {
         };
         let mut ctx = self.ctx.clone();
         ctx.auth.open_registration = true;
-        let from = access::Client { address: Some([127, 0, 0, 1].into()), user_agent: None };
+        let from = access::Client { address: Some([127, 0, 0, 1].into()), ..access::Client::default() };
         let made = registration::register(&ctx, registration, &from, SessionKind::Tokens).await.expect("registered");
         self.stranger().signed_in(Me { user: made.0, workspace: made.1, role: Role::Admin }, made.2.access.text)
     }
@@ -234,9 +234,10 @@ fn decoded(text: &str) -> String {
     String::from_utf8(bytes).expect("UTF-8")
 }
 
-/// The secret of the link in a mail; `name` is the link's parameter.
+/// The secret of the link in a mail; `name` is what the link opens. It stands behind the `#`, which
+/// no server is sent.
 pub fn link_in(mail: &str, name: &str) -> String {
-    let begin = mail.find(&format!("?{name}=")).unwrap_or_else(|| panic!("no {name} link in {mail}")) + name.len() + 2;
+    let begin = mail.find(&format!("/#{name}=")).unwrap_or_else(|| panic!("no {name} link in {mail}")) + name.len() + 3;
     mail[begin..].chars().take_while(|c| c.is_ascii_alphanumeric() || "_-".contains(*c)).collect()
 }
 

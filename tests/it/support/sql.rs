@@ -52,3 +52,16 @@ pub async fn texts(db: &Db, query: &str) -> Vec<String> {
     let rows = sql_query(query).load::<Row>(tx.connection()).await;
     rows.unwrap_or_else(|error| panic!("{query}: {error}")).into_iter().map(|row| row.value).collect()
 }
+
+/// How this would be run.
+pub async fn plan(db: &Db, explain: &str) -> String {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Text, column_name = "QUERY PLAN")]
+        line: String,
+    }
+    let mut tx = db.system().await.expect("a transaction");
+    let rows = sql_query(explain).load::<Row>(tx.connection()).await;
+    let lines = rows.unwrap_or_else(|error| panic!("{explain}: {error}")).into_iter().map(|row| row.line);
+    lines.collect::<Vec<_>>().join("\n")
+}

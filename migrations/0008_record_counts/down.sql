@@ -1,0 +1,10 @@
+DROP TRIGGER count_inserted ON contacts;
+DROP TRIGGER count_removed ON contacts;
+DROP TRIGGER count_deleted ON contacts;
+DROP TRIGGER count_inserted ON accounts;
+DROP TRIGGER count_removed ON accounts;
+DROP TRIGGER count_deleted ON accounts;
+DROP FUNCTION make_counted_table;
+DROP FUNCTION count_deletion;
+DROP FUNCTION count_records;
+DROP TABLE record_count_deltas;
