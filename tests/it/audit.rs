@@ -18,15 +18,14 @@ async fn entries(admin: &crate::support::server::Client, action: &str) -> Vec<Va
 async fn a_sign_in_is_told_with_its_request() {
     let server = TestServer::start().await;
     let admin = server.admin().await;
+    let stranger = server.stranger();
     let credentials = json!({ "email": "ada@first.test", "password": PASSWORD });
-    let signed_in = server
-        .stranger()
+    let signed_in = stranger
         .send(Method::POST, "/auth/login", |request| request.header("x-request-id", "sign-in-0001").json(&credentials));
     signed_in.await.data();
     let input = json!({ "input": credentials });
     let query = "mutation S($input: SignInInput!) { signIn(input: $input) { user { id } } }";
-    let signed_in =
-        server.stranger().graphql_with(query, input, |request| request.header("x-request-id", "sign-in-0002"));
+    let signed_in = stranger.graphql_with(query, input, |request| request.header("x-request-id", "sign-in-0002"));
     assert!(signed_in.await.body["errors"].is_null());
     let told = entries(&admin, "session.started").await;
     let requests: Vec<_> = told.iter().map(|entry| entry["requestId"].as_str().unwrap_or("none")).collect();

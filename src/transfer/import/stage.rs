@@ -64,8 +64,8 @@ pub async fn prepare(ctx: &Ctx, import: ImportId, attempt: i32, mapped: &[Mapped
 
 /// Replaces what is in a slot by a batch's rows.
 pub async fn fill(ctx: &Ctx, table: &str, rows: Bytes) -> Result<()> {
-    let mut client = ctx.db.copy().await?;
-    staging::fill(&mut client, table, rows).await
+    let client = ctx.db.copy().await?;
+    staging::fill(&client, table, rows).await
 }
 
 /// Drops the staging tables that the caller points out. One that somebody still uses stays for the

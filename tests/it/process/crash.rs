@@ -96,9 +96,10 @@ async fn disturbed(
         let postmaster = installation.is_embedded().then(|| installation.postmaster()).flatten();
         server.kill().await;
         if let Some(postmaster) = postmaster
-            && rng.random_bool(0.4)
+            && rng.random_bool(0.6)
         {
-            // it may be gone by itself already
+            // while it takes back what was under way; it may be gone by itself already
+            sleep(Duration::from_millis(rng.random_range(0..30))).await;
             let _ = kill_process(postmaster, Signal::KILL);
         }
         if rng.random_bool(0.3) {

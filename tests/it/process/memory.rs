@@ -167,7 +167,6 @@ fn bombs() -> Vec<(&'static str, Value)> {
     let many = (0..20_000).map(|at| format!("a{at}: viewer {{ user {{ id }} }} ")).collect::<String>();
     let pages = (0..50).map(|at| format!("a{at}: contacts(first: 500) {{ nodes {{ id }} }} ")).collect::<String>();
     let deep = format!("{}id{}", "{ viewer ".repeat(40), "}".repeat(40));
-    let list = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
     vec![
         ("depth", query(deep)),
         ("brackets", query("{a".repeat(300_000))),
@@ -188,10 +187,6 @@ fn bombs() -> Vec<(&'static str, Value)> {
                 "query": "query($a: String) { contacts(search: $a) { nodes { id } } }",
                 "variables": { "a": "x".repeat(1_500_000) },
             }),
-        ),
-        (
-            "nested variables",
-            json!({ "query": nested, "variables": { "a": serde_json::from_str::<Value>(&list(100)).expect("JSON") } }),
         ),
         (
             "unknown variables",

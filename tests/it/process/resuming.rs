@@ -81,7 +81,7 @@ async fn write_here(ctx: Ctx, caller: Caller, writer: usize, writing: Arc<Writin
         let ids: Vec<_> = (0..random.random_range(1..=3)).map(|_| Uuid::now_v7()).collect();
         let mut tx = ctx.db.begin(&caller.workspace).await.expect("a transaction");
         let events: Vec<_> =
-            ids.iter().map(|id| changed(RecordKind::Contact, ChangeAction::Updated, &[(*id, 2)], &["city"])).collect();
+            ids.iter().map(|id| changed(RecordKind::Contact, ChangeAction::Updated, &[(*id, 1)], &["city"])).collect();
         ctx.emit(&mut tx, &caller, &events).await.expect("emitted");
         if random.random_ratio(1, 2) {
             let mut commits = writing.commits.subscribe();

@@ -22,17 +22,16 @@ pub async fn create(client: &Client, table: &str, columns: &str, app_role: &str)
     client.batch_execute(&statements).await.map_err(from_postgres)
 }
 
-/// Replaces all rows, in one transaction, which also lets PostgreSQL write them frozen.
-pub async fn fill(client: &mut Client, table: &str, rows: Bytes) -> Result<()> {
-    let transaction = client.transaction().await.map_err(from_postgres)?;
-    transaction.batch_execute(&format!("TRUNCATE {table}")).await.map_err(from_postgres)?;
-    let copy = format!("COPY {table} FROM STDIN (FORMAT binary, FREEZE)");
-    {
-        let mut sink = pin!(transaction.copy_in(&copy).await.map_err(from_postgres)?);
-        sink.send(rows).await.map_err(from_postgres)?;
-        sink.finish().await.map_err(from_postgres)?;
-    }
-    transaction.commit().await.map_err(from_postgres)
+/// Replaces all rows, in two transactions: truncating makes a new file, and if that is rolled back
+/// because we died while copying, and PostgreSQL dies within the same second, it cannot start any
+/// more ("could not create file ...: File exists", of an unlogged table; seen with version 15).
+pub async fn fill(client: &Client, table: &str, rows: Bytes) -> Result<()> {
+    client.batch_execute(&format!("TRUNCATE {table}")).await.map_err(from_postgres)?;
+    let copy = format!("COPY {table} FROM STDIN (FORMAT binary)");
+    let mut sink = pin!(client.copy_in(&copy).await.map_err(from_postgres)?);
+    sink.send(rows).await.map_err(from_postgres)?;
+    sink.finish().await.map_err(from_postgres)?;
+    Ok(())
 }
 
 /// The names of all staging tables, without the schema.
