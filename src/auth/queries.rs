@@ -209,6 +209,8 @@ pub async fn insert_secret(
 #[derive(Queryable)]
 pub struct RefreshSecret {
     pub session_id: SessionId,
+    pub user_id: UserId,
+    pub workspace_id: WorkspaceId,
     pub expires_at: DateTime<Utc>,
     pub spent_at: Option<DateTime<Utc>>,
     pub ended_at: Option<DateTime<Utc>>,
@@ -224,6 +226,8 @@ pub async fn lock_refresh_secret(
         .filter(session_secrets::kind.eq("refresh"))
         .select((
             session_secrets::session_id,
+            sessions::user_id,
+            sessions::workspace_id,
             session_secrets::expires_at,
             session_secrets::spent_at,
             sessions::ended_at,

@@ -220,7 +220,7 @@ impl AccessMutation {
         input: ResetPasswordInput,
     ) -> async_graphql::Result<DonePayload> {
         let password = Password::new(input.password);
-        access::reset_password(ctx(context)?, &input.token, &password).await?;
+        access::reset_password(ctx(context)?, &input.token, &password, &client(context)).await?;
         Ok(DONE)
     }
 
