@@ -84,6 +84,7 @@ pub struct ResolvedToken {
     pub workspace_id: WorkspaceId,
     pub user_id: UserId,
     pub scopes: Vec<String>,
+    pub expires_at: Option<DateTime<Utc>>,
     pub last_used_at: Option<DateTime<Utc>>,
     pub role: Role,
 }
@@ -108,6 +109,7 @@ pub async fn token_by_hash(
             tokens::workspace_id,
             tokens::user_id,
             tokens::scopes,
+            tokens::expires_at,
             tokens::last_used_at,
             members::role,
         ))
