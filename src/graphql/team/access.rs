@@ -250,7 +250,7 @@ async fn signed_in(
 ) -> async_graphql::Result<SignInPayload> {
     let ctx = ctx(context)?;
     let caller = Caller::signed_in(workspace, user, started.session);
-    let user = users::me(ctx, &caller).await.map(UserObject)?;
+    let user = users::me(ctx, &caller).await.map(UserObject::whole)?;
     let expires_at = started.expires_at;
     let Some(refresh) = started.refresh else {
         let secure = if ctx.public_url.starts_with("https://") { "; Secure" } else { "" };
