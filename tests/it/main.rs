@@ -18,6 +18,7 @@ mod cli;
 mod clients;
 mod counts;
 mod database;
+mod doors;
 mod edge;
 mod embedded;
 mod events;
