@@ -39,5 +39,6 @@ mod reactors;
 mod repeat;
 mod rest;
 mod schema;
+mod team;
 mod uploads;
 mod web;
