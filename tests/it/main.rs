@@ -36,6 +36,7 @@ mod outbound;
 mod owners;
 mod process;
 mod reactors;
+mod records;
 mod repeat;
 mod rest;
 mod schema;
