@@ -3,6 +3,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -57,6 +58,8 @@ pub struct Caller {
     pub via: Via,
     /// What the token allows; `None` allows all that the role does.
     scopes: Option<Arc<[Permission]>>,
+    /// When its token expires, where it came with one that does.
+    until: Option<DateTime<Utc>>,
     /// For the audit log.
     pub address: Option<IpAddr>,
     pub request_id: Option<Arc<str>>,
@@ -101,7 +104,18 @@ pub struct Actor {
 
 impl Caller {
     pub fn new(workspace: WorkspaceId, user: UserId, role: Role, origin: Origin, via: Via) -> Self {
-        Self { workspace, user, role, origin, via, scopes: None, address: None, request_id: None, repeat: None }
+        Self {
+            workspace,
+            user,
+            role,
+            origin,
+            via,
+            scopes: None,
+            until: None,
+            address: None,
+            request_id: None,
+            repeat: None,
+        }
     }
 
     /// Somebody who has just signed in. Their role is not looked up: it serves to read their own
@@ -119,6 +133,17 @@ impl Caller {
     /// The token's scopes by name, to work on for the caller later; `None` where nothing narrows.
     pub fn scopes(&self) -> Option<Vec<&'static str>> {
         self.scopes.as_ref().map(|scopes| scopes.iter().map(|scope| scope.scope()).collect())
+    }
+
+    /// Limits the caller to a token's life.
+    pub fn with_end(mut self, until: Option<DateTime<Utc>>) -> Self {
+        self.until = until;
+        self
+    }
+
+    /// Whether the token that the caller came with has expired since.
+    pub fn is_over(&self, now: DateTime<Utc>) -> bool {
+        self.until.is_some_and(|until| until <= now)
     }
 
     pub fn with_request(mut self, address: Option<IpAddr>, request_id: Option<Arc<str>>) -> Self {

@@ -84,6 +84,7 @@ pub struct ResolvedToken {
     pub workspace_id: WorkspaceId,
     pub user_id: UserId,
     pub scopes: Vec<String>,
+    pub expires_at: Option<DateTime<Utc>>,
     pub last_used_at: Option<DateTime<Utc>>,
     pub role: Role,
 }
@@ -108,6 +109,7 @@ pub async fn token_by_hash(
             tokens::workspace_id,
             tokens::user_id,
             tokens::scopes,
+            tokens::expires_at,
             tokens::last_used_at,
             members::role,
         ))
@@ -209,6 +211,8 @@ pub async fn insert_secret(
 #[derive(Queryable)]
 pub struct RefreshSecret {
     pub session_id: SessionId,
+    pub user_id: UserId,
+    pub workspace_id: WorkspaceId,
     pub expires_at: DateTime<Utc>,
     pub spent_at: Option<DateTime<Utc>>,
     pub ended_at: Option<DateTime<Utc>>,
@@ -224,6 +228,8 @@ pub async fn lock_refresh_secret(
         .filter(session_secrets::kind.eq("refresh"))
         .select((
             session_secrets::session_id,
+            sessions::user_id,
+            sessions::workspace_id,
             session_secrets::expires_at,
             session_secrets::spent_at,
             sessions::ended_at,

@@ -110,7 +110,8 @@ impl Resolver {
             queries::touch_token(tx.connection(), row.id, now).await?;
         }
         tx.commit().await?;
-        let caller = Caller::new(row.workspace_id, row.user_id, row.role, Origin::Token(row.id), Via::Graphql);
+        let caller = Caller::new(row.workspace_id, row.user_id, row.role, Origin::Token(row.id), Via::Graphql)
+            .with_end(row.expires_at);
         Ok(Some(if row.scopes.is_empty() {
             caller
         } else {
@@ -119,8 +120,10 @@ impl Resolver {
     }
 
     fn look_up(&self, hash: &secret::Hash) -> Option<Arc<Caller>> {
+        let now = self.clock.now();
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get(hash).filter(|(since, _)| since.elapsed() < FRESH_FOR).map(|(_, caller)| caller.clone())
+        let fresh = |since: &Instant, caller: &Caller| since.elapsed() < FRESH_FOR && !caller.is_over(now);
+        kept.get(hash).filter(|(since, caller)| fresh(since, caller)).map(|(_, caller)| caller.clone())
     }
 
     fn keep(&self, hash: secret::Hash, caller: Arc<Caller>) {

@@ -8,7 +8,7 @@ pub use super::model::{NewSession, SessionKind, SessionRow};
 use super::{Config, queries, secret};
 use crate::{
     base::{
-        Error, Result,
+        Result,
         ids::{SessionId, UserId, WorkspaceId},
     },
     db::Tx,
@@ -38,25 +38,39 @@ pub async fn start(tx: &mut Tx, now: DateTime<Utc>, config: &Config, new: NewSes
     add_secrets(tx, now, config, session, kind).await
 }
 
-/// Trades a refresh token for fresh tokens. The refusal must be committed too: it may have ended
-/// the session. Hence the nested result: outer for faults, inner for the answer.
-pub async fn rotate(tx: &mut Tx, now: DateTime<Utc>, config: &Config, refresh: &str) -> Result<Result<Started>> {
-    let refused = || Ok(Err(Error::Unauthenticated("This refresh token is not valid; sign in again".into())));
+/// What became of a refresh token.
+#[derive(Debug)]
+pub enum Rotated {
+    Fresh(Started),
+    Refused,
+    /// It was spent long ago, so somebody else has it too, and its session has ended. That must be
+    /// committed, and told.
+    Stolen {
+        session: SessionId,
+        user: UserId,
+        workspace: WorkspaceId,
+    },
+}
+
+/// Trades a refresh token for fresh tokens.
+pub async fn rotate(tx: &mut Tx, now: DateTime<Utc>, config: &Config, refresh: &str) -> Result<Rotated> {
     let hash = secret::Hash::of(refresh);
-    let Some(found) = queries::lock_refresh_secret(tx.connection(), &hash).await? else { return refused() };
+    let Some(found) = queries::lock_refresh_secret(tx.connection(), &hash).await? else { return Ok(Rotated::Refused) };
     match found.spent_at {
+        _ if found.ended_at.is_some() => return Ok(Rotated::Refused),
         Some(spent) if now - spent > REUSE_GRACE => {
-            tracing::warn!(session = %found.session_id, "a spent refresh token came back: ending its session");
-            queries::end_session(tx.connection(), found.session_id, now).await?;
-            return refused();
+            let queries::RefreshSecret { session_id: session, user_id: user, workspace_id: workspace, .. } = found;
+            tracing::warn!(%session, "a spent refresh token came back: ending its session");
+            queries::end_session(tx.connection(), session, now).await?;
+            return Ok(Rotated::Stolen { session, user, workspace });
         }
-        Some(_) => return refused(),
-        None if found.ended_at.is_some() || found.expires_at <= now => return refused(),
+        Some(_) => return Ok(Rotated::Refused),
+        None if found.expires_at <= now => return Ok(Rotated::Refused),
         None => {}
     }
     queries::spend_secret(tx.connection(), &hash, now).await?;
     queries::shorten_access(tx.connection(), found.session_id, now + OLD_ACCESS).await?;
-    add_secrets(tx, now, config, found.session_id, SessionKind::Tokens).await.map(Ok)
+    add_secrets(tx, now, config, found.session_id, SessionKind::Tokens).await.map(Rotated::Fresh)
 }
 
 /// Ends one session; its secrets stop working.

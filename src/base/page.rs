@@ -56,6 +56,12 @@ impl<C> PageRequest<C> {
         i64::try_from(self.size + 1).unwrap_or(i64::MAX)
     }
 
+    /// Refuses a cursor that is none of this list.
+    pub fn require_cursor(&self, is_ours: impl FnOnce(&C) -> bool) -> Result<()> {
+        let field = if self.is_backward() { "before" } else { "after" };
+        if self.from.as_ref().is_none_or(is_ours) { Ok(()) } else { Err(not_a_cursor(field)) }
+    }
+
     pub fn is_backward(&self) -> bool {
         self.direction == Direction::Backward
     }
@@ -113,9 +119,11 @@ pub fn encode<C: Serialize>(cursor: &C) -> String {
 /// Reads a cursor back; `field` names the argument it came in.
 pub fn decode<C: DeserializeOwned>(field: &'static str, text: &str) -> Result<C> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok();
-    bytes
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-        .ok_or_else(|| Error::invalid(field, "is not a cursor of this list; pass one that an earlier page returned"))
+    bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or_else(|| not_a_cursor(field))
+}
+
+fn not_a_cursor(field: &'static str) -> Error {
+    Error::invalid(field, "is not a cursor of this list; pass one that an earlier page returned")
 }
 
 #[cfg(test)]

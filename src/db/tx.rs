@@ -77,6 +77,16 @@ impl Tx {
         self.workspace.ok_or_else(|| Error::internal("the transaction is bound to no workspace"))
     }
 
+    /// Binds a transaction of the system role that had to look for its workspace.
+    pub async fn bind(&mut self, workspace: WorkspaceId) -> Result<()> {
+        if self.workspace.is_some() {
+            return Err(Error::internal("the transaction is bound to a workspace already"));
+        }
+        self.connection().batch_execute(&format!("SET LOCAL kontor.workspace = '{workspace}'")).await?;
+        self.workspace = Some(workspace);
+        Ok(())
+    }
+
     /// Allows the statements of this transaction more (or less) time than the pool's default.
     pub async fn limit_statements(&mut self, time: Duration) -> Result<()> {
         let statement = format!("SET LOCAL statement_timeout = '{}ms'", time.as_millis());

@@ -121,11 +121,12 @@ pub struct FileInfo {
     pub expires_at: DateTime<Utc>,
 }
 
-/// The file, if the caller may see it: it is theirs, or they may see everybody's jobs and files.
-/// To all others it does not exist.
+/// The file, if the caller may use it: it is theirs, or they may use everybody's. To all others it
+/// does not exist.
 pub async fn get(tx: &mut Tx, caller: &Caller, file: FileId) -> Result<FileInfo> {
+    let grant = caller.require(Permission::FilesWrite)?;
     let info = queries::find(tx.connection(), caller.workspace, file).await?;
-    info.filter(|info| may_use(caller, info)).ok_or(Error::NotFound("file"))
+    info.filter(|info| grant == Grant::All || info.created_by == caller.user).ok_or(Error::NotFound("file"))
 }
 
 /// Deletes the file: its rows, then its bytes. Nothing happens where it is gone already.
@@ -134,8 +135,4 @@ pub async fn remove(files: &Files, workspace: WorkspaceId, file: FileId) -> Resu
     let keys = queries::delete(tx.connection(), workspace, file).await?;
     tx.commit().await?;
     files.store.delete(keys).await
-}
-
-fn may_use(caller: &Caller, info: &FileInfo) -> bool {
-    info.created_by == caller.user || caller.grant(Permission::JobsRead) == Grant::All
 }

@@ -12,7 +12,7 @@ use super::{
     get, queries, remove,
 };
 use crate::{
-    auth::Caller,
+    auth::{Caller, Permission},
     base::{Error, FieldErrors, Result, ids::FileId},
     db::Tx,
 };
@@ -62,6 +62,7 @@ impl From<&FileInfo> for Progress {
 /// Announces an upload. Whether the caller may upload for this purpose is the operation's to say.
 /// Refuses a wrong name or media type, and a size over the limit.
 pub async fn create(files: &Files, tx: &mut Tx, caller: &Caller, new: NewUpload) -> Result<FileId> {
+    caller.require(Permission::FilesWrite)?;
     let mut wrong = FieldErrors::new();
     let name = wrong.take("name", FileName::parse(&new.name));
     let media_type = wrong.take("mediaType", media_type(&new.media_type));

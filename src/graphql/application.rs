@@ -79,6 +79,10 @@ impl Gateway for Application {
         self.rates.admit_operation(caller, from)
     }
 
+    fn is_over(&self, caller: &Caller) -> bool {
+        caller.is_over(self.ctx.clock.now())
+    }
+
     async fn execute(&self, caller: Option<Arc<Caller>>, request: Request) -> Response {
         self.schema.execute(self.dressed(caller, request)).await
     }

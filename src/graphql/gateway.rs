@@ -36,6 +36,10 @@ pub trait Gateway: Clone + Send + Sync + 'static {
         Ok(())
     }
 
+    /// Whether the caller's credential has run out since. No event tells of that, so it is asked at
+    /// each delivery.
+    fn is_over(&self, caller: &Caller) -> bool;
+
     /// Runs a query or mutation, with the caller and fresh loaders in the request's data.
     fn execute(&self, caller: Option<Arc<Caller>>, request: Request) -> impl Future<Output = Response> + Send;
 

@@ -132,7 +132,7 @@ impl ImportJobObject {
     }
 
     async fn created_by(&self, context: &Context<'_>) -> async_graphql::Result<Option<UserObject>> {
-        Ok(context.data::<Loaders>()?.users.load_one(self.0.created_by).await?.map(UserObject))
+        Ok(context.data::<Loaders>()?.users.load_one(self.0.created_by).await?.map(UserObject::beside))
     }
 
     async fn created_at(&self) -> DateTime<Utc> {

@@ -31,7 +31,7 @@ pub enum Verdict {
     Same,
     /// Sees other things from now on.
     Changed(Arc<Caller>),
-    /// Signed out, withdrawn or deactivated.
+    /// Signed out, expired, withdrawn or deactivated.
     Gone,
     /// It cannot be told at the moment, so nothing may be delivered.
     Unknown,
@@ -50,6 +50,9 @@ impl<G: Gateway> Standing<G> {
     /// Ready at once, unless the epoch has moved and the caller has to be looked up.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Verdict> {
         let Some(caller) = &self.caller else { return Poll::Ready(Verdict::Same) };
+        if self.gateway.is_over(caller) {
+            return Poll::Ready(Verdict::Gone);
+        }
         if self.looking.is_none() {
             let epoch = self.gateway.rights_epoch();
             if epoch == self.epoch {

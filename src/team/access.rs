@@ -10,7 +10,7 @@ use crate::{
         Caller, Origin, Role, Via,
         password::Password,
         secret,
-        session::{self, NewSession, SessionKind, SessionRow, Started},
+        session::{self, NewSession, Rotated, SessionKind, SessionRow, Started},
         throttle::Attempt,
     },
     base::{
@@ -110,16 +110,29 @@ pub async fn start_session(
     session::start(tx, now, &ctx.auth, NewSession { workspace, user, kind, user_agent, address }).await
 }
 
-/// Trades a refresh token for fresh tokens; the old one is spent.
+/// Trades a refresh token for fresh tokens; the old one is spent. One that comes back after that
+/// ends its session.
 pub async fn refresh(ctx: &Ctx, refresh: &str) -> Result<Started> {
     let mut tx = ctx.db.system().await?;
-    let answer = session::rotate(&mut tx, ctx.clock.now(), &ctx.auth, refresh).await?;
-    tx.commit().await?;
-    if answer.is_err() {
-        // it may have ended a session
-        ctx.resolver.forget();
+    match session::rotate(&mut tx, ctx.clock.now(), &ctx.auth, refresh).await? {
+        Rotated::Fresh(started) => {
+            tx.commit().await?;
+            return Ok(started);
+        }
+        Rotated::Refused => {}
+        Rotated::Stolen { session, user, workspace } => {
+            tx.bind(workspace).await?;
+            // nobody is known to be behind this request, so it is the system that ends the session
+            let caller = Caller::new(workspace, user, Role::Support, Origin::System, Via::System);
+            let entry = audit::Entry::new("session.ended", "session", session);
+            let entry = entry.with(json!({ "reason": "a spent refresh token was used again" }));
+            audit::record_in(ctx, &mut tx, &caller, entry).await?;
+            ctx.emit(&mut tx, &caller, &[events::sessions_ended(user)]).await?;
+            tx.commit().await?;
+            ctx.resolver.forget();
+        }
     }
-    answer
+    Err(Error::Unauthenticated("This refresh token is not valid; sign in again".into()))
 }
 
 /// Ends the session that the caller is signed in with. A token has none to end.
@@ -132,6 +145,7 @@ pub async fn sign_out(ctx: &Ctx, caller: &Caller) -> Result<()> {
 
 /// The caller's own open sessions, the last used first.
 pub async fn sessions(ctx: &Ctx, caller: &Caller) -> Result<Vec<SessionRow>> {
+    caller.require_unscoped()?;
     let mut tx = ctx.db.read(caller).await?;
     session::open_of(&mut tx, caller.workspace, caller.user).await
 }
@@ -167,7 +181,7 @@ pub async fn forgot_password(ctx: &Ctx, email: &str, from: &Client) -> Result<()
 }
 
 /// Sets a new password by a link, and ends every session of the person.
-pub async fn reset_password(ctx: &Ctx, link: &str, password: &Password) -> Result<()> {
+pub async fn reset_password(ctx: &Ctx, link: &str, password: &Password, from: &Client) -> Result<()> {
     password.check_new("password")?;
     let hash = password.hash().await?;
     let now = ctx.clock.now();
@@ -176,6 +190,12 @@ pub async fn reset_password(ctx: &Ctx, link: &str, password: &Password) -> Resul
     let user = user.ok_or_else(|| Error::invalid("token", "is not a valid reset link, or is older than an hour"))?;
     queries::passwords::set_password(tx.connection(), user, &hash, now).await?;
     session::end_all(&mut tx, now, user, None, None).await?;
+    if let Some((workspace, role)) = queries::members::home_workspace(tx.connection(), user).await? {
+        tx.bind(workspace).await?;
+        let caller = Caller::new(workspace, user, role, Origin::System, Via::System).with_request(from.address, None);
+        audit::record_in(ctx, &mut tx, &caller, audit::Entry::new("password.reset", "user", user)).await?;
+        ctx.emit(&mut tx, &caller, &[events::sessions_ended(user)]).await?;
+    }
     tx.commit().await?;
     ctx.resolver.forget();
     Ok(())

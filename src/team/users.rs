@@ -59,6 +59,15 @@ pub async fn page(ctx: &Ctx, caller: &Caller, args: PageArgs) -> Result<Slice<Us
     Ok(request.slice(rows))
 }
 
+/// How many users [`page`] would show in all.
+pub async fn count(ctx: &Ctx, caller: &Caller) -> Result<i64> {
+    if caller.require(Permission::UsersRead)? != Grant::All {
+        return Ok(1);
+    }
+    let mut tx = ctx.db.read(caller).await?;
+    queries::users::count_users(tx.connection(), caller.workspace).await
+}
+
 /// One page by number, newest first, with the exact total: what REST's paging needs.
 pub async fn numbered_page(ctx: &Ctx, caller: &Caller, offset: i64, limit: i64) -> Result<(Vec<User>, i64)> {
     if caller.require(Permission::UsersRead)? != Grant::All {

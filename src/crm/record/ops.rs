@@ -10,6 +10,7 @@ use super::{
     Field, FieldType, Raw, Record, Value,
     change::{self, Difference, Patch},
     events::{self, ChangeAction},
+    order::Numbered,
     queries,
 };
 use crate::{
@@ -49,7 +50,10 @@ pub async fn create_with<R: Record>(
         Turn::Again(id, tx) => return repeated(tx, caller, id).await,
     };
     require_live_links(&mut tx, caller, None, &record).await?;
-    R::insert_row(tx.connection(), caller.workspace, &record).await?;
+    if let Err(error) = R::insert_row(tx.connection(), caller.workspace, &record).await {
+        drop(tx);
+        return Err(naming_the_other(ctx, caller, &record, error).await);
+    }
     let event = events::changed(R::KIND, ChangeAction::Created, &[(record.meta().id, record.meta().version)], &[]);
     ctx.emit(&mut tx, caller, &[event]).await?;
     tx.commit(record.meta().id).await?;
@@ -84,7 +88,10 @@ pub async fn update<R: Record>(
     }
     require_live_links(&mut tx, caller, Some(&before), &after).await?;
     after.advance(ctx.clock.now());
-    R::update_row(tx.connection(), caller.workspace, &after).await?;
+    if let Err(error) = R::update_row(tx.connection(), caller.workspace, &after).await {
+        drop(tx);
+        return Err(naming_the_other(ctx, caller, &after, error).await);
+    }
     let names = difference.names();
     change::record_in(ctx, &mut tx, caller, &after, difference.before, difference.after).await?;
     let event = events::changed(R::KIND, ChangeAction::Updated, &[(id, after.meta().version)], &names);
@@ -129,7 +136,10 @@ pub async fn restore<R: Record>(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<
         return Ok(record);
     }
     record.set_deleted(None);
-    finish_deletion(ctx, &mut tx, caller, &mut record, ChangeAction::Restored).await?;
+    if let Err(error) = finish_deletion(ctx, &mut tx, caller, &mut record, ChangeAction::Restored).await {
+        drop(tx);
+        return Err(naming_the_other(ctx, caller, &record, error).await);
+    }
     let entry = audit::Entry::new("record.restored", R::KIND.as_str(), id);
     audit::record_in(ctx, &mut tx, caller, entry).await?;
     tx.commit(id).await?;
@@ -192,6 +202,25 @@ async fn finish_deletion<R: Record>(
     change::record_in(ctx, tx, caller, record, deleted(!is_deleted), deleted(is_deleted)).await?;
     let meta = record.meta();
     ctx.emit(tx, caller, &[events::changed(R::KIND, action, &[(meta.id, meta.version)], &[])]).await
+}
+
+/// The refusal, with the id of the record that has the value already in its details. Needs a
+/// transaction of its own, for the refused one can read no more.
+async fn naming_the_other<R: Record>(ctx: &Ctx, caller: &Caller, record: &R, refusal: Error) -> Error {
+    let Error::Conflict(mut conflict) = refusal else { return refusal };
+    let taken = R::FIELDS.iter().find(|field| conflict.fields.iter().any(|(name, _)| name == field.name));
+    let other = async {
+        let Some(field) = taken else { return Ok(None) };
+        let mut tx = ctx.db.read(caller).await?;
+        let same = Numbered { page: 1, limit: 1, filters: vec![(field, record.get(field))], ..Numbered::default() };
+        let ids = queries::numbered_ids(tx.connection(), R::TABLE, caller.workspace, &same).await?;
+        Ok::<_, Error>(ids.first().copied())
+    };
+    match other.await {
+        Ok(other) => conflict.details = other.map(|id| json!({ "other": id })),
+        Err(error) => tracing::warn!(?error, "the record that is in the way could not be looked up"),
+    }
+    Error::Conflict(conflict)
 }
 
 /// The record that the first request with the caller's key was about, as it is now.

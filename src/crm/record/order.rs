@@ -1,5 +1,8 @@
 //! The nouns of lists: orders, cursors, numbered pages.
 
+use std::borrow::Cow;
+
+use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -23,6 +26,10 @@ pub struct Sort {
 
 impl Order {
     pub const NEWEST_FIRST: Self = Self { field: None, descending: true };
+
+    fn column(self) -> &'static str {
+        self.field.map_or("id", |sort| sort.column)
+    }
 }
 
 impl Sort {
@@ -33,9 +40,39 @@ impl Sort {
     }
 }
 
-/// A cursor: the sorted value as text (`None` for null, and for the order by age), and the id.
+/// A cursor: where one stands in a list. It knows its list, so that a cursor of another one is
+/// refused and not taken for a place in this.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct At(pub Option<String>, pub Uuid);
+pub struct At {
+    /// Table and column.
+    #[serde(rename = "l")]
+    list: (Cow<'static, str>, Cow<'static, str>),
+    /// The sorted value as text; `None` for null, and for the order by age.
+    #[serde(rename = "v")]
+    pub value: Option<String>,
+    #[serde(rename = "i")]
+    pub id: Uuid,
+}
+
+impl At {
+    pub fn new(table: &'static str, order: Order, value: Option<String>, id: Uuid) -> Self {
+        Self { list: (table.into(), order.column().into()), value, id }
+    }
+
+    /// Whether it is a place in this list, in either direction. Cursors come back from clients, so
+    /// the value must be one that the column can be compared with.
+    pub fn is_of(&self, table: &'static str, order: Order) -> bool {
+        let comparable = match (&self.value, order.field) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(value), Some(Sort { sql_type: "timestamptz", .. })) => {
+                DateTime::parse_from_str(value, "%Y-%m-%d %H:%M:%S%.f%#z").is_ok()
+            }
+            (Some(value), Some(_)) => !value.contains('\0'),
+        };
+        self.list.0 == table && self.list.1 == order.column() && comparable
+    }
+}
 
 /// A cursor of a history: version and column.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -144,7 +144,7 @@ pub async fn ordered_ids(
         }
         (field, _) => ordered_statement(table, field, descending, pattern.is_some(), request.from.as_ref()),
     };
-    let (value, id) = request.from.as_ref().map_or((None, None), |at| (at.0.clone(), Some(at.1)));
+    let (value, id) = request.from.as_ref().map_or((None, None), |at| (at.value.clone(), Some(at.id)));
     let found: Vec<FoundId> = diesel::sql_query(statement)
         .bind::<diesel::sql_types::Uuid, _>(workspace)
         .bind::<Nullable<Text>, _>(pattern)
@@ -153,7 +153,7 @@ pub async fn ordered_ids(
         .bind::<BigInt, _>(request.fetch())
         .load(connection)
         .await?;
-    Ok(found.into_iter().map(|found| At(found.value, found.id)).collect())
+    Ok(found.into_iter().map(|found| At::new(table, order, found.value, found.id)).collect())
 }
 
 /// Nulls stand where the index has them: last when ascending, first when descending. A page is at
@@ -187,8 +187,8 @@ fn ordered_statement(table: &str, sort: Option<Sort>, descending: bool, searchin
     let nulls_from = format!("{column} IS NULL AND id {beyond} $3");
     let (rest, nulls) = match from {
         None => (Some(format!("{column} IS NOT NULL")), Some(format!("{column} IS NULL"))),
-        Some(At(Some(_), _)) => (Some(rest_from), (!descending).then(|| format!("{column} IS NULL"))),
-        Some(At(None, _)) => (descending.then(|| format!("{column} IS NOT NULL")), Some(nulls_from)),
+        Some(At { value: Some(_), .. }) => (Some(rest_from), (!descending).then(|| format!("{column} IS NULL"))),
+        Some(At { value: None, .. }) => (descending.then(|| format!("{column} IS NOT NULL")), Some(nulls_from)),
     };
     let runs: Vec<_> = rest
         .map(|condition| run(rest_part, &condition, &by_both))

@@ -33,20 +33,22 @@ pub async fn page<R: Record>(
 ) -> Result<Page<R>> {
     caller.require(R::READ)?;
     let request = args.parse::<At>()?;
+    request.require_cursor(|at| at.is_of(R::TABLE, order))?;
     let pattern = search_pattern(search)?;
     let mut tx = ctx.db.read(caller).await?;
     let connection = tx.connection();
     if let (None, None, true) = (&pattern, order.field, order.descending) {
-        let beyond = request.from.as_ref().map(|at| at.1);
+        let beyond = request.from.as_ref().map(|at| at.id);
         let rows = R::rows_by_age(connection, caller.workspace, beyond, request.is_backward(), request.fetch()).await?;
-        return Ok(request.slice(rows.into_iter().map(|row| (At(None, row.meta().id), row)).collect()));
+        let at = |row: &R| At::new(R::TABLE, order, None, row.meta().id);
+        return Ok(request.slice(rows.into_iter().map(|row| (at(&row), row)).collect()));
     }
     let found =
         queries::ordered_ids(connection, R::TABLE, caller.workspace, pattern.as_deref(), order, &request).await?;
-    let ids: Vec<_> = found.iter().map(|at| at.1).collect();
+    let ids: Vec<_> = found.iter().map(|at| at.id).collect();
     let rows = R::rows_by_ids(connection, caller.workspace, &ids).await?;
     let mut rows: std::collections::HashMap<_, _> = rows.into_iter().map(|row| (row.meta().id, row)).collect();
-    Ok(request.slice(found.into_iter().filter_map(|at| rows.remove(&at.1).map(|row| (at, row))).collect()))
+    Ok(request.slice(found.into_iter().filter_map(|at| rows.remove(&at.id).map(|row| (at, row))).collect()))
 }
 
 /// How many live records match; exact.

@@ -188,6 +188,12 @@ impl Group {
         seat.member.reads.store(ring.end().saturating_sub(1).max(ring.first), Ordering::Relaxed);
     }
 
+    /// Whether the execution has been there. What is further on may be nowhere: a client says it.
+    pub fn has_come_to(&self, position: Position) -> bool {
+        let newest = self.ring().entries.back().and_then(|entry| entry.position);
+        newest.max(self.position.passed_by()) >= Some(position)
+    }
+
     /// Lets a member that has everything up to `after` read on from there; whether the ring reaches
     /// back that far.
     pub fn read_after(&self, seat: &Seat, after: Position) -> bool {

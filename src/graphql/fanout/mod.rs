@@ -266,7 +266,7 @@ impl<G: Gateway> Subscription<G> {
         match (sharing, self.progress) {
             (Sharing::State, _) => group.read_newest(seat),
             (Sharing::Events, None) => self.progress = group.read_from_now(seat),
-            (Sharing::Events, Some(progress)) if group.read_after(seat, progress) => {}
+            (Sharing::Events, Some(progress)) if group.has_come_to(progress) && group.read_after(seat, progress) => {}
             (Sharing::Events, Some(_)) => return self.own(after, caller, Some(membership)),
         }
         State::Shared(membership)
@@ -295,10 +295,12 @@ fn caught_up<G: Gateway>(
     let Some(Membership { group, seat, .. }) = membership else { return false };
     // before looking, so that nothing new goes unnoticed
     group.watch(seat, cx);
-    let reached = answers.position().passed_by().max(*progress);
-    let caught_up = reached.is_some_and(|reached| group.read_after(seat, reached));
+    // until it has told, where the client says it stands may be a place that the log does not have
+    let Some(passed) = answers.position().passed_by() else { return false };
+    let reached = progress.map_or(passed, |progress| progress.max(passed));
+    let caught_up = group.read_after(seat, reached);
     if caught_up {
-        *progress = reached;
+        *progress = Some(reached);
     }
     caught_up
 }

@@ -129,7 +129,7 @@ impl AccountObject {
     /// Whose account it is.
     pub async fn owner(&self, context: &Context<'_>) -> async_graphql::Result<Option<UserObject>> {
         let Some(id) = self.0.owner_id else { return Ok(None) };
-        Ok(context.data::<Loaders>()?.users.load_one(id).await?.map(UserObject))
+        Ok(context.data::<Loaders>()?.users.load_one(id).await?.map(UserObject::beside))
     }
 
     pub async fn tags(&self) -> &[String] {

@@ -1,16 +1,16 @@
 //! People, their sessions and tokens.
 
-use async_graphql::{ID, Json, Object};
+use async_graphql::{Context, ID, Json, Object};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::{
     auth::{
-        Role,
+        Grant, Permission, Role,
         session::{SessionKind, SessionRow},
     },
     base::ids::SessionId,
-    graphql::objects::scalars::json,
+    graphql::{context::caller, objects::scalars::json},
     team::{
         User, UserStatus,
         model::{ApiToken, Invitation},
@@ -18,58 +18,83 @@ use crate::{
 };
 
 #[derive(Clone)]
-pub struct UserObject(pub User);
+pub struct UserObject {
+    user: User,
+    /// Shown as somebody beside something else, which everybody may see.
+    beside: bool,
+}
+
+impl UserObject {
+    /// A person whom the caller may see whole.
+    pub fn whole(user: User) -> Self {
+        Self { user, beside: false }
+    }
+
+    /// A person beside a record or a job.
+    pub fn beside(user: User) -> Self {
+        Self { user, beside: true }
+    }
+
+    /// Whether the person's own affairs are shown. Looks at nothing of the caller but what decides
+    /// who shares a live event: their role and their scopes.
+    fn is_whole(&self, context: &Context<'_>) -> async_graphql::Result<bool> {
+        Ok(!self.beside || caller(context)?.grant(Permission::UsersRead) == Grant::All)
+    }
+}
 
 /// A person as a member of the workspace.
 #[Object(name = "User")]
 impl UserObject {
     async fn id(&self) -> ID {
-        self.0.id.into()
+        self.user.id.into()
     }
 
     async fn email(&self) -> &str {
-        &self.0.email
+        &self.user.email
     }
 
     async fn full_name(&self) -> &str {
-        &self.0.full_name
+        &self.user.full_name
     }
 
     async fn role(&self) -> Role {
-        self.0.role
+        self.user.role
     }
 
     async fn status(&self) -> UserStatus {
-        self.0.status
+        self.user.status
     }
 
     async fn phone(&self) -> Option<&str> {
-        self.0.phone.as_deref()
+        self.user.phone.as_deref()
     }
 
     async fn department(&self) -> Option<&str> {
-        self.0.department.as_deref()
+        self.user.department.as_deref()
     }
 
     async fn avatar_url(&self) -> Option<&str> {
-        self.0.avatar_url.as_deref()
+        self.user.avatar_url.as_deref()
     }
 
-    /// Whatever the person's clients keep here.
-    async fn preferences(&self) -> Json<Value> {
-        json(&self.0.preferences)
+    /// Whatever the person's clients keep here. Null where the person is shown beside something
+    /// else and you may not see all users.
+    async fn preferences(&self, context: &Context<'_>) -> async_graphql::Result<Option<Json<Value>>> {
+        Ok(self.is_whole(context)?.then(|| json(&self.user.preferences)))
     }
 
-    async fn last_login_at(&self) -> Option<DateTime<Utc>> {
-        self.0.last_login_at
+    /// Null, too, where the person is shown beside something else and you may not see all users.
+    async fn last_login_at(&self, context: &Context<'_>) -> async_graphql::Result<Option<DateTime<Utc>>> {
+        let whole = self.is_whole(context)?;
+        Ok(self.user.last_login_at.filter(|_| whole))
     }
 
     async fn created_at(&self) -> DateTime<Utc> {
-        self.0.created_at
+        self.user.created_at
     }
 
     async fn updated_at(&self) -> DateTime<Utc> {
-        self.0.updated_at
+        self.user.updated_at
     }
 }
 

@@ -220,7 +220,7 @@ impl AccessMutation {
         input: ResetPasswordInput,
     ) -> async_graphql::Result<DonePayload> {
         let password = Password::new(input.password);
-        access::reset_password(ctx(context)?, &input.token, &password).await?;
+        access::reset_password(ctx(context)?, &input.token, &password, &client(context)).await?;
         Ok(DONE)
     }
 
@@ -250,7 +250,7 @@ async fn signed_in(
 ) -> async_graphql::Result<SignInPayload> {
     let ctx = ctx(context)?;
     let caller = Caller::signed_in(workspace, user, started.session);
-    let user = users::me(ctx, &caller).await.map(UserObject)?;
+    let user = users::me(ctx, &caller).await.map(UserObject::whole)?;
     let expires_at = started.expires_at;
     let Some(refresh) = started.refresh else {
         let secure = if ctx.public_url.starts_with("https://") { "; Secure" } else { "" };

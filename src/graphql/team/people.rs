@@ -23,7 +23,7 @@ impl crate::graphql::leaves::Leaves for UserObject {}
 
 connection!(UserConnection UserEdge of UserObject, "UserConnection" "UserEdge", count(_everybody: (), context) {
     let (ctx, caller) = both(context)?;
-    users::numbered_page(ctx, caller, 0, 0).await?.1
+    users::count(ctx, caller).await?
 });
 
 #[derive(SimpleObject)]
@@ -98,14 +98,14 @@ impl PeopleQuery {
     ) -> async_graphql::Result<UserConnection> {
         let (ctx, caller) = both(context)?;
         let slice = users::page(ctx, caller, PageArgs { first, after, last, before }).await?;
-        Ok(UserConnection::new(slice, (), |user| (page::encode(&user.id), UserObject(user))))
+        Ok(UserConnection::new(slice, (), |user| (page::encode(&user.id), UserObject::whole(user))))
     }
 
     /// One person of the workspace.
     async fn user(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<Option<UserObject>> {
         let (ctx, caller) = both(context)?;
         let Ok(id) = id.parse::<UserId>() else { return Ok(None) };
-        Ok(found(users::get(ctx, caller, id).await)?.map(UserObject))
+        Ok(found(users::get(ctx, caller, id).await)?.map(UserObject::whole))
     }
 
     /// Invitations that are open, for admins.
@@ -132,7 +132,7 @@ impl PeopleMutation {
             phone: input.phone,
             department: input.department,
         };
-        Ok(UserPayload { user: users::create(ctx, &caller, new).await.map(UserObject)? })
+        Ok(UserPayload { user: users::create(ctx, &caller, new).await.map(UserObject::whole)? })
     }
 
     /// Changes your own profile or, for admins, anybody's, with role and status.
@@ -148,7 +148,7 @@ impl PeopleMutation {
             role: input.role,
             status: input.status,
         };
-        Ok(UserPayload { user: users::update(ctx, &caller, id, patch).await.map(UserObject)? })
+        Ok(UserPayload { user: users::update(ctx, &caller, id, patch).await.map(UserObject::whole)? })
     }
 
     /// Deactivates a user and ends their sessions; what they own stays theirs. Admins only.

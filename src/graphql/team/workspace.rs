@@ -24,7 +24,7 @@ pub struct Viewer;
 impl Viewer {
     async fn user(&self, context: &Context<'_>) -> async_graphql::Result<UserObject> {
         let (ctx, caller) = both(context)?;
-        Ok(UserObject(users::me(ctx, caller).await?))
+        Ok(UserObject::whole(users::me(ctx, caller).await?))
     }
 
     async fn workspace(&self, context: &Context<'_>) -> async_graphql::Result<WorkspaceObject> {

@@ -252,13 +252,14 @@ async fn forgot_password(
 )]
 async fn reset_password(
     State(ctx): State<Ctx>,
+    info: ClientInfo,
     token: PathId,
     Body { content, .. }: Body<ResetBody>,
 ) -> Result<Done, Refusal> {
     let mut fields = FieldErrors::new();
     let password = Password::new(needed(&mut fields, "password", content.password));
     fields.into_result()?;
-    access::reset_password(&ctx, token.text(), &password).await?;
+    access::reset_password(&ctx, token.text(), &password, &client(info)).await?;
     Ok(Done::new("The password is set; sign in with it"))
 }
 

@@ -122,13 +122,17 @@ pub async fn user_page(
     Ok(query.load(connection).await?)
 }
 
+pub async fn count_users(connection: &mut AsyncPgConnection, workspace: WorkspaceId) -> Result<i64> {
+    Ok(members::table.filter(members::workspace_id.eq(workspace)).count().get_result(connection).await?)
+}
+
 pub async fn numbered_users(
     connection: &mut AsyncPgConnection,
     workspace: WorkspaceId,
     offset: i64,
     limit: i64,
 ) -> Result<(Vec<User>, i64)> {
-    let total = members::table.filter(members::workspace_id.eq(workspace)).count().get_result(connection).await?;
+    let total = count_users(connection, workspace).await?;
     let rows = users::table
         .inner_join(members::table)
         .filter(members::workspace_id.eq(workspace))

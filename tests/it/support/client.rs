@@ -47,6 +47,11 @@ impl Client {
         Self { token: Some(token), me: Some(me), ..self }
     }
 
+    /// A browser with this cookie and nothing else.
+    pub fn with_cookie(self, cookie: &str) -> Self {
+        Self { cookie: Some(cookie.to_owned()), ..self }
+    }
+
     pub fn me(&self) -> Me {
         self.me.expect("a client that was made by an operation")
     }
@@ -150,9 +155,27 @@ impl Client {
         path: &str,
         with: impl FnOnce(reqwest::RequestBuilder) -> reqwest::RequestBuilder,
     ) -> Answer {
-        let name = format!("{method} {path}");
-        let request = self.http.request(method, format!("{}{path}", self.root));
-        answer(name, with(self.dressed(request))).await
+        self.request(method, format!("{}{path}", self.root), with).await
+    }
+
+    /// Any request; the path is the whole one.
+    pub async fn at(
+        &self,
+        method: Method,
+        path: &str,
+        with: impl FnOnce(reqwest::RequestBuilder) -> reqwest::RequestBuilder,
+    ) -> Answer {
+        self.request(method, format!("{}{path}", self.url), with).await
+    }
+
+    async fn request(
+        &self,
+        method: Method,
+        url: String,
+        with: impl FnOnce(reqwest::RequestBuilder) -> reqwest::RequestBuilder,
+    ) -> Answer {
+        let name = format!("{method} {url}");
+        answer(name, with(self.dressed(self.http.request(method, url)))).await
     }
 
     fn dressed(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {

@@ -118,5 +118,6 @@ pub fn install_crypto() {
     static ONCE: OnceLock<()> = OnceLock::new();
     ONCE.get_or_init(|| {
         let _ = rustls::crypto::ring::default_provider().install_default();
+        super::statements::listen();
     });
 }

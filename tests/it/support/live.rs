@@ -92,9 +92,4 @@ impl Live {
             other => panic!("expected a refusal: {other:?}"),
         }
     }
-
-    /// The close frame, after whatever else still comes.
-    pub async fn closed(mut self) -> (u16, String) {
-        self.socket.closed().await
-    }
 }

@@ -1,21 +1,20 @@
 //! What tests need: a database of their own, a running server, clients.
 
-#[allow(dead_code, reason = "each test uses a part of it")]
 pub mod client;
 pub mod database;
 pub mod folder;
 pub mod import;
-#[allow(dead_code, reason = "each test uses a part of it")]
 pub mod live;
 #[allow(dead_code, reason = "each test uses a part of it")]
 pub mod process;
+pub mod records;
 pub mod s3;
-#[allow(dead_code, reason = "each test uses a part of it")]
 pub mod server;
 pub mod smtp;
 pub mod socket_client;
 pub mod source;
 pub mod sql;
+pub mod statements;
 pub mod toy;
 
 use std::time::Duration;

@@ -84,6 +84,8 @@ impl TestServer {
         let mut config =
             Config { data_dir: folder.path().to_owned(), auth: AuthConfig::default(), ..Config::default() };
         config.limits.requests_per_minute = 0;
+        // so that a test can come from any address
+        config.trusted_proxies = 1;
         let (db, clock) = (database.db.clone(), Clock::default());
         let store = Store::open(&config.files, &config.data_dir).expect("the store opens");
         let mut ctx = Ctx {
@@ -244,7 +246,7 @@ pub fn link_in(mail: &str, name: &str) -> String {
 /// A new user of this workspace.
 pub async fn make_user(ctx: &Ctx, admin: &kontor::auth::Caller, role: Role) -> UserId {
     let new = users::NewUser {
-        email: format!("{}@{role}.test", uuid::Uuid::now_v7().simple()),
+        email: format!("{role}.{}@first.test", uuid::Uuid::now_v7().simple()),
         full_name: format!("Cora the {role}"),
         password: Password::new(PASSWORD),
         role,

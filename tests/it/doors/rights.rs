@@ -1,0 +1,101 @@
+//! Who may what, written down from the decision about access and not from the program, so that the
+//! two can be compared. "Everybody reads contacts, accounts; sales_rep writes records, deletes own;
+//! support writes contacts, deletes nothing; manager also assigns, deletes, sees all jobs; admin
+//! also users, tokens of others, audit. Jobs and files are their maker's (and admins')."
+
+use kontor::auth::Role;
+
+/// How far a right reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// Nowhere: refused.
+    No,
+    /// To what is one's own; what is others' does not exist.
+    Own,
+    /// To what is one's own; what is others' can be seen, and touching it is refused.
+    OwnOfSeen,
+    All,
+}
+
+/// What an API token needs for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    Named(&'static str),
+    /// Nothing: every token will do.
+    Any,
+    /// To be made for everything; one with scopes is refused, whatever they are.
+    Whole,
+    /// Tokens have no session, so there is nothing it could be done to.
+    Session,
+}
+
+use Reach::{All, No, Own, OwnOfSeen};
+use Scope::{Any, Named, Session, Whole};
+
+macro_rules! rights {
+    ($($(#[$doc:meta])* $name:ident: $scope:expr => $admin:ident $manager:ident $sales_rep:ident $support:ident,)+) => {
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Right { $($(#[$doc])* $name,)+ }
+
+        impl Right {
+            pub fn scope(self) -> Scope {
+                match self { $(Self::$name => $scope,)+ }
+            }
+
+            pub fn reach(self, role: Role) -> Reach {
+                let [admin, manager, sales_rep, support] =
+                    match self { $(Self::$name => [$admin, $manager, $sales_rep, $support],)+ };
+                match role {
+                    Role::Admin => admin,
+                    Role::Manager => manager,
+                    Role::SalesRep => sales_rep,
+                    Role::Support => support,
+                }
+            }
+        }
+    };
+}
+
+rights! {
+    //                                         admin manager   sales_rep support
+    ReadContacts: Named("contacts:read") =>    All   All       All       All,
+    WriteContacts: Named("contacts:write") =>  All   All       All       All,
+    DeleteContacts: Named("contacts:delete") => All  All       OwnOfSeen No,
+    ReadAccounts: Named("accounts:read") =>    All   All       All       All,
+    WriteAccounts: Named("accounts:write") =>  All   All       All       No,
+    DeleteAccounts: Named("accounts:delete") => All  All       OwnOfSeen No,
+    /// Give a record to somebody else.
+    Assign: Named("records:assign") =>         All   All       No        No,
+
+    Import: Named("imports:run") =>            All   All       All       No,
+    SeeJobs: Named("jobs:read") =>             All   All       Own       Own,
+    SteerJobs: Named("jobs:write") =>          All   OwnOfSeen Own       Own,
+    /// REST's list of imports is of one's own, whoever asks.
+    OwnImports: Named("jobs:read") =>          Own   Own       Own       Own,
+    /// Also to use what was sent.
+    SendFiles: Named("files:write") =>         All   Own       Own       Own,
+
+    SeeUsers: Named("users:read") =>           All   All       Own       Own,
+    /// REST's list of users is not narrowed but refused.
+    ListUsers: Named("users:read") =>          All   All       No        No,
+    OwnProfile: Named("users:write") =>        Own   Own       Own       Own,
+    WriteUsers: Named("users:write") =>        All   OwnOfSeen OwnOfSeen OwnOfSeen,
+    ManageUsers: Named("users:manage") =>      All   No        No        No,
+    ManageTokens: Named("tokens:manage") =>    All   Own       Own       Own,
+    ManageWorkspace: Named("workspace:manage") => All No       No        No,
+    ReadAudit: Named("audit:read") =>          All   No        No        No,
+
+    /// Who am I, and what may I do.
+    BeOneself: Any =>                          Own   Own       Own       Own,
+    /// The names beside records, of whoever they are.
+    SeeNames: Any =>                           All   All       All       All,
+    MakeTokens: Whole =>                       Own   Own       Own       Own,
+    OwnPassword: Whole =>                      Own   Own       Own       Own,
+    OwnSessions: Whole =>                      Own   Own       Own       Own,
+    OwnSession: Session =>                     Own   Own       Own       Own,
+}
+
+/// How far all of these together reach.
+pub fn reach(rights: &[Right], role: Role) -> Reach {
+    rights.iter().map(|right| right.reach(role)).min().unwrap_or(All)
+}

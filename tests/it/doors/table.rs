@@ -1,0 +1,343 @@
+//! The table of all doors. A line says how to call the door and which rights it needs:
+//!
+//! - `$contact` and the like stand for a thing of the person whose things are tried; `world.rs` has
+//!   their list. GraphQL's texts get them in quotes.
+//! - `shows("contact")` says that a list or a stream shows a contact that somebody makes,
+//!   `counts("contact")` that a count counts it: so other people see it, or see it not.
+//! - `open` is a door for strangers, and `part` a field that is a piece of what leads to it; both
+//!   with the reason.
+//!
+//! A door may have several lines, where it asks for more or less depending on what is sent.
+
+use reqwest::Method;
+use serde_json::Value;
+
+use super::{
+    call::{Body, Call},
+    found::plain,
+    rights::Right::{self, *},
+    world::OWNED,
+};
+
+pub struct Door {
+    /// As [`super::found`] names it.
+    pub name: String,
+    pub call: Call,
+    pub need: Need,
+    pub look: Option<Look>,
+    /// What it names is only linked to: where it does not exist, the input is wrong.
+    pub links: bool,
+}
+
+pub enum Need {
+    Rights(&'static [Right]),
+    Open(&'static str),
+    Part(&'static str),
+}
+
+/// What can be told from the answer about what others have.
+#[derive(Debug, Clone, Copy)]
+pub enum Look {
+    Shows(&'static str),
+    Counts(&'static str),
+}
+
+pub fn graphql() -> Vec<Door> {
+    let own_words = "tells what the event itself says, and comes only with it";
+    vec![
+        query("viewer { user { id } }").needs(&[BeOneself]),
+        field("Viewer.user", "viewer { user { id } }").needs(&[BeOneself]),
+        field("Viewer.workspace", "viewer { workspace { id } }").needs(&[BeOneself]),
+        field("Viewer.workspaces", "viewer { workspaces { id } }").needs(&[BeOneself]).shows("workspace"),
+        field("Viewer.permissions", "viewer { permissions }").needs(&[BeOneself]),
+        query("users { nodes { id } }").needs(&[SeeUsers]).shows("user"),
+        field("UserConnection.totalCount", "users { totalCount }").needs(&[SeeUsers]).counts("user"),
+        query("user(id: $user) { id }").needs(&[SeeUsers]),
+        query("sessions { id }").needs(&[OwnSessions]).shows("session"),
+        query("apiTokens { id }").needs(&[ManageTokens]).shows("token"),
+        query("invitations { id }").needs(&[ManageUsers]).shows("invitation"),
+        query("auditLog { nodes { subjectId } }").needs(&[ReadAudit]).shows("user"),
+        field("AuditConnection.totalCount", "auditLog { totalCount }").needs(&[ReadAudit]).counts("user"),
+        mutation("signIn(input: { email: $knownEmail, password: \"correct horse battery\" }) { token }")
+            .open("is how one stops being a stranger; asks for the password"),
+        mutation("register(input: { email: $email, password: \"correct horse battery\", fullName: \"N\" }) { token }")
+            .open("makes a workspace of one's own, where registration is open"),
+        mutation("acceptInvitation(input: { token: $invitationLink, fullName: \"N\", password: \"correct horse battery\" }) { token }")
+            .open("the link in the mail is the proof"),
+        mutation("refreshSession(refreshToken: $refreshToken) { token }").open("the refresh token is the proof"),
+        mutation("requestPasswordReset(email: $knownEmail) { done }").open("tells nothing; the mail goes to the owner"),
+        mutation("resetPassword(input: { token: $resetLink, password: \"correct horse battery\" }) { done }")
+            .open("the link in the mail is the proof"),
+        mutation("signOut { done }").needs(&[OwnSession]),
+        mutation("endSession(id: $session) { done }").needs(&[OwnSessions]),
+        mutation("switchWorkspace(id: $workspace) { done }").needs(&[OwnSession]),
+        mutation("changePassword(input: { currentPassword: \"correct horse battery\", newPassword: \"correct horse battery\" }) { done }")
+            .needs(&[OwnPassword]),
+        mutation("createUser(input: { email: $email, fullName: \"N\", password: \"correct horse battery\", role: SUPPORT }) { user { id } }")
+            .needs(&[ManageUsers]),
+        mutation("updateUser(input: { department: \"D\" }) { user { id } }").needs(&[OwnProfile]),
+        mutation("updateUser(input: { id: $user, department: \"D\" }) { user { id } }").needs(&[WriteUsers, ManageUsers]),
+        mutation("updateUser(input: { id: $user, role: SUPPORT }) { user { id } }").needs(&[WriteUsers, ManageUsers]),
+        mutation("deactivateUser(id: $user) { done }").needs(&[ManageUsers]),
+        mutation("inviteUser(input: { email: $email, role: SUPPORT }) { invitation { id } }").needs(&[ManageUsers]),
+        mutation("revokeInvitation(id: $invitation) { done }").needs(&[ManageUsers]),
+        mutation("createApiToken(input: { name: \"N\" }) { secret }").needs(&[MakeTokens]),
+        mutation("revokeApiToken(id: $token) { done }").needs(&[ManageTokens]),
+        mutation("updateWorkspace(input: { weekStart: \"sunday\" }) { workspace { id } }").needs(&[ManageWorkspace]),
+        // contacts and accounts
+        query("contacts { nodes { id } }").needs(&[ReadContacts]).shows("contact"),
+        field("ContactConnection.totalCount", "contacts { totalCount }").needs(&[ReadContacts]).counts("contact"),
+        query("contact(id: $contact) { id }").needs(&[ReadContacts]),
+        field("Contact.account", "contact(id: $contact) { account { id } }").needs(&[ReadContacts, ReadAccounts]),
+        field("Contact.owner", "contact(id: $contact) { owner { fullName } }").needs(&[ReadContacts, SeeNames]),
+        field("Contact.history", "contact(id: $contact) { history { nodes { field } } }").needs(&[ReadContacts]),
+        query("accounts { nodes { id } }").needs(&[ReadAccounts]).shows("account"),
+        field("AccountConnection.totalCount", "accounts { totalCount }").needs(&[ReadAccounts]).counts("account"),
+        query("account(id: $account) { id }").needs(&[ReadAccounts]),
+        field("Account.owner", "account(id: $account) { owner { fullName } }").needs(&[ReadAccounts, SeeNames]),
+        field("Account.history", "account(id: $account) { history { nodes { field } } }").needs(&[ReadAccounts]),
+        field("FieldChangeConnection.totalCount", "contact(id: $contact) { history { totalCount } }").needs(&[ReadContacts]),
+        field("Record.history", "record(kind: ACCOUNT, id: $account) { history { nodes { field } } }").needs(&[ReadAccounts]),
+        part("FieldChange.actor", "tells what the change itself says, and comes only with it"),
+        query("record(kind: CONTACT, id: $contact) { id }").needs(&[ReadContacts]),
+        query("record(kind: ACCOUNT, id: $account) { id }").needs(&[ReadAccounts]),
+        field("Record.owner", "record(kind: CONTACT, id: $contact) { owner { id } }").needs(&[ReadContacts, SeeNames]),
+        mutation("createContact(input: { contact: { lastName: \"N\" } }) { contact { id } }").needs(&[WriteContacts]),
+        mutation("createContact(input: { contact: { lastName: \"N\", ownerId: $user } }) { contact { id } }")
+            .needs(&[WriteContacts, Assign])
+            .linking(),
+        mutation("updateContact(input: { id: $contact, patch: { city: \"C\" } }) { contact { id } }").needs(&[WriteContacts]),
+        mutation("updateContact(input: { id: $contact, patch: { ownerId: $user } }) { contact { id } }")
+            .needs(&[WriteContacts, Assign]),
+        mutation("deleteContact(input: { id: $contact }) { deletedId }").needs(&[DeleteContacts]),
+        mutation("restoreContact(id: $deletedContact) { contact { id } }").needs(&[DeleteContacts]),
+        mutation("createAccount(input: { account: { name: \"N\" } }) { account { id } }").needs(&[WriteAccounts]),
+        mutation("updateAccount(input: { id: $account, patch: { industry: \"I\" } }) { account { id } }").needs(&[WriteAccounts]),
+        mutation("updateAccount(input: { id: $account, patch: { ownerId: $user } }) { account { id } }")
+            .needs(&[WriteAccounts, Assign]),
+        mutation("deleteAccount(input: { id: $account }) { deletedId }").needs(&[DeleteAccounts]),
+        mutation("restoreAccount(id: $deletedAccount) { account { id } }").needs(&[DeleteAccounts]),
+        subscription("recordChanged(kind: CONTACT, after: $cursor) { recordId }").needs(&[ReadContacts]).shows("contact"),
+        subscription("recordChanged(kind: ACCOUNT, after: $cursor) { recordId }").needs(&[ReadAccounts]).shows("account"),
+        part("RecordChange.actor", own_words),
+        part("Event.actor", own_words),
+        part("RecordChange.changes", "is of the record that was asked for, and read under the same right"),
+        part("RecordChange.record", "is of the kind that was asked for, and read under the same right"),
+        // jobs, files, imports
+        query("job(id: $job) { id }").needs(&[SeeJobs]),
+        query("jobs { nodes { id } }").needs(&[SeeJobs]).shows("job"),
+        field("JobConnection.totalCount", "jobs { totalCount }").needs(&[SeeJobs]).counts("job"),
+        part("Job.progress", "is a piece of the job, which was read already"),
+        mutation("cancelJob(id: $job) { job { id } }").needs(&[SeeJobs, SteerJobs]),
+        mutation("rerunJob(id: $failedJob) { job { id } }").needs(&[SeeJobs, SteerJobs]),
+        subscription("jobProgress(id: $job) { status }").needs(&[SeeJobs]),
+        mutation("createUpload(input: { name: \"a.csv\" }) { uploadId }").needs(&[SendFiles]),
+        query("importJob(id: $import) { id }").needs(&[SeeJobs]),
+        field("ImportJob.errors", "importJob(id: $import) { errors { nodes { row } } }").needs(&[SeeJobs]),
+        field("ImportErrorConnection.totalCount", "importJob(id: $import) { errors { totalCount } }").needs(&[SeeJobs]),
+        field("ImportJob.createdBy", "importJob(id: $import) { createdBy { fullName } }").needs(&[SeeJobs, SeeNames]),
+        query("importJobs { nodes { id } }").needs(&[SeeJobs]).shows("import"),
+        mutation("createImport(input: { uploadId: $file, kind: CONTACT }) { importJob { id } }")
+            .needs(&[Import, WriteContacts, SendFiles]),
+        mutation("cancelImport(input: { id: $import }) { importJob { id } }").needs(&[SeeJobs, SteerJobs]),
+        subscription("importProgress(id: $import) { status }").needs(&[SeeJobs]),
+    ]
+}
+
+pub fn rest() -> Vec<Door> {
+    let person = r#"{ "email": "$email", "full_name": "N", "password": "correct horse battery" }"#;
+    let passwords = r#"{ "currentPassword": "correct horse battery", "newPassword": "correct horse battery" }"#;
+    let contact = r#"{ "first_name": "F", "last_name": "L", "email": "$email" }"#;
+    vec![
+        post("/auth/register").json(person).open("makes a workspace of one's own, where registration is open"),
+        post("/auth/login")
+            .json(r#"{ "email": "$knownEmail", "password": "correct horse battery" }"#)
+            .open("is how one stops being a stranger; asks for the password"),
+        post("/auth/refresh-token")
+            .json(r#"{ "refreshToken": "$refreshToken" }"#)
+            .open("the refresh token is the proof"),
+        post("/auth/forgot-password")
+            .json(r#"{ "email": "$knownEmail" }"#)
+            .open("tells nothing; the mail goes to the owner"),
+        post("/auth/reset-password/$resetLink")
+            .json(r#"{ "password": "correct horse battery" }"#)
+            .open("the link in the mail is the proof"),
+        post("/auth/logout").needs(&[OwnSession]),
+        get("/auth/me").needs(&[BeOneself]),
+        put("/auth/update-password").json(passwords).needs(&[OwnPassword]),
+        put("/auth/update-profile").json(r#"{ "department": "D" }"#).needs(&[OwnProfile]),
+        get("/users").needs(&[ListUsers]).shows("user"),
+        post("/users").json(person).needs(&[ManageUsers]),
+        get("/users/$user").needs(&[SeeUsers]),
+        put("/users/$user").json(r#"{ "department": "D" }"#).needs(&[WriteUsers, ManageUsers]),
+        put("/users/$user").json(r#"{ "role": "support" }"#).needs(&[WriteUsers, ManageUsers]),
+        delete("/users/$user").needs(&[ManageUsers]),
+        get("/contacts").needs(&[ReadContacts]).shows("contact"),
+        post("/contacts").json(contact).needs(&[WriteContacts]),
+        get("/contacts/$contact").needs(&[ReadContacts]),
+        put("/contacts/$contact").json(r#"{ "city": "C" }"#).needs(&[WriteContacts]),
+        put("/contacts/$contact").json(r#"{ "assigned_to": "$user" }"#).needs(&[WriteContacts, Assign]),
+        delete("/contacts/$contact").needs(&[DeleteContacts]),
+        get("/accounts").needs(&[ReadAccounts]).shows("account"),
+        post("/accounts").json(r#"{ "account_name": "N" }"#).needs(&[WriteAccounts]),
+        get("/accounts/$account").needs(&[ReadAccounts]),
+        put("/accounts/$account").json(r#"{ "industry": "I" }"#).needs(&[WriteAccounts]),
+        put("/accounts/$account").json(r#"{ "assigned_to": "$user" }"#).needs(&[WriteAccounts, Assign]),
+        delete("/accounts/$account").needs(&[DeleteAccounts]),
+        get("/import").needs(&[OwnImports]).shows("import"),
+        post("/import").form().needs(&[Import, WriteContacts, SendFiles]),
+        get("/import/$import").needs(&[SeeJobs]),
+    ]
+}
+
+pub fn bytes() -> Vec<Door> {
+    vec![
+        http(Method::POST, "/api/uploads").json(r#"{ "name": "a.csv", "size": 3 }"#).needs(&[SendFiles]),
+        http(Method::PUT, "/api/uploads/$upload").bytes(b"abc").needs(&[SendFiles]),
+        http(Method::HEAD, "/api/uploads/$upload").needs(&[SendFiles]),
+        http(Method::GET, "/files/$fileLink").open("the signed link is the proof, and expires"),
+    ]
+}
+
+fn query(text: &'static str) -> Door {
+    Door::root("Query", "query", text)
+}
+
+fn mutation(text: &'static str) -> Door {
+    Door::root("Mutation", "mutation", text)
+}
+
+fn subscription(text: &'static str) -> Door {
+    Door::root("Subscription", "subscription", text)
+}
+
+/// A field of another type than the roots, and a query that leads to it.
+fn field(name: &str, text: &'static str) -> Door {
+    Door { name: name.to_owned(), ..query(text) }
+}
+
+fn part(name: &str, reason: &'static str) -> Door {
+    Door { name: name.to_owned(), call: Call::Nothing, need: Need::Part(reason), look: None, links: false }
+}
+
+fn get(path: &'static str) -> Door {
+    Door::rest(Method::GET, path)
+}
+
+fn post(path: &'static str) -> Door {
+    Door::rest(Method::POST, path).json("{}")
+}
+
+fn put(path: &'static str) -> Door {
+    Door::rest(Method::PUT, path)
+}
+
+fn delete(path: &'static str) -> Door {
+    Door::rest(Method::DELETE, path)
+}
+
+fn http(method: Method, path: &'static str) -> Door {
+    let name = format!("{method} {}", plain(path));
+    Door {
+        name,
+        call: Call::Http(method, path.to_owned(), Body::None),
+        need: Need::Rights(&[]),
+        look: None,
+        links: false,
+    }
+}
+
+impl Door {
+    fn root(root: &str, operation: &'static str, text: &'static str) -> Self {
+        let name = text.split(['(', ' ']).next().unwrap_or_default();
+        let (name, call) = (format!("{root}.{name}"), Call::Graphql(operation, text));
+        Self { name, call, need: Need::Rights(&[]), look: None, links: false }
+    }
+
+    fn rest(method: Method, path: &str) -> Self {
+        let path = format!("/api/v1{path}");
+        let name = format!("{method} {}", plain(&path));
+        Self { name, call: Call::Http(method, path, Body::None), need: Need::Rights(&[]), look: None, links: false }
+    }
+
+    fn needs(self, rights: &'static [Right]) -> Self {
+        Self { need: Need::Rights(rights), ..self }
+    }
+
+    fn open(self, reason: &'static str) -> Self {
+        Self { need: Need::Open(reason), ..self }
+    }
+
+    fn shows(self, what: &'static str) -> Self {
+        Self { look: Some(Look::Shows(what)), ..self }
+    }
+
+    fn counts(self, what: &'static str) -> Self {
+        Self { look: Some(Look::Counts(what)), ..self }
+    }
+
+    fn linking(self) -> Self {
+        Self { links: true, ..self }
+    }
+
+    fn json(self, text: &'static str) -> Self {
+        self.sending(Body::Json(text))
+    }
+
+    fn bytes(self, bytes: &'static [u8]) -> Self {
+        self.sending(Body::Bytes(bytes))
+    }
+
+    fn form(self) -> Self {
+        self.sending(Body::Form)
+    }
+
+    fn sending(mut self, sent: Body) -> Self {
+        if let Call::Http(_, _, body) = &mut self.call {
+            *body = sent;
+        }
+        self
+    }
+
+    /// Whether the call names a thing that is somebody's.
+    pub fn names_something(&self) -> bool {
+        let texts = match &self.call {
+            Call::Graphql(_, text) => [*text, ""],
+            Call::Http(_, path, Body::Json(text)) => [path.as_str(), *text],
+            Call::Http(_, path, _) => [path.as_str(), ""],
+            Call::Nothing => [""; 2],
+        };
+        let names = texts.iter().flat_map(|text| text.split('$').skip(1));
+        names
+            .map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric()).next())
+            .any(|name| name.is_some_and(|name| OWNED.contains(&name)))
+    }
+
+    pub fn is_query(&self) -> bool {
+        matches!(self.call, Call::Graphql("query", _))
+    }
+
+    pub fn is_subscription(&self) -> bool {
+        matches!(self.call, Call::Graphql("subscription", _))
+    }
+
+    /// What the answer has for this very field; of a route's the whole answer.
+    pub fn shown_in<'a>(&self, answer: &'a Value) -> Option<&'a Value> {
+        match &self.call {
+            Call::Graphql(..) => look_for(answer, self.name.rsplit('.').next()?),
+            _ => Some(answer),
+        }
+    }
+}
+
+/// The value of this key, wherever it stands; what stands above it may be null instead.
+fn look_for<'a>(answer: &'a Value, name: &str) -> Option<&'a Value> {
+    match answer {
+        Value::Object(entries) => {
+            entries.get(name).or_else(|| entries.values().find_map(|value| look_for(value, name)))
+        }
+        Value::Array(items) => items.iter().find_map(|value| look_for(value, name)),
+        Value::Null => Some(answer),
+        _ => None,
+    }
+}
