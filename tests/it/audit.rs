@@ -18,15 +18,15 @@ async fn entries(admin: &crate::support::server::Client, action: &str) -> Vec<Va
 async fn a_sign_in_is_told_with_its_request() {
     let server = TestServer::start().await;
     let admin = server.admin().await;
-    let stranger = server.stranger();
-    let credentials = json!({ "email": "ada@first.test", "password": PASSWORD });
-    let signed_in = stranger
-        .send(Method::POST, "/auth/login", |request| request.header("x-request-id", "sign-in-0001").json(&credentials));
-    signed_in.await.data();
-    let input = json!({ "input": credentials });
+    let (stranger, credentials) = (server.stranger(), json!({ "email": "ada@first.test", "password": PASSWORD }));
+    let named = |request: reqwest::RequestBuilder, id: &str| request.header("x-request-id", id);
+    let by_rest =
+        stranger.send(Method::POST, "/auth/login", |request| named(request, "sign-in-0001").json(&credentials));
+    by_rest.await.data();
     let query = "mutation S($input: SignInInput!) { signIn(input: $input) { user { id } } }";
-    let signed_in = stranger.graphql_with(query, input, |request| request.header("x-request-id", "sign-in-0002"));
-    assert!(signed_in.await.body["errors"].is_null());
+    let input = json!({ "input": credentials });
+    let by_graphql = stranger.graphql_with(query, input, |request| named(request, "sign-in-0002"));
+    assert!(by_graphql.await.body["errors"].is_null());
     let told = entries(&admin, "session.started").await;
     let requests: Vec<_> = told.iter().map(|entry| entry["requestId"].as_str().unwrap_or("none")).collect();
     assert_eq!(requests, ["sign-in-0002", "sign-in-0001"]);
@@ -36,7 +36,7 @@ async fn a_sign_in_is_told_with_its_request() {
 async fn a_restored_record_is_told() {
     let server = TestServer::start().await;
     let admin = server.admin().await;
-    let made = admin.post("/contacts", json!({ "first_name": "A", "last_name": "B" })).await.data();
+    let made = admin.post("/contacts", json!({ "first_name": "A", "last_name": "B", "email": "a@x.de" })).await.data();
     admin.delete(&format!("/contacts/{}", made["id"].as_str().expect("an id"))).await.data();
     let restore = "mutation R($id: ID!) { restoreContact(id: $id) { contact { id } } }";
     admin.data(restore, json!({ "id": made["id"] })).await;
