@@ -137,7 +137,7 @@ fn axum_stands_where_http_is() {
         let floor = path.first().and_then(|unit| FLOORS.iter().find(|(_, members)| members.contains(&unit.as_str())));
         floor.is_some_and(|(floor, _)| ["edge", "faces", "roots"].contains(floor))
     };
-    let wrong = foreign_users(&source, &["axum", "axum_extra", "tower_http", "hyper"], speaks_http);
+    let wrong = foreign_users(&source, &["axum", "tower_http", "hyper", "hyper_util"], speaks_http);
     assert!(wrong.is_empty(), "{}", lines(&wrong));
 }
 
