@@ -180,7 +180,7 @@ async fn use_file_link(installation: &Installation, admin: &Client, secrets: &mu
 
 async fn set_up(installation: &Installation, secrets: &mut Secrets) -> Process {
     let server = installation.serve().await;
-    let link = server.said.iter().find_map(|line| line.split_once("?set-up=")).expect("a link").1;
+    let link = server.said.iter().find_map(|line| line.split_once("#set-up=")).expect("a link").1;
     let key = secrets.keep("a set-up key", link.trim());
     let client = Client::new(&server.url, &installation.ctx());
     let query = "mutation($input: RegisterInput!) { register(input: $input) { token refreshToken } }";
