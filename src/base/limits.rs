@@ -21,7 +21,7 @@ pub struct Limits {
     pub statement_seconds: u64,
     /// Deepest nesting of a GraphQL document.
     pub graphql_depth: usize,
-    /// Highest cost of a GraphQL document: one per field, times the page sizes around it.
+    /// Highest cost of a GraphQL request, as `graphql::cost` counts it; of a batch as a whole.
     pub graphql_cost: usize,
     /// Longest GraphQL document, in names, numbers, strings and marks.
     pub graphql_tokens: usize,

@@ -7,6 +7,7 @@ use async_graphql::{Request, Response};
 use futures_util::stream::BoxStream;
 
 use super::{
+    cost::Costs,
     gateway::{Arrival, Gateway, Sharing},
     loaders::Loaders,
     schema::{self, KontorSchema},
@@ -28,12 +29,14 @@ pub struct Application {
     ctx: Ctx,
     schema: KontorSchema,
     rates: Rates,
+    costs: Arc<Costs>,
 }
 
 impl Application {
     pub fn new(ctx: Ctx, bus: Bus, rates: Rates) -> Self {
         let schema = schema::build(Some((ctx.clone(), bus)));
-        Self { ctx, schema, rates }
+        let costs = Arc::new(Costs::of_schema(&schema.sdl()));
+        Self { ctx, schema, costs, rates }
     }
 
     /// Loads nothing twice within a request; nobody's request has no loaders.
@@ -100,5 +103,9 @@ impl Gateway for Application {
 
     fn limits(&self) -> &Limits {
         &self.ctx.limits
+    }
+
+    fn costs(&self) -> &Costs {
+        &self.costs
     }
 }

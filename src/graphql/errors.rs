@@ -127,13 +127,10 @@ fn describe(error: &Error, extensions: &mut ErrorExtensionValues) {
     }
 }
 
-/// The library's two refusals that leave one guessing.
+/// The library's refusal that leaves one guessing.
 fn clarify(message: &mut String, limits: &Limits) {
     if message == "Query is nested too deep." {
         *message = format!("The document is nested deeper than {} levels; ask for less at once", limits.graphql_depth);
-    } else if message == "Query is too complex." {
-        let most = limits.graphql_cost;
-        *message = format!("The document costs more than {most}; ask for fewer fields or smaller pages");
     } else if message.len() > LONGEST_MESSAGE {
         message.truncate(message.floor_char_boundary(LONGEST_MESSAGE));
         message.push('\u{2026}');

@@ -9,12 +9,13 @@ use super::{
     context::{Repeatable, both, once},
     errors::{found, parse_id},
     jobs::{JobProgress, JobStatus, follow},
-    loaders::Loaders,
+    loaders::{ErrorsOf, Loaders},
     objects::user::UserObject,
     page::PageInfo,
 };
 use crate::{
     base::{
+        Error,
         ids::{FileId, ImportId},
         page::{self as cursors, PageArgs},
     },
@@ -124,9 +125,9 @@ impl ImportJobObject {
         #[graphql(desc = "At most 500; 50 unless told.")] first: Option<i32>,
         after: Option<String>,
     ) -> async_graphql::Result<ImportErrorConnection> {
-        let (ctx, caller) = both(context)?;
-        let args = PageArgs { first, after, ..PageArgs::default() };
-        let slice = imports::errors(ctx, caller, self.0.id, args).await?;
+        let asked = ErrorsOf { import: self.0.id, first, after };
+        let slice = context.data::<Loaders>()?.import_errors.load_one(asked).await?;
+        let slice = slice.ok_or_else(|| Error::internal("an import has no page of errors, not even an empty one"))?;
         let edge = |error: RowError| (cursors::encode(&error.row), ImportErrorObject::from(error));
         Ok(ImportErrorConnection::new(slice, self.0.counts.failed, edge))
     }

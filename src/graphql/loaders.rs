@@ -2,7 +2,7 @@
 //! constant number of SQL statements. Made anew for each request, and nothing is kept: what a
 //! mutation changed is read as it is then.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_graphql::dataloader::{DataLoader, Loader};
 use uuid::Uuid;
@@ -11,7 +11,7 @@ use crate::{
     auth::Caller,
     base::{
         Error, Result as Answer,
-        ids::{AccountId, ContactId, UserId},
+        ids::{AccountId, ContactId, ImportId, UserId},
         page::{PageArgs, Slice},
     },
     crm::{
@@ -24,6 +24,7 @@ use crate::{
     },
     ctx::Ctx,
     team::{User, users},
+    transfer::import::{self as imports, RowError},
 };
 
 /// One request's loaders.
@@ -31,6 +32,9 @@ pub struct Loaders {
     pub users: DataLoader<Users>,
     pub accounts: DataLoader<Records>,
     pub contacts: DataLoader<Records>,
+    /// Records that are asked for by themselves; it need not wait for others of a page.
+    pub singles: DataLoader<Records>,
+    pub import_errors: DataLoader<ImportErrors>,
     pub histories: DataLoader<Histories>,
     pub history_counts: DataLoader<Histories>,
 }
@@ -42,6 +46,8 @@ impl Loaders {
             users: DataLoader::new(Users(source()), tokio::spawn),
             accounts: DataLoader::new(Records(source()), tokio::spawn),
             contacts: DataLoader::new(Records(source()), tokio::spawn),
+            singles: DataLoader::new(Records(source()), tokio::spawn).delay(Duration::ZERO),
+            import_errors: DataLoader::new(ImportErrors(source()), tokio::spawn),
             histories: DataLoader::new(Histories(source()), tokio::spawn),
             history_counts: DataLoader::new(Histories(source()), tokio::spawn),
         }
@@ -91,6 +97,38 @@ impl Loader<ContactId> for Records {
     async fn load(&self, ids: &[ContactId]) -> Result<HashMap<ContactId, Contact>, Self::Error> {
         let rows = self.of::<Contact>(ids.iter().map(|id| id.0).collect()).await?;
         Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+    }
+}
+
+/// The rows of imports that failed.
+pub struct ImportErrors(Source);
+
+/// A page of an import's errors.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ErrorsOf {
+    pub import: ImportId,
+    pub first: Option<i32>,
+    pub after: Option<String>,
+}
+
+/// One statement for all imports of which the same page is wanted.
+impl Loader<ErrorsOf> for ImportErrors {
+    type Value = Slice<RowError>;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[ErrorsOf]) -> Result<HashMap<ErrorsOf, Self::Value>, Self::Error> {
+        let mut alike: HashMap<_, Vec<ImportId>> = HashMap::new();
+        for ErrorsOf { import, first, after } in keys {
+            alike.entry((*first, after)).or_default().push(*import);
+        }
+        let mut found = HashMap::new();
+        for ((first, after), ids) in alike {
+            let args = PageArgs { first, after: after.clone(), ..PageArgs::default() };
+            let pages = imports::error_pages(&self.0.ctx, &self.0.caller, &ids, args).await?;
+            let key = |import| ErrorsOf { import, first, after: after.clone() };
+            found.extend(pages.into_iter().map(|(import, page)| (key(import), page)));
+        }
+        Ok(found)
     }
 }
 

@@ -3,15 +3,15 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
 use super::{
-    context::{Repeatable, both, once, once_by},
-    errors::{found, parse_id},
+    context::{Repeatable, both, caller, once, once_by},
+    errors::parse_id,
+    loaders::Loaders,
     objects::{
         account::{AccountConnection, AccountObject},
         contact::{ContactConnection, ContactObject},
         input::{AccountInput, ContactInput},
         record::RecordObject,
     },
-    page::page_cost,
 };
 use crate::{
     base::{
@@ -112,7 +112,6 @@ pub struct RecordQuery;
 #[Object(name = "RecordQuery")]
 impl RecordQuery {
     /// Contacts, the newest first unless told otherwise.
-    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
     async fn contacts(
         &self,
         context: &Context<'_>,
@@ -136,7 +135,6 @@ impl RecordQuery {
     }
 
     /// Accounts, the newest first unless told otherwise.
-    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
     async fn accounts(
         &self,
         context: &Context<'_>,
@@ -176,15 +174,15 @@ impl RecordQuery {
 
 impl RecordQuery {
     async fn contact_of(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<Option<ContactObject>> {
-        let (ctx, caller) = both(context)?;
+        caller(context)?;
         let Ok(id) = id.parse::<ContactId>() else { return Ok(None) };
-        Ok(found(ops::get(ctx, caller, id.0).await)?.map(ContactObject))
+        Ok(context.data::<Loaders>()?.singles.load_one(id).await?.map(ContactObject))
     }
 
     async fn account_of(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<Option<AccountObject>> {
-        let (ctx, caller) = both(context)?;
+        caller(context)?;
         let Ok(id) = id.parse::<AccountId>() else { return Ok(None) };
-        Ok(found(ops::get(ctx, caller, id.0).await)?.map(AccountObject))
+        Ok(context.data::<Loaders>()?.singles.load_one(id).await?.map(AccountObject))
     }
 }
 

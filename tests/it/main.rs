@@ -23,6 +23,7 @@ mod edge;
 mod embedded;
 mod events;
 mod files;
+mod graphql_cost;
 mod graphql_fanout;
 mod graphql_http;
 mod graphql_socket;

@@ -16,7 +16,6 @@ use crate::{
         context::both,
         leaves::{Leaves, record_leaf},
         loaders::Loaders,
-        page::page_cost,
     },
 };
 
@@ -141,7 +140,6 @@ impl AccountObject {
     }
 
     /// What happened to its fields, the newest first.
-    #[graphql(complexity = "page_cost(first, None, child_complexity)")]
     pub async fn history(
         &self,
         context: &Context<'_>,

@@ -21,7 +21,6 @@ use crate::{
         context::both,
         leaves::{Leaves, record_leaf},
         loaders::Loaders,
-        page::page_cost,
     },
 };
 
@@ -152,7 +151,6 @@ impl ContactObject {
     }
 
     /// What happened to its fields, the newest first.
-    #[graphql(complexity = "page_cost(first, None, child_complexity)")]
     pub async fn history(
         &self,
         context: &Context<'_>,
