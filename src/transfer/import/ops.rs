@@ -110,7 +110,7 @@ pub async fn page(ctx: &Ctx, caller: &Caller, mut filter: ImportFilter, args: Pa
 }
 
 /// A page of the failed rows of each of these imports that the caller may see, in the order of the
-/// file. The cursor of one is its row number. One statement for all.
+/// file. The cursor of one is its row number. However many they are, two statements.
 pub async fn error_pages(
     ctx: &Ctx,
     caller: &Caller,
@@ -120,10 +120,8 @@ pub async fn error_pages(
     let grant = caller.require(Permission::JobsRead)?;
     let request = args.parse::<i64>()?;
     let mut tx = ctx.db.read(caller).await?;
-    let visible = match grant {
-        Grant::All => imports.to_vec(),
-        _ => queries::made_by(tx.connection(), caller.workspace, caller.user, imports).await?,
-    };
+    let maker = Some(caller.user).filter(|_| grant != Grant::All);
+    let visible = queries::present(tx.connection(), caller.workspace, maker, imports).await?;
     let mut found: HashMap<_, Vec<_>> = visible.iter().map(|import| (*import, Vec::new())).collect();
     for (import, error) in queries::error_pages(tx.connection(), caller.workspace, &visible, &request).await? {
         found.entry(import).or_default().push(error);

@@ -333,15 +333,19 @@ pub async fn given_up(connection: &mut AsyncPgConnection) -> Result<Vec<(Workspa
     Ok(rows.into_iter().map(|(workspace, row)| (workspace, import(row))).collect())
 }
 
-/// Those of the imports that this user made.
-pub async fn made_by(
+/// Those of the imports that there are; with a maker, only theirs.
+pub async fn present(
     connection: &mut AsyncPgConnection,
     workspace: WorkspaceId,
-    user: UserId,
+    maker: Option<UserId>,
     ids: &[ImportId],
 ) -> Result<Vec<ImportId>> {
-    let own = imports::workspace_id.eq(workspace).and(imports::id.eq_any(ids)).and(imports::created_by.eq(user));
-    Ok(imports::table.filter(own).select(imports::id).load(connection).await?)
+    let present = imports::table.filter(imports::workspace_id.eq(workspace).and(imports::id.eq_any(ids)));
+    let mut query = present.select(imports::id).into_boxed::<Pg>();
+    if let Some(maker) = maker {
+        query = query.filter(imports::created_by.eq(maker));
+    }
+    Ok(query.load(connection).await?)
 }
 
 /// Those of the imports that still run or wait.
