@@ -4,7 +4,7 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
 use super::{
     context::{Repeatable, both, caller, once, once_by},
-    errors::parse_id,
+    errors::{Nullable, nullable, parse_id},
     loaders::Loaders,
     objects::{
         account::{AccountConnection, AccountObject},
@@ -130,8 +130,8 @@ impl RecordQuery {
     }
 
     /// One contact; null where there is none.
-    async fn contact(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<Option<ContactObject>> {
-        self.contact_of(context, id).await
+    async fn contact(&self, context: &Context<'_>, id: ID) -> Nullable<ContactObject> {
+        nullable(self.contact_of(context, id)).await
     }
 
     /// Accounts, the newest first unless told otherwise.
@@ -153,22 +153,20 @@ impl RecordQuery {
     }
 
     /// One account; null where there is none.
-    async fn account(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<Option<AccountObject>> {
-        self.account_of(context, id).await
+    async fn account(&self, context: &Context<'_>, id: ID) -> Nullable<AccountObject> {
+        nullable(self.account_of(context, id)).await
     }
 
     /// One record of any kind; null where there is none.
-    async fn record(
-        &self,
-        context: &Context<'_>,
-        kind: RecordKind,
-        id: ID,
-    ) -> async_graphql::Result<Option<RecordObject>> {
-        match kind {
-            RecordKind::Contact => Ok(self.contact_of(context, id).await?.map(RecordObject::Contact)),
-            RecordKind::Account => Ok(self.account_of(context, id).await?.map(RecordObject::Account)),
-            RecordKind::Lead | RecordKind::Deal | RecordKind::Product | RecordKind::Task => Ok(None),
-        }
+    async fn record(&self, context: &Context<'_>, kind: RecordKind, id: ID) -> Nullable<RecordObject> {
+        nullable(async {
+            match kind {
+                RecordKind::Contact => Ok(self.contact_of(context, id).await?.map(RecordObject::Contact)),
+                RecordKind::Account => Ok(self.account_of(context, id).await?.map(RecordObject::Account)),
+                RecordKind::Lead | RecordKind::Deal | RecordKind::Product | RecordKind::Task => Ok(None),
+            }
+        })
+        .await
     }
 }
 

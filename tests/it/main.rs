@@ -24,6 +24,7 @@ mod embedded;
 mod events;
 mod files;
 mod graphql_cost;
+mod graphql_errors;
 mod graphql_fanout;
 mod graphql_http;
 mod graphql_socket;

@@ -14,6 +14,7 @@ use crate::{
     crm::{Account, RecordKind, accounts::AccountType, record::select},
     graphql::{
         context::both,
+        errors::{Nullable, nullable},
         leaves::{Leaves, record_leaf},
         loaders::Loaders,
     },
@@ -126,9 +127,12 @@ impl AccountObject {
     }
 
     /// Whose account it is.
-    pub async fn owner(&self, context: &Context<'_>) -> async_graphql::Result<Option<UserObject>> {
-        let Some(id) = self.0.owner_id else { return Ok(None) };
-        Ok(context.data::<Loaders>()?.users.load_one(id).await?.map(UserObject::beside))
+    pub async fn owner(&self, context: &Context<'_>) -> Nullable<UserObject> {
+        nullable(async {
+            let Some(id) = self.0.owner_id else { return Ok(None) };
+            Ok(context.data::<Loaders>()?.users.load_one(id).await?.map(UserObject::beside))
+        })
+        .await
     }
 
     pub async fn tags(&self) -> &[String] {

@@ -19,6 +19,7 @@ use crate::{
     },
     graphql::{
         context::both,
+        errors::{Nullable, nullable},
         leaves::{Leaves, record_leaf},
         loaders::Loaders,
     },
@@ -83,9 +84,12 @@ impl ContactObject {
     }
 
     /// The company; null where it was deleted.
-    async fn account(&self, context: &Context<'_>) -> async_graphql::Result<Option<AccountObject>> {
-        let Some(id) = self.0.account_id else { return Ok(None) };
-        Ok(context.data::<Loaders>()?.accounts.load_one(id).await?.map(AccountObject))
+    async fn account(&self, context: &Context<'_>) -> Nullable<AccountObject> {
+        nullable(async {
+            let Some(id) = self.0.account_id else { return Ok(None) };
+            Ok(context.data::<Loaders>()?.accounts.load_one(id).await?.map(AccountObject))
+        })
+        .await
     }
 
     async fn source(&self) -> ContactSource {
@@ -137,9 +141,12 @@ impl ContactObject {
     }
 
     /// Whose contact it is.
-    pub async fn owner(&self, context: &Context<'_>) -> async_graphql::Result<Option<UserObject>> {
-        let Some(id) = self.0.owner_id else { return Ok(None) };
-        Ok(context.data::<Loaders>()?.users.load_one(id).await?.map(UserObject::beside))
+    pub async fn owner(&self, context: &Context<'_>) -> Nullable<UserObject> {
+        nullable(async {
+            let Some(id) = self.0.owner_id else { return Ok(None) };
+            Ok(context.data::<Loaders>()?.users.load_one(id).await?.map(UserObject::beside))
+        })
+        .await
     }
 
     pub async fn tags(&self) -> &[String] {
