@@ -39,10 +39,15 @@ impl Application {
         Self { ctx, schema, costs, rates }
     }
 
-    /// Loads nothing twice within a request; nobody's request has no loaders.
-    fn dressed(&self, caller: Option<Arc<Caller>>, request: Request) -> Request {
+    /// With the caller and the loaders; nobody has neither.
+    fn dressed(
+        &self,
+        caller: Option<Arc<Caller>>,
+        request: Request,
+        loaders: fn(&Ctx, &Arc<Caller>) -> Loaders,
+    ) -> Request {
         match caller {
-            Some(caller) => request.data(Loaders::new(&self.ctx, &caller)).data(caller),
+            Some(caller) => request.data(loaders(&self.ctx, &caller)).data(caller),
             // what the schema looks like is for those who may use it
             None => request.disable_introspection(),
         }
@@ -87,11 +92,11 @@ impl Gateway for Application {
     }
 
     async fn execute(&self, caller: Option<Arc<Caller>>, request: Request) -> Response {
-        self.schema.execute(self.dressed(caller, request)).await
+        self.schema.execute(self.dressed(caller, request, Loaders::new)).await
     }
 
     fn subscribe(&self, caller: Option<Arc<Caller>>, request: Request) -> BoxStream<'static, Response> {
-        self.schema.execute_stream(self.dressed(caller, request))
+        self.schema.execute_stream(self.dressed(caller, request, Loaders::keeping))
     }
 
     fn sharing(&self, field: &str) -> Option<Sharing> {

@@ -33,6 +33,7 @@ mod import;
 mod jobs;
 mod letters;
 mod listening;
+mod live_records;
 mod mail;
 mod outbound;
 mod owners;
