@@ -324,6 +324,7 @@ async fn the_figures_tell_what_an_operator_asks_and_name_nobody() {
         "kontor_db_connections{pool=\"chores\",state=\"waiting\"}",
         "kontor_sockets ",
         "kontor_shared_subscriptions ",
+        "kontor_shared_bytes ",
         "kontor_outbox_oldest_seconds ",
         "kontor_relay_leading ",
         "# HELP kontor_http_requests_total",
