@@ -16,6 +16,7 @@ mod architecture;
 mod audit;
 mod cli;
 mod clients;
+mod cookies;
 mod counts;
 mod database;
 mod doors;
