@@ -30,8 +30,8 @@ pub trait Gateway: Clone + Send + Sync + 'static {
     /// user was deactivated. Asked after the epoch has moved, by every socket: answer from a cache.
     fn refresh(&self, caller: &Caller) -> impl Future<Output = Result<Option<Arc<Caller>>>> + Send;
 
-    /// Whether one more operation may begin on a socket, where operations come without requests that
-    /// a layer could count.
+    /// Whether one more operation may begin on a socket or in a batch, where operations come without
+    /// requests that a layer could count.
     fn admit(&self, _caller: Option<&Caller>, _from: Option<IpAddr>) -> Result<()> {
         Ok(())
     }

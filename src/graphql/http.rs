@@ -123,8 +123,13 @@ impl<G: Gateway> Exchange<G> {
         gateway.refuse_costly(&mut requests)?;
         let mut payloads = Vec::with_capacity(requests.len());
         let mut headers = HeaderMap::new();
-        for request in requests {
-            let mut answer = self.execute(request, caller.clone()).await;
+        for (at, request) in requests.into_iter().enumerate() {
+            // the first one is counted with the request
+            let admitted = if at == 0 { Ok(()) } else { gateway.admit(caller.as_deref(), self.arrival.peer) };
+            let mut answer = match admitted {
+                Ok(()) => self.execute(request, caller.clone()).await,
+                Err(error) => self.refused(&error),
+            };
             // extending would replace the cookies of the one before
             for (name, value) in &std::mem::take(&mut answer.http_headers) {
                 headers.append(name, value.clone());
