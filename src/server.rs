@@ -140,6 +140,7 @@ fn figures(ctx: &Ctx, transport: &Transport<Application>) -> impl Fn() + Send + 
         }
         gauge!("kontor_sockets").set(transport.open_sockets() as f64);
         gauge!("kontor_shared_subscriptions").set(transport.shared_executions() as f64);
+        gauge!("kontor_shared_bytes").set(transport.shared_bytes() as f64);
     }
 }
 
@@ -160,5 +161,6 @@ fn recorder() -> Result<PrometheusHandle> {
     describe_gauge!("kontor_db_connections", "Connections of a pool by what they do, and callers who wait for one.");
     describe_gauge!("kontor_sockets", "Open websockets.");
     describe_gauge!("kontor_shared_subscriptions", "Executions that subscribers of the same thing share.");
+    describe_gauge!("kontor_shared_bytes", "Answers that are held for slow and returning subscribers, in bytes.");
     Ok(recorder.insert(handle).clone())
 }

@@ -21,7 +21,7 @@ pub struct Limits {
     pub statement_seconds: u64,
     /// Deepest nesting of a GraphQL document.
     pub graphql_depth: usize,
-    /// Highest cost of a GraphQL document: one per field, times the page sizes around it.
+    /// Highest cost of a GraphQL request, as `graphql::cost` counts it; of a batch as a whole.
     pub graphql_cost: usize,
     /// Longest GraphQL document, in names, numbers, strings and marks.
     pub graphql_tokens: usize,
@@ -31,6 +31,10 @@ pub struct Limits {
     pub sockets_per_user: usize,
     /// Most running subscriptions of one websocket.
     pub subscriptions_per_socket: usize,
+    /// Bytes of live answers that are held for slow or returning clients, per node. The oldest go.
+    pub live_bytes: usize,
+    /// Of that, for the subscriptions of one user.
+    pub live_user_bytes: usize,
     /// Messages waiting for one slow websocket before it is closed with its cursor.
     pub socket_queue: usize,
     /// Requests a minute for one token, or one address where nobody is signed in; bursts of a
@@ -66,6 +70,8 @@ impl Default for Limits {
             graphql_batch: 20,
             sockets_per_user: 50,
             subscriptions_per_socket: 100,
+            live_bytes: 256 * 1024 * 1024,
+            live_user_bytes: 32 * 1024 * 1024,
             socket_queue: 256,
             requests_per_minute: 3_000,
             sign_in_attempts: 10,

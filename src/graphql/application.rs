@@ -7,6 +7,7 @@ use async_graphql::{Request, Response};
 use futures_util::stream::BoxStream;
 
 use super::{
+    cost::Costs,
     gateway::{Arrival, Gateway, Sharing},
     loaders::Loaders,
     schema::{self, KontorSchema},
@@ -28,18 +29,25 @@ pub struct Application {
     ctx: Ctx,
     schema: KontorSchema,
     rates: Rates,
+    costs: Arc<Costs>,
 }
 
 impl Application {
     pub fn new(ctx: Ctx, bus: Bus, rates: Rates) -> Self {
         let schema = schema::build(Some((ctx.clone(), bus)));
-        Self { ctx, schema, rates }
+        let costs = Arc::new(Costs::of_schema(&schema.sdl()));
+        Self { ctx, schema, costs, rates }
     }
 
-    /// Loads nothing twice within a request; nobody's request has no loaders.
-    fn dressed(&self, caller: Option<Arc<Caller>>, request: Request) -> Request {
+    /// With the caller and the loaders; nobody has neither.
+    fn dressed(
+        &self,
+        caller: Option<Arc<Caller>>,
+        request: Request,
+        loaders: fn(&Ctx, &Arc<Caller>) -> Loaders,
+    ) -> Request {
         match caller {
-            Some(caller) => request.data(Loaders::new(&self.ctx, &caller)).data(caller),
+            Some(caller) => request.data(loaders(&self.ctx, &caller)).data(caller),
             // what the schema looks like is for those who may use it
             None => request.disable_introspection(),
         }
@@ -84,11 +92,11 @@ impl Gateway for Application {
     }
 
     async fn execute(&self, caller: Option<Arc<Caller>>, request: Request) -> Response {
-        self.schema.execute(self.dressed(caller, request)).await
+        self.schema.execute(self.dressed(caller, request, Loaders::new)).await
     }
 
     fn subscribe(&self, caller: Option<Arc<Caller>>, request: Request) -> BoxStream<'static, Response> {
-        self.schema.execute_stream(self.dressed(caller, request))
+        self.schema.execute_stream(self.dressed(caller, request, Loaders::keeping))
     }
 
     fn sharing(&self, field: &str) -> Option<Sharing> {
@@ -100,5 +108,9 @@ impl Gateway for Application {
 
     fn limits(&self) -> &Limits {
         &self.ctx.limits
+    }
+
+    fn costs(&self) -> &Costs {
+        &self.costs
     }
 }

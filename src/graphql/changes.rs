@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{
     context::both,
     errors::parse_id,
+    loaders::{Coming, Loaders, OfRecord},
     objects::{
         account::AccountObject,
         change::{ActorObject, FieldChangeObject},
@@ -90,8 +91,21 @@ impl ChangeSubscription {
         let (ctx, caller) = (ctx.clone(), caller.clone());
         let asked = context.look_ahead();
         let wanted = Wanted { record: asked.field("record").exists(), changes: asked.field("changes").exists() };
-        let waiting = VecDeque::new();
-        let reader = Reader { ctx, caller, kind, only, wanted, events, resumed: seen, position, waiting, over: false };
+        let loaders = context.data::<Loaders>()?.clone();
+        let reader = Reader {
+            ctx,
+            caller,
+            loaders,
+            kind,
+            only,
+            wanted,
+            events,
+            resumed: seen,
+            position,
+            told_of: None,
+            waiting: VecDeque::new(),
+            over: false,
+        };
         Ok(futures_util::stream::unfold(reader, |mut reader| async move {
             let change = reader.next().await?;
             Some((change, reader))
@@ -106,10 +120,14 @@ struct Wanted {
     changes: bool,
 }
 
+/// Changes of one event that are loaded at once: few enough to be held while a client reads them.
+const LOADED_AT_ONCE: usize = 200;
+
 /// One running subscription.
 struct Reader {
     ctx: Ctx,
     caller: Arc<Caller>,
+    loaders: Loaders,
     kind: RecordKind,
     only: Option<Uuid>,
     wanted: Wanted,
@@ -117,9 +135,19 @@ struct Reader {
     /// What the client had seen when it came.
     resumed: Cursor,
     position: Arc<StreamPosition>,
-    /// What is still to be told of the event read last.
+    /// The event read last, while not all of it has been told.
+    told_of: Option<Told>,
+    /// What of it is loaded and comes next.
     waiting: VecDeque<(Cursor, RecordChange)>,
     over: bool,
+}
+
+/// An event, and what of it is still to be told.
+struct Told {
+    event: Arc<LoggedEvent>,
+    action: ChangeAction,
+    /// By their places in the event.
+    rest: VecDeque<(usize, Uuid)>,
 }
 
 impl Reader {
@@ -133,10 +161,12 @@ impl Reader {
                 return Some(Ok(change));
             }
             let told = async {
-                let event = self.next_event().await?;
+                let told = match self.told_of.take() {
+                    Some(told) => told,
+                    None => self.next_event().await?,
+                };
                 require_read(&self.caller, self.kind)?;
-                self.waiting = self.changes(&event).await?;
-                Ok::<_, Error>(())
+                self.load(told).await
             };
             if let Err(error) = told.await {
                 self.over = true;
@@ -146,36 +176,43 @@ impl Reader {
     }
 
     /// Waits for an event; says how far we are before it waits.
-    async fn next_event(&mut self) -> Result<Arc<LoggedEvent>> {
-        if let Some(event) = self.events.try_next()? {
-            return Ok(event);
+    async fn next_event(&mut self) -> Result<Told> {
+        loop {
+            let event = match self.events.try_next()? {
+                Some(event) => event,
+                None => {
+                    self.position.passed(place(self.events.cursor()));
+                    self.events.next().await?
+                }
+            };
+            if let Some(told) = self.of(event) {
+                return Ok(told);
+            }
         }
-        self.position.passed(place(self.events.cursor()));
-        self.events.next().await
     }
 
-    /// The event as changes of single records, without those that the client has seen.
-    async fn changes(&self, event: &LoggedEvent) -> Result<VecDeque<(Cursor, RecordChange)>> {
-        let action = action_of(&event.name).filter(|_| event.kind.as_deref() == Some(self.kind.as_str()));
-        let Some(action) = action else { return Ok(VecDeque::new()) };
-        let seen = usize::try_from(self.resumed.seen_of(event)).unwrap_or(usize::MAX);
-        let last = event.record_ids.len();
-        let wanted: Vec<(usize, Uuid)> = event
-            .record_ids
-            .iter()
-            .copied()
-            .enumerate()
-            .skip(seen)
-            .filter(|(_, id)| self.only.is_none_or(|only| only == *id))
-            .collect();
+    /// What of an event concerns this subscription; nothing that the client has seen.
+    fn of(&self, event: Arc<LoggedEvent>) -> Option<Told> {
+        let action = action_of(&event.name).filter(|_| event.kind.as_deref() == Some(self.kind.as_str()))?;
+        let seen = usize::try_from(self.resumed.seen_of(&event)).unwrap_or(usize::MAX);
+        let ids = event.record_ids.iter().copied().enumerate().skip(seen);
+        let rest: VecDeque<_> = ids.filter(|(_, id)| self.only.is_none_or(|only| only == *id)).collect();
+        Some(Told { event, action, rest }).filter(|told| !told.rest.is_empty())
+    }
+
+    /// Loads what of an event comes next, as changes of single records.
+    async fn load(&mut self, mut told: Told) -> Result<()> {
+        let next: Vec<(usize, Uuid)> = told.rest.drain(..told.rest.len().min(LOADED_AT_ONCE)).collect();
+        let Told { event, action, .. } = &told;
         let versions = versions(event);
-        let versions = wanted.iter().filter_map(|(index, id)| Some((*id, *versions.get(*index)?))).collect::<Vec<_>>();
-        let ids: Vec<_> = wanted.iter().map(|(_, id)| *id).collect();
+        let versions: Vec<_> = next.iter().filter_map(|(index, id)| Some((*id, *versions.get(*index)?))).collect();
+        let ids: Vec<_> = next.iter().map(|(_, id)| *id).collect();
         let records = if self.wanted.record { self.records(&ids).await? } else { HashMap::new() };
-        let is_update = action == ChangeAction::Updated;
+        self.loaders.look_ahead(records.values().map(coming));
+        let is_update = *action == ChangeAction::Updated;
         let mut changes = if is_update && self.wanted.changes { self.fields(&versions).await? } else { HashMap::new() };
-        let mut told = VecDeque::with_capacity(wanted.len());
-        for (at, (index, id)) in wanted.into_iter().enumerate() {
+        let last = event.record_ids.len();
+        for (at, (index, id)) in next.into_iter().enumerate() {
             let cursor = match u32::try_from(index + 1) {
                 Ok(seen) if index + 1 < last => Cursor::within(event, seen),
                 _ => Cursor::after(event.position),
@@ -184,14 +221,15 @@ impl Reader {
                 cursor: cursor.encode(),
                 occurred_at: event.at,
                 actor: ActorObject::from(&event.actor),
-                action,
+                action: *action,
                 record_id: id.into(),
                 record: records.get(&id).cloned(),
                 changes: versions.get(at).and_then(|change| changes.remove(change)).unwrap_or_default(),
             };
-            told.push_back((cursor, change));
+            self.waiting.push_back((cursor, change));
         }
-        Ok(told)
+        self.told_of = Some(told).filter(|told| !told.rest.is_empty());
+        Ok(())
     }
 
     /// Live records by id, one statement for all.
@@ -224,6 +262,21 @@ impl Reader {
             fields.entry((change.record, change.version)).or_default().push(FieldChangeObject(change));
         }
         Ok(fields)
+    }
+}
+
+fn coming(record: &RecordObject) -> Coming {
+    match record {
+        RecordObject::Contact(ContactObject(contact)) => Coming {
+            record: OfRecord { kind: RecordKind::Contact, id: contact.id.0 },
+            owner: contact.owner_id,
+            account: contact.account_id,
+        },
+        RecordObject::Account(AccountObject(account)) => Coming {
+            record: OfRecord { kind: RecordKind::Account, id: account.id.0 },
+            owner: account.owner_id,
+            account: None,
+        },
     }
 }
 

@@ -55,6 +55,15 @@ pub fn parse_id<T: FromStr>(field: &'static str, id: &ID) -> Result<T> {
     id.parse().map_err(|_| Error::invalid(field, "is not an id"))
 }
 
+/// What a nullable field answers with. The library would let a `Result` around the `Option` take the
+/// whole object with it; the other way round the error is told and the field alone is null.
+pub type Nullable<T> = Option<async_graphql::Result<T>>;
+
+/// From what a resolver found.
+pub async fn nullable<T>(found: impl Future<Output = async_graphql::Result<Option<T>>>) -> Nullable<T> {
+    found.await.transpose()
+}
+
 /// `None` instead of the refusal where nothing is there.
 pub fn found<T>(answer: Result<T>) -> Result<Option<T>> {
     match answer {
@@ -127,13 +136,10 @@ fn describe(error: &Error, extensions: &mut ErrorExtensionValues) {
     }
 }
 
-/// The library's two refusals that leave one guessing.
+/// The library's refusal that leaves one guessing.
 fn clarify(message: &mut String, limits: &Limits) {
     if message == "Query is nested too deep." {
         *message = format!("The document is nested deeper than {} levels; ask for less at once", limits.graphql_depth);
-    } else if message == "Query is too complex." {
-        let most = limits.graphql_cost;
-        *message = format!("The document costs more than {most}; ask for fewer fields or smaller pages");
     } else if message.len() > LONGEST_MESSAGE {
         message.truncate(message.floor_char_boundary(LONGEST_MESSAGE));
         message.push('\u{2026}');

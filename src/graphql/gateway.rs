@@ -7,10 +7,10 @@ use async_graphql::{Request, Response};
 use axum::http::{HeaderMap, request::Parts};
 use futures_util::stream::BoxStream;
 
-use super::position::Position;
+use super::{cost::Costs, position::Position};
 use crate::{
     auth::Caller,
-    base::{Limits, Result, page},
+    base::{Error, Limits, Result, page},
     http::{client::ClientInfo, request_id::RequestId},
 };
 
@@ -30,8 +30,8 @@ pub trait Gateway: Clone + Send + Sync + 'static {
     /// user was deactivated. Asked after the epoch has moved, by every socket: answer from a cache.
     fn refresh(&self, caller: &Caller) -> impl Future<Output = Result<Option<Arc<Caller>>>> + Send;
 
-    /// Whether one more operation may begin on a socket, where operations come without requests that
-    /// a layer could count.
+    /// Whether one more operation may begin on a socket or in a batch, where operations come without
+    /// requests that a layer could count.
     fn admit(&self, _caller: Option<&Caller>, _from: Option<IpAddr>) -> Result<()> {
         Ok(())
     }
@@ -54,6 +54,23 @@ pub trait Gateway: Clone + Send + Sync + 'static {
     fn sharing(&self, field: &str) -> Option<Sharing>;
 
     fn limits(&self) -> &Limits;
+
+    /// What the schema's fields cost.
+    fn costs(&self) -> &Costs;
+
+    /// Refuses requests that cost more, all together, than one may.
+    fn refuse_costly(&self, requests: &mut [Request]) -> Result<()> {
+        let most = self.limits().graphql_cost;
+        let mut total = 0_usize;
+        for request in requests.iter_mut() {
+            total = total.saturating_add(self.costs().of(request, most));
+        }
+        if total <= most {
+            return Ok(());
+        }
+        let what = if requests.len() == 1 { "query" } else { "batch" };
+        Err(Error::invalid(what, format!("costs more than {most}; ask for fewer fields or smaller pages")))
+    }
 
     /// The opaque cursor of a position, as the schema's `cursor` fields print it.
     fn cursor(&self, position: Position) -> String {

@@ -93,11 +93,13 @@ impl<G: Gateway> Exchange<G> {
             return Err(Refusal::needs_event_stream());
         }
         let epoch = self.transport.gateway.rights_epoch();
-        let caller = self.transport.gateway.resolve(&self.arrival).await?;
-        if is_subscription {
-            return self.subscribe(request, caller, epoch);
-        }
-        let mut answer = self.execute(request, caller).await;
+        let gateway = &self.transport.gateway;
+        let caller = gateway.resolve(&self.arrival).await?;
+        let mut answer = match gateway.refuse_costly(std::slice::from_mut(&mut request)) {
+            Err(error) => self.refused(&error),
+            Ok(()) if is_subscription => return self.subscribe(request, caller, epoch),
+            Ok(()) => self.execute(request, caller).await,
+        };
         let headers = std::mem::take(&mut answer.http_headers);
         let payload = errors::render(&answer);
         let mut response = match self.accepted.single {
@@ -112,15 +114,22 @@ impl<G: Gateway> Exchange<G> {
     }
 
     /// One after the other, as they were written: a later one may rely on an earlier one.
-    async fn batch(&self, requests: Vec<Request>) -> Result<Response, Refusal> {
+    async fn batch(&self, mut requests: Vec<Request>) -> Result<Response, Refusal> {
         if self.accepted.single == Media::EventStream {
             return Err(Refusal::not_acceptable());
         }
-        let caller = self.transport.gateway.resolve(&self.arrival).await?;
+        let gateway = &self.transport.gateway;
+        let caller = gateway.resolve(&self.arrival).await?;
+        gateway.refuse_costly(&mut requests)?;
         let mut payloads = Vec::with_capacity(requests.len());
         let mut headers = HeaderMap::new();
-        for request in requests {
-            let mut answer = self.execute(request, caller.clone()).await;
+        for (at, request) in requests.into_iter().enumerate() {
+            // the first one is counted with the request
+            let admitted = if at == 0 { Ok(()) } else { gateway.admit(caller.as_deref(), self.arrival.peer) };
+            let mut answer = match admitted {
+                Ok(()) => self.execute(request, caller.clone()).await,
+                Err(error) => self.refused(&error),
+            };
             // extending would replace the cookies of the one before
             for (name, value) in &std::mem::take(&mut answer.http_headers) {
                 headers.append(name, value.clone());
@@ -137,6 +146,11 @@ impl<G: Gateway> Exchange<G> {
         let mut answer = gateway.execute(caller, request.data(self.arrival.client.clone())).await;
         errors::dress(&mut answer, gateway.limits(), self.arrival.request_id.as_deref());
         answer
+    }
+
+    fn refused(&self, error: &Error) -> async_graphql::Response {
+        let refusal = errors::refusal(error, self.arrival.request_id.as_deref());
+        async_graphql::Response::from_errors(vec![refusal])
     }
 
     fn subscribe(&self, request: Request, caller: Option<Arc<Caller>>, epoch: u64) -> Result<Response, Refusal> {

@@ -7,14 +7,15 @@ use serde_json::Value;
 
 use super::{
     context::{Repeatable, both, once},
-    errors::{found, parse_id},
+    errors::{Nullable, found, nullable, parse_id},
     jobs::{JobProgress, JobStatus, follow},
-    loaders::Loaders,
+    loaders::{ErrorsOf, Loaders},
     objects::user::UserObject,
     page::PageInfo,
 };
 use crate::{
     base::{
+        Error,
         ids::{FileId, ImportId},
         page::{self as cursors, PageArgs},
     },
@@ -124,15 +125,16 @@ impl ImportJobObject {
         #[graphql(desc = "At most 500; 50 unless told.")] first: Option<i32>,
         after: Option<String>,
     ) -> async_graphql::Result<ImportErrorConnection> {
-        let (ctx, caller) = both(context)?;
-        let args = PageArgs { first, after, ..PageArgs::default() };
-        let slice = imports::errors(ctx, caller, self.0.id, args).await?;
+        let asked = ErrorsOf { import: self.0.id, first, after };
+        let slice = context.data::<Loaders>()?.import_errors.load_one(asked).await?;
+        let slice = slice.ok_or_else(|| Error::internal("an import has no page of errors, not even an empty one"))?;
         let edge = |error: RowError| (cursors::encode(&error.row), ImportErrorObject::from(error));
         Ok(ImportErrorConnection::new(slice, self.0.counts.failed, edge))
     }
 
-    async fn created_by(&self, context: &Context<'_>) -> async_graphql::Result<Option<UserObject>> {
-        Ok(context.data::<Loaders>()?.users.load_one(self.0.created_by).await?.map(UserObject::beside))
+    async fn created_by(&self, context: &Context<'_>) -> Nullable<UserObject> {
+        nullable(async { Ok(context.data::<Loaders>()?.users.load_one(self.0.created_by).await?.map(UserObject::beside)) })
+            .await
     }
 
     async fn created_at(&self) -> DateTime<Utc> {
@@ -212,10 +214,13 @@ pub struct ImportQuery;
 #[Object(name = "ImportQuery")]
 impl ImportQuery {
     /// One import of yours, or anybody's where your role sees all; null where there is none.
-    async fn import_job(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<Option<ImportJobObject>> {
-        let (ctx, caller) = both(context)?;
-        let Ok(id) = id.parse::<ImportId>() else { return Ok(None) };
-        Ok(found(imports::get(ctx, caller, id).await)?.map(ImportJobObject))
+    async fn import_job(&self, context: &Context<'_>, id: ID) -> Nullable<ImportJobObject> {
+        nullable(async {
+            let (ctx, caller) = both(context)?;
+            let Ok(id) = id.parse::<ImportId>() else { return Ok(None) };
+            Ok(found(imports::get(ctx, caller, id).await)?.map(ImportJobObject))
+        })
+        .await
     }
 
     /// Your imports, or everybody's where your role sees all, the newest first.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{
     context::{both, once_by},
-    errors::{found, parse_id},
+    errors::{Nullable, found, nullable, parse_id},
 };
 use crate::{
     auth::Caller,
@@ -182,10 +182,13 @@ pub struct JobQuery;
 #[Object(name = "JobQuery")]
 impl JobQuery {
     /// One job of yours, or anybody's where your role sees all; null where there is none.
-    async fn job(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<Option<JobObject>> {
-        let (ctx, caller) = both(context)?;
-        let Ok(id) = id.parse::<JobId>() else { return Ok(None) };
-        Ok(found(work::get(ctx, caller, id).await)?.map(JobObject))
+    async fn job(&self, context: &Context<'_>, id: ID) -> Nullable<JobObject> {
+        nullable(async {
+            let (ctx, caller) = both(context)?;
+            let Ok(id) = id.parse::<JobId>() else { return Ok(None) };
+            Ok(found(work::get(ctx, caller, id).await)?.map(JobObject))
+        })
+        .await
     }
 
     /// Your jobs, or everybody's where your role sees all, the newest first.

@@ -1,17 +1,26 @@
 //! Batches what the fields of a page ask for one by one, so that a page of anything costs a
 //! constant number of SQL statements. Made anew for each request, and nothing is kept: what a
 //! mutation changed is read as it is then.
+//!
+//! A subscription sends its items one by one, so there is nothing to batch. Its loaders are told
+//! which records come next; what is asked of the first of them is loaded for all, and kept until the
+//! next are told of.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Deref,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use async_graphql::dataloader::{DataLoader, Loader};
+use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
 use uuid::Uuid;
 
 use crate::{
     auth::Caller,
     base::{
         Error, Result as Answer,
-        ids::{AccountId, ContactId, UserId},
+        ids::{AccountId, ContactId, ImportId, UserId},
         page::{PageArgs, Slice},
     },
     crm::{
@@ -24,33 +33,113 @@ use crate::{
     },
     ctx::Ctx,
     team::{User, users},
+    transfer::import::{self as imports, RowError},
 };
 
-/// One request's loaders.
-pub struct Loaders {
-    pub users: DataLoader<Users>,
-    pub accounts: DataLoader<Records>,
-    pub contacts: DataLoader<Records>,
-    pub histories: DataLoader<Histories>,
-    pub history_counts: DataLoader<Histories>,
+/// One request's loaders; clones are the same.
+#[derive(Clone)]
+pub struct Loaders(Arc<Inner>);
+
+pub struct Inner {
+    pub users: DataLoader<Users, HashMapCache>,
+    pub accounts: DataLoader<Records, HashMapCache>,
+    /// Records that are asked for by themselves; it need not wait for others of a page.
+    pub singles: DataLoader<Records>,
+    pub import_errors: DataLoader<ImportErrors>,
+    pub histories: DataLoader<Histories, HashMapCache>,
+    pub history_counts: DataLoader<Histories, HashMapCache>,
+    ahead: Arc<Mutex<Ahead>>,
+}
+
+/// A record that comes next, and what it leads to.
+#[derive(Debug, Clone, Copy)]
+pub struct Coming {
+    pub record: OfRecord,
+    pub owner: Option<UserId>,
+    pub account: Option<AccountId>,
+}
+
+/// What the records that come next may be asked for.
+#[derive(Default)]
+struct Ahead {
+    users: HashSet<UserId>,
+    accounts: HashSet<AccountId>,
+    records: HashSet<OfRecord>,
 }
 
 impl Loaders {
+    /// For a query or mutation: nothing is kept, for a mutation may change it.
     pub fn new(ctx: &Ctx, caller: &Arc<Caller>) -> Self {
-        let source = || Source { ctx: ctx.clone(), caller: caller.clone() };
-        Self {
-            users: DataLoader::new(Users(source()), tokio::spawn),
-            accounts: DataLoader::new(Records(source()), tokio::spawn),
-            contacts: DataLoader::new(Records(source()), tokio::spawn),
-            histories: DataLoader::new(Histories(source()), tokio::spawn),
-            history_counts: DataLoader::new(Histories(source()), tokio::spawn),
+        let loaders = Self::keeping(ctx, caller);
+        loaders.users.enable_all_cache(false);
+        loaders.accounts.enable_all_cache(false);
+        loaders.histories.enable_all_cache(false);
+        loaders.history_counts.enable_all_cache(false);
+        loaders
+    }
+
+    /// For a subscription.
+    pub fn keeping(ctx: &Ctx, caller: &Arc<Caller>) -> Self {
+        let ahead = Arc::<Mutex<Ahead>>::default();
+        let source = || Source { ctx: ctx.clone(), caller: caller.clone(), ahead: ahead.clone() };
+        let cache = HashMapCache::default;
+        Self(Arc::new(Inner {
+            users: DataLoader::with_cache(Users(source()), tokio::spawn, cache()),
+            accounts: DataLoader::with_cache(Records(source()), tokio::spawn, cache()),
+            singles: DataLoader::new(Records(source()), tokio::spawn).delay(Duration::ZERO),
+            import_errors: DataLoader::new(ImportErrors(source()), tokio::spawn),
+            histories: DataLoader::with_cache(Histories(source()), tokio::spawn, cache()),
+            history_counts: DataLoader::with_cache(Histories(source()), tokio::spawn, cache()),
+            ahead,
+        }))
+    }
+
+    /// Forgets what is kept: these records come next.
+    pub fn look_ahead(&self, records: impl Iterator<Item = Coming>) {
+        self.users.clear::<UserId>();
+        self.accounts.clear::<AccountId>();
+        self.histories.clear::<History>();
+        self.history_counts.clear::<OfRecord>();
+        let mut ahead = Ahead::default();
+        for Coming { record, owner, account } in records {
+            ahead.users.extend(owner);
+            ahead.accounts.extend(account);
+            ahead.records.insert(record);
         }
+        *lock(&self.ahead) = ahead;
+    }
+}
+
+impl Deref for Loaders {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
     }
 }
 
 struct Source {
     ctx: Ctx,
     caller: Arc<Caller>,
+    ahead: Arc<Mutex<Ahead>>,
+}
+
+impl Source {
+    fn ahead(&self) -> MutexGuard<'_, Ahead> {
+        lock(&self.ahead)
+    }
+}
+
+fn lock(ahead: &Mutex<Ahead>) -> MutexGuard<'_, Ahead> {
+    ahead.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// These keys and those ahead. The latter are taken only once: what is not found is not kept, and
+/// must not be looked for with all the others again.
+fn with_ahead<K: Copy + Eq + std::hash::Hash>(keys: &[K], ahead: &mut HashSet<K>) -> Vec<K> {
+    let mut all = std::mem::take(ahead);
+    all.extend(keys);
+    all.into_iter().collect()
 }
 
 pub struct Users(Source);
@@ -60,7 +149,8 @@ impl Loader<UserId> for Users {
     type Error = Arc<Error>;
 
     async fn load(&self, ids: &[UserId]) -> Result<HashMap<UserId, User>, Self::Error> {
-        let users = users::by_ids(&self.0.ctx, &self.0.caller, ids).await?;
+        let ids = with_ahead(ids, &mut self.0.ahead().users);
+        let users = users::by_ids(&self.0.ctx, &self.0.caller, &ids).await?;
         Ok(users.into_iter().map(|user| (user.id, user)).collect())
     }
 }
@@ -79,7 +169,12 @@ impl Loader<AccountId> for Records {
     type Error = Arc<Error>;
 
     async fn load(&self, ids: &[AccountId]) -> Result<HashMap<AccountId, Account>, Self::Error> {
+        let ids = with_ahead(ids, &mut self.0.ahead().accounts);
+        let is_ahead = !self.0.ahead().records.is_empty();
         let rows = self.of::<Account>(ids.iter().map(|id| id.0).collect()).await?;
+        if is_ahead {
+            self.0.ahead().users.extend(rows.iter().filter_map(|account| account.owner_id));
+        }
         Ok(rows.into_iter().map(|row| (row.id, row)).collect())
     }
 }
@@ -91,6 +186,38 @@ impl Loader<ContactId> for Records {
     async fn load(&self, ids: &[ContactId]) -> Result<HashMap<ContactId, Contact>, Self::Error> {
         let rows = self.of::<Contact>(ids.iter().map(|id| id.0).collect()).await?;
         Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+    }
+}
+
+/// The rows of imports that failed.
+pub struct ImportErrors(Source);
+
+/// A page of an import's errors.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ErrorsOf {
+    pub import: ImportId,
+    pub first: Option<i32>,
+    pub after: Option<String>,
+}
+
+/// One statement for all imports of which the same page is wanted.
+impl Loader<ErrorsOf> for ImportErrors {
+    type Value = Slice<RowError>;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[ErrorsOf]) -> Result<HashMap<ErrorsOf, Self::Value>, Self::Error> {
+        let mut alike: HashMap<_, Vec<ImportId>> = HashMap::new();
+        for ErrorsOf { import, first, after } in keys {
+            alike.entry((*first, after)).or_default().push(*import);
+        }
+        let mut found = HashMap::new();
+        for ((first, after), ids) in alike {
+            let args = PageArgs { first, after: after.clone(), ..PageArgs::default() };
+            let pages = imports::error_pages(&self.0.ctx, &self.0.caller, &ids, args).await?;
+            let key = |import| ErrorsOf { import, first, after: after.clone() };
+            found.extend(pages.into_iter().map(|(import, page)| (key(import), page)));
+        }
+        Ok(found)
     }
 }
 
@@ -113,8 +240,20 @@ pub struct History {
 }
 
 impl Histories {
+    /// These and, if they are among those ahead, those. All have a history, so none is looked for
+    /// again.
+    fn with_ahead(&self, kind: RecordKind, ids: &[Uuid]) -> Vec<Uuid> {
+        let ahead = self.0.ahead();
+        if !ids.iter().any(|id| ahead.records.contains(&OfRecord { kind, id: *id })) {
+            return ids.to_vec();
+        }
+        let mut all: HashSet<Uuid> = ahead.records.iter().filter(|one| one.kind == kind).map(|one| one.id).collect();
+        all.extend(ids);
+        all.into_iter().collect()
+    }
+
     async fn pages(&self, kind: RecordKind, ids: &[Uuid], args: PageArgs) -> Answer<HashMap<Uuid, Slice<FieldChange>>> {
-        let Source { ctx, caller } = &self.0;
+        let Source { ctx, caller, .. } = &self.0;
         match kind {
             RecordKind::Contact => history::pages::<Contact>(ctx, caller, ids, args).await,
             RecordKind::Account => history::pages::<Account>(ctx, caller, ids, args).await,
@@ -123,7 +262,7 @@ impl Histories {
     }
 
     async fn counts(&self, kind: RecordKind, ids: &[Uuid]) -> Answer<HashMap<Uuid, i64>> {
-        let Source { ctx, caller } = &self.0;
+        let Source { ctx, caller, .. } = &self.0;
         match kind {
             RecordKind::Contact => history::counts::<Contact>(ctx, caller, ids).await,
             RecordKind::Account => history::counts::<Account>(ctx, caller, ids).await,
@@ -141,6 +280,9 @@ impl Loader<History> for Histories {
         let mut alike: HashMap<_, Vec<Uuid>> = HashMap::new();
         for History { record, first, after } in keys {
             alike.entry((record.kind, *first, after)).or_default().push(record.id);
+        }
+        for ((kind, ..), ids) in &mut alike {
+            *ids = self.with_ahead(*kind, ids);
         }
         let mut found = HashMap::new();
         for ((kind, first, after), ids) in alike {
@@ -164,6 +306,7 @@ impl Loader<OfRecord> for Histories {
         }
         let mut found = HashMap::new();
         for (kind, ids) in alike {
+            let ids = self.with_ahead(kind, &ids);
             let counts = self.counts(kind, &ids).await?;
             found.extend(counts.into_iter().map(|(id, count)| (OfRecord { kind, id }, count)));
         }

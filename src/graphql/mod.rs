@@ -8,6 +8,7 @@
 pub mod application;
 pub mod changes;
 pub mod context;
+pub mod cost;
 pub mod errors;
 pub mod fanout;
 pub mod gateway;

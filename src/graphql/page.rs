@@ -2,8 +2,6 @@
 
 use async_graphql::SimpleObject;
 
-use crate::base::page::{DEFAULT_PAGE, MAX_PAGE};
-
 /// Whether there is more, and where.
 #[derive(SimpleObject)]
 #[graphql(name = "PageInfo")]
@@ -16,12 +14,6 @@ pub struct PageInfo {
     pub start_cursor: Option<String>,
     /// Pass as `after` to go on.
     pub end_cursor: Option<String>,
-}
-
-/// What a page costs: its rows times what is asked of each.
-pub fn page_cost(first: Option<i32>, last: Option<i32>, each: usize) -> usize {
-    let rows = first.or(last).and_then(|rows| usize::try_from(rows).ok()).unwrap_or(DEFAULT_PAGE);
-    1 + rows.min(MAX_PAGE) * each
 }
 
 /// Defines a connection and its edge. `totalCount` comes from a block of the connection's own, run

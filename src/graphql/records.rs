@@ -3,15 +3,15 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
 use super::{
-    context::{Repeatable, both, once, once_by},
-    errors::{found, parse_id},
+    context::{Repeatable, both, caller, once, once_by},
+    errors::{Nullable, nullable, parse_id},
+    loaders::Loaders,
     objects::{
         account::{AccountConnection, AccountObject},
         contact::{ContactConnection, ContactObject},
         input::{AccountInput, ContactInput},
         record::RecordObject,
     },
-    page::page_cost,
 };
 use crate::{
     base::{
@@ -112,7 +112,6 @@ pub struct RecordQuery;
 #[Object(name = "RecordQuery")]
 impl RecordQuery {
     /// Contacts, the newest first unless told otherwise.
-    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
     async fn contacts(
         &self,
         context: &Context<'_>,
@@ -131,12 +130,11 @@ impl RecordQuery {
     }
 
     /// One contact; null where there is none.
-    async fn contact(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<Option<ContactObject>> {
-        self.contact_of(context, id).await
+    async fn contact(&self, context: &Context<'_>, id: ID) -> Nullable<ContactObject> {
+        nullable(self.contact_of(context, id)).await
     }
 
     /// Accounts, the newest first unless told otherwise.
-    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
     async fn accounts(
         &self,
         context: &Context<'_>,
@@ -155,36 +153,34 @@ impl RecordQuery {
     }
 
     /// One account; null where there is none.
-    async fn account(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<Option<AccountObject>> {
-        self.account_of(context, id).await
+    async fn account(&self, context: &Context<'_>, id: ID) -> Nullable<AccountObject> {
+        nullable(self.account_of(context, id)).await
     }
 
     /// One record of any kind; null where there is none.
-    async fn record(
-        &self,
-        context: &Context<'_>,
-        kind: RecordKind,
-        id: ID,
-    ) -> async_graphql::Result<Option<RecordObject>> {
-        match kind {
-            RecordKind::Contact => Ok(self.contact_of(context, id).await?.map(RecordObject::Contact)),
-            RecordKind::Account => Ok(self.account_of(context, id).await?.map(RecordObject::Account)),
-            RecordKind::Lead | RecordKind::Deal | RecordKind::Product | RecordKind::Task => Ok(None),
-        }
+    async fn record(&self, context: &Context<'_>, kind: RecordKind, id: ID) -> Nullable<RecordObject> {
+        nullable(async {
+            match kind {
+                RecordKind::Contact => Ok(self.contact_of(context, id).await?.map(RecordObject::Contact)),
+                RecordKind::Account => Ok(self.account_of(context, id).await?.map(RecordObject::Account)),
+                RecordKind::Lead | RecordKind::Deal | RecordKind::Product | RecordKind::Task => Ok(None),
+            }
+        })
+        .await
     }
 }
 
 impl RecordQuery {
     async fn contact_of(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<Option<ContactObject>> {
-        let (ctx, caller) = both(context)?;
+        caller(context)?;
         let Ok(id) = id.parse::<ContactId>() else { return Ok(None) };
-        Ok(found(ops::get(ctx, caller, id.0).await)?.map(ContactObject))
+        Ok(context.data::<Loaders>()?.singles.load_one(id).await?.map(ContactObject))
     }
 
     async fn account_of(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<Option<AccountObject>> {
-        let (ctx, caller) = both(context)?;
+        caller(context)?;
         let Ok(id) = id.parse::<AccountId>() else { return Ok(None) };
-        Ok(found(ops::get(ctx, caller, id.0).await)?.map(AccountObject))
+        Ok(context.data::<Loaders>()?.singles.load_one(id).await?.map(AccountObject))
     }
 }
 

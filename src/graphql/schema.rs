@@ -45,8 +45,7 @@ pub fn build(tools: Option<(Ctx, Bus)>) -> KontorSchema {
         // a document of nothing else
         .disable_suggestions();
     if let Some((ctx, bus)) = tools {
-        builder = builder.limit_depth(ctx.limits.graphql_depth).limit_complexity(ctx.limits.graphql_cost);
-        builder = builder.data(ctx).data(bus);
+        builder = builder.limit_depth(ctx.limits.graphql_depth).data(ctx).data(bus);
     }
     builder.finish()
 }

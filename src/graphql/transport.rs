@@ -62,6 +62,11 @@ impl<G: Gateway> Transport<G> {
         self.fanout.groups()
     }
 
+    /// Bytes of answers that are held for them; for metrics.
+    pub fn shared_bytes(&self) -> usize {
+        self.fanout.bytes()
+    }
+
     /// Open sockets; for metrics.
     pub fn open_sockets(&self) -> usize {
         self.sockets.len()

@@ -87,8 +87,8 @@ impl Rates {
         Ok(Admitted(credential))
     }
 
-    /// Refuses an operation on an open socket past its caller's allowance. A socket's operations
-    /// have one besides that of its caller's requests.
+    /// Refuses an operation on an open socket, or a further one of a batch, past its caller's
+    /// allowance. These have one besides that of their caller's requests.
     pub fn admit_operation(&self, caller: Option<&Caller>, from: Option<IpAddr>) -> Result<(), Error> {
         match (&self.0, caller) {
             (None, _) => Ok(()),

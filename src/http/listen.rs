@@ -77,6 +77,8 @@ fn serve_one(
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(idle);
+    // websockets come by CONNECT there
+    builder.http2().enable_connect_protocol();
     // a peer that is gone does not answer
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(idle).keep_alive_timeout(idle);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();

@@ -221,6 +221,21 @@ async fn operations_on_a_socket_count_too() {
     assert_eq!(second["payload"][0]["extensions"]["code"], "RATE_LIMITED", "{second}");
 }
 
+#[tokio::test]
+async fn operations_of_a_batch_count_one_by_one() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let node = node(&server, |config| config.limits.requests_per_minute = 1).await;
+    let batch = json!(vec![json!({ "query": "{ viewer { permissions } }" }); 3]);
+    let with = |request: RequestBuilder| request.bearer_auth(ada.token.as_deref().expect("a token")).json(&batch);
+    let answer: Value = send(&node, Method::POST, "/graphql", with).await.json().await.expect("JSON");
+    // the request itself, one more, and no more
+    assert!(answer[0]["data"].is_object() && answer[1]["data"].is_object(), "{answer}");
+    let refused = &answer[2]["errors"][0]["extensions"];
+    assert_eq!(refused["code"], "RATE_LIMITED", "{answer}");
+    assert!(refused["retryAfter"].as_u64().is_some_and(|wait| wait > 0), "{answer}");
+}
+
 const APP: &str = "https://app.example.com";
 
 async fn preflight(node: &Client, path: &str, origin: &str) -> Response {
@@ -324,6 +339,7 @@ async fn the_figures_tell_what_an_operator_asks_and_name_nobody() {
         "kontor_db_connections{pool=\"chores\",state=\"waiting\"}",
         "kontor_sockets ",
         "kontor_shared_subscriptions ",
+        "kontor_shared_bytes ",
         "kontor_outbox_oldest_seconds ",
         "kontor_relay_leading ",
         "# HELP kontor_http_requests_total",

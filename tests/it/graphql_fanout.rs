@@ -252,3 +252,43 @@ async fn a_defect_in_a_shared_execution_is_told_to_its_members() {
     assert_eq!((&message["type"], &message["payload"][0]["extensions"]["code"]), (&json!("error"), &json!("INTERNAL")));
     eventually("nothing is left of it", async || transport.shared_executions() == 0).await;
 }
+
+#[tokio::test]
+async fn what_is_held_for_all_together_is_bounded() {
+    let limits = Limits { live_user_bytes: 400_000, live_bytes: 600_000, ..Limits::default() };
+    let (toy, transport, address) = server_with(limits).await;
+    // with other rights, bob shares nothing with alice
+    toy.change_role("bob", Role::Support);
+    let mut clients = Vec::new();
+    for name in ["alice", "bob"] {
+        let mut client = SocketClient::signed_in(address, name).await;
+        for at in 0..20 {
+            // the same thing under another name is another thing to render
+            let query = format!("subscription {{ ticks(topic: \"a\") {{ number cursor text{at}: text }} }}");
+            client.subscribe(&format!("{name} {at}"), &query, json!({})).await;
+        }
+        running(&toy, 20 * (clients.len() + 1)).await;
+        clients.push(client);
+    }
+    let text = "x".repeat(10_000);
+    let mut most = 0;
+    for tick in 0..30 {
+        toy.tick("a", text.clone());
+        for client in &mut clients {
+            for _ in 0..20 {
+                assert_eq!(number(&client.json().await), tick + 1);
+            }
+        }
+        most = most.max(transport.shared_bytes());
+    }
+    assert!((500_000..=620_000).contains(&most), "{most}");
+    // whoever comes back from before what is held is served from the log
+    let mut late = SocketClient::signed_in(address, "alice").await;
+    let query = "subscription($after: String) { ticks(topic: \"a\", after: $after) { number cursor text0: text } }";
+    late.subscribe("1", query, after(1)).await;
+    for tick in 2..=30 {
+        assert_eq!(number(&late.json().await), tick);
+    }
+    drop((clients, late));
+    eventually("nothing is held for nobody", async || transport.shared_bytes() == 0).await;
+}

@@ -176,7 +176,7 @@ async fn errors_carry_code_fields_and_no_secrets() {
 async fn bombs_are_refused_and_the_server_lives() {
     let site = site_with(Limits {
         graphql_depth: 5,
-        graphql_cost: 50,
+        graphql_cost: 1_000,
         graphql_batch: 3,
         body_bytes: 500_000,
         ..Limits::default()
@@ -185,7 +185,7 @@ async fn bombs_are_refused_and_the_server_lives() {
     let nested = |levels: usize| format!("{}hello{}", "{ again ".repeat(levels) + "{", "}".repeat(levels + 1));
     for (query, expected) in [
         (nested(10), "deeper than 5 levels"),
-        (format!("{{ {} }}", (0..60).map(|at| format!("a{at}: hello ")).collect::<String>()), "costs more than 50"),
+        (format!("{{ {} }}", (0..60).map(|at| format!("a{at}: hello ")).collect::<String>()), "costs more than 1000"),
         // would overflow the stack of the library's parser
         (nested(50_000), "nested deeper"),
         (format!("{{ hello(name: {}", "[".repeat(200_000)), "nested deeper"),
@@ -194,6 +194,18 @@ async fn bombs_are_refused_and_the_server_lives() {
         assert_eq!(code(&answer), "BAD_USER_INPUT");
         assert!(message(&answer).contains(expected), "{answer}");
     }
+    // each fragment spreads the next one twice: a few hundred bytes, and more fields than atoms
+    let fragments = (0..90).map(|at| format!(" fragment F{at} on Query {{ ...F{0} ...F{0} }}", at + 1));
+    let query = format!("{{ ...F0 }}{} fragment F90 on Query {{ hello }}", fragments.collect::<String>());
+    let (_, answer) = site.post(RESPONSE, json!({"query": query})).await;
+    assert!(message(&answer).contains("costs more than 1000"), "{answer}");
+    // each is cheap enough, all together are not
+    let query = format!("{{ {} }}", (0..20).map(|at| format!("a{at}: hello ")).collect::<String>());
+    let (status, answer) = site.post(RESPONSE, json!(vec![json!({"query": query}); 3])).await;
+    assert_eq!((status, code(&answer)), (StatusCode::BAD_REQUEST, "BAD_USER_INPUT"));
+    assert!(message(&answer).contains("batch costs more than 1000"), "{answer}");
+    let (_, answer) = site.post(RESPONSE, json!(vec![json!({"query": query}); 2])).await;
+    assert_eq!(answer[1]["data"]["a19"], "hello world");
     let json_bomb =
         told(site.request(Method::POST, JSON).header(header::CONTENT_TYPE, JSON).body("[".repeat(100_000))).await;
     assert_eq!(json_bomb.0, StatusCode::BAD_REQUEST);

@@ -197,6 +197,10 @@ async fn what_is_refused_is_an_error_and_ends_the_operation_only() {
     let deep = format!("{{ {} }}", "{".repeat(100_000));
     client.subscribe("1", &deep, json!({})).await;
     assert_eq!(code(&client.json().await), "BAD_USER_INPUT");
+    let dear = format!("{{ {} }}", (0..2_000).map(|at| format!("a{at}: hello ")).collect::<String>());
+    client.subscribe("1", &dear, json!({})).await;
+    let refused = client.json().await;
+    assert!(refused["payload"][0]["message"].as_str().expect("text").contains("costs more than"), "{refused}");
     client.subscribe("1", "{ hello }", json!([1])).await;
     assert_eq!(code(&client.json().await), "BAD_USER_INPUT");
 

@@ -59,6 +59,21 @@ async fn past_the_most_connections_the_next_one_waits() {
 }
 
 #[tokio::test]
+async fn websockets_may_come_over_http2() {
+    let server = server(10, 75).await;
+    let mut stream = connect(&server).await;
+    // the preface, and settings that change nothing
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.expect("sent");
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).await.expect("a frame");
+    assert_eq!(head[3], 4, "settings come first");
+    let mut settings = vec![0; usize::from(u16::from_be_bytes([head[1], head[2]]))];
+    stream.read_exact(&mut settings).await.expect("the frame's body");
+    // RFC 8441: SETTINGS_ENABLE_CONNECT_PROTOCOL
+    assert!(settings.chunks(6).any(|setting| setting == [0, 8, 0, 0, 0, 1]), "{settings:?}");
+}
+
+#[tokio::test]
 async fn a_server_is_ready_once_the_database_has_its_schema() {
     let server = server(100, 75).await;
     let ready = async || {

@@ -4,7 +4,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
@@ -21,10 +21,11 @@ use tokio::{
 use super::{
     Position, StreamPosition,
     answers::{Answer, Answers},
+    budget::Budget,
     topic::Topic,
 };
 use crate::{
-    base::Error,
+    base::{Error, ids::UserId},
     graphql::{errors, gateway::Gateway},
 };
 
@@ -51,6 +52,9 @@ impl Pace {
 /// A shared execution and its members.
 pub struct Group {
     pub key: Arc<str>,
+    /// Who is charged for what the ring holds: whose subscription came first.
+    user: UserId,
+    budget: Arc<Budget<Weak<Group>>>,
     pub topic: Arc<Topic>,
     position: Arc<StreamPosition>,
     ring: Mutex<Ring>,
@@ -59,6 +63,12 @@ pub struct Group {
     room: Notify,
     room_at: AtomicU64,
     pump: OnceLock<AbortHandle>,
+}
+
+/// Who pays for a ring, and from what.
+pub struct Charged {
+    pub user: UserId,
+    pub budget: Arc<Budget<Weak<Group>>>,
 }
 
 struct Ring {
@@ -76,6 +86,8 @@ struct Ring {
 struct Entry {
     payload: Arc<str>,
     position: Option<Position>,
+    /// In the books of the budget.
+    number: u64,
 }
 
 #[derive(Clone)]
@@ -112,10 +124,13 @@ pub enum Read {
 }
 
 impl Group {
-    pub fn new(key: Arc<str>, topic: Arc<Topic>, position: Arc<StreamPosition>, most: usize) -> Self {
+    pub fn new(key: Arc<str>, topic: Arc<Topic>, position: Arc<StreamPosition>, most: usize, charged: Charged) -> Self {
+        let Charged { user, budget } = charged;
         let ring = Ring { entries: VecDeque::new(), first: 0, bytes: 0, evicted: None, ended: None, most: most.max(2) };
         Self {
             key,
+            user,
+            budget,
             topic,
             position,
             ring: Mutex::new(ring),
@@ -237,7 +252,7 @@ impl Group {
     }
 
     /// Moves answers into the ring until there are no more; the errors it ended with.
-    async fn pump<G: Gateway>(&self, mut answers: Answers<G>) -> Option<Arc<str>> {
+    async fn pump<G: Gateway>(self: &Arc<Self>, mut answers: Answers<G>) -> Option<Arc<str>> {
         let mut announced = false;
         loop {
             let answer = std::future::poll_fn(|cx| {
@@ -253,9 +268,24 @@ impl Group {
                 Answer::Refused(errors) => return Some(errors),
                 Answer::Next { payload, position } => {
                     self.wait_for_room().await;
-                    self.ring().push(Entry { payload, position });
+                    self.push(payload, position);
                     self.wake();
                 }
+            }
+        }
+    }
+
+    fn push(self: &Arc<Self>, payload: Arc<str>, position: Option<Position>) {
+        let (given_up, gone) = {
+            // what is in the books is in the ring, for whoever looks from another group
+            let mut ring = self.ring();
+            let (number, gone) = self.budget.enter(self.user, payload.len(), Arc::downgrade(self));
+            (ring.push(Entry { payload, position, number }), gone)
+        };
+        self.budget.leave(self.user, given_up);
+        for (group, number) in gone {
+            if let Some(group) = group.upgrade() {
+                group.ring().give_up(number);
             }
         }
     }
@@ -307,6 +337,13 @@ impl Group {
     }
 }
 
+impl Drop for Group {
+    fn drop(&mut self) {
+        let numbers: Vec<_> = self.ring().entries.iter().map(|entry| entry.number).collect();
+        self.budget.leave(self.user, numbers);
+    }
+}
+
 /// Ends the group for its members even where a resolver panicked.
 struct Closing<F: FnOnce()>(Option<(Arc<Group>, F)>);
 
@@ -333,15 +370,31 @@ impl Member {
 }
 
 impl Ring {
-    fn push(&mut self, entry: Entry) {
+    /// Tells what it gave up for it.
+    fn push(&mut self, entry: Entry) -> Vec<u64> {
+        let mut given_up = Vec::new();
         while self.is_full() {
-            let Some(oldest) = self.entries.pop_front() else { break };
-            self.bytes -= oldest.payload.len();
-            self.first += 1;
-            self.evicted = oldest.position.or(self.evicted);
+            let Some(oldest) = self.pop() else { break };
+            given_up.push(oldest.number);
         }
         self.bytes += entry.payload.len();
         self.entries.push_back(entry);
+        given_up
+    }
+
+    /// Gives up everything up to this number in the books.
+    fn give_up(&mut self, number: u64) {
+        while self.entries.front().is_some_and(|oldest| oldest.number <= number) {
+            self.pop();
+        }
+    }
+
+    fn pop(&mut self) -> Option<Entry> {
+        let oldest = self.entries.pop_front()?;
+        self.bytes -= oldest.payload.len();
+        self.first += 1;
+        self.evicted = oldest.position.or(self.evicted);
+        Some(oldest)
     }
 
     fn is_full(&self) -> bool {

@@ -10,15 +10,16 @@
 //! The ring is the one bounded queue: a member may be `limits.socket_queue` answers behind. Further
 //! back it has fallen out, and its client is sent away with the cursor to resume after. A group
 //! waits, briefly, for members whose connection takes what it is sent; a connection that does not
-//! holds up nobody.
+//! holds up nobody. What all rings hold together is bounded by the [`budget`].
 
 mod answers;
+mod budget;
 mod group;
 mod topic;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::{Context, Poll, ready},
 };
 
@@ -27,7 +28,8 @@ use async_graphql::Request;
 pub use self::{answers::Answer, group::Pace};
 use self::{
     answers::Answers,
-    group::{Group, Read, Seat},
+    budget::Budget,
+    group::{Charged, Group, Read, Seat},
     topic::Topic,
 };
 use super::gateway::{Gateway, Sharing};
@@ -38,6 +40,7 @@ use crate::auth::Caller;
 pub struct Fanout<G> {
     gateway: G,
     groups: Mutex<HashMap<Arc<str>, Arc<Group>>>,
+    budget: Arc<Budget<Weak<Group>>>,
 }
 
 /// A client that subscribes.
@@ -87,7 +90,9 @@ pub enum Delivery {
 
 impl<G: Gateway> Fanout<G> {
     pub fn new(gateway: G) -> Arc<Self> {
-        Arc::new(Self { gateway, groups: Mutex::default() })
+        let limits = gateway.limits();
+        let budget = Arc::new(Budget::new(limits.live_bytes, limits.live_user_bytes));
+        Arc::new(Self { gateway, groups: Mutex::default(), budget })
     }
 
     /// Starts a subscription. Whatever is wrong with it comes as its first and only answer.
@@ -113,6 +118,11 @@ impl<G: Gateway> Fanout<G> {
         self.lock().len()
     }
 
+    /// Bytes of answers that the groups hold.
+    pub fn bytes(&self) -> usize {
+        self.budget.bytes()
+    }
+
     /// A seat in the group of this topic and these rights, which is started if there is none.
     fn join(self: &Arc<Self>, topic: &Arc<Topic>, caller: Arc<Caller>, pace: Arc<Pace>) -> Membership<G> {
         let key = topic.key(&caller.rights_fingerprint());
@@ -131,9 +141,11 @@ impl<G: Gateway> Fanout<G> {
     }
 
     fn start(self: &Arc<Self>, key: Arc<str>, topic: &Arc<Topic>, caller: Arc<Caller>) -> Arc<Group> {
+        let charged = Charged { user: caller.user, budget: Arc::clone(&self.budget) };
         let answers = self.execute(topic, None, Some(caller), None);
         let position = Arc::clone(answers.position());
-        let group = Arc::new(Group::new(key, Arc::clone(topic), position, self.gateway.limits().socket_queue));
+        let most = self.gateway.limits().socket_queue;
+        let group = Arc::new(Group::new(key, Arc::clone(topic), position, most, charged));
         let (fanout, ended) = (Arc::downgrade(self), Arc::downgrade(&group));
         group.start(answers, move || {
             if let (Some(fanout), Some(group)) = (fanout.upgrade(), ended.upgrade()) {

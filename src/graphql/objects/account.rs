@@ -14,9 +14,9 @@ use crate::{
     crm::{Account, RecordKind, accounts::AccountType, record::select},
     graphql::{
         context::both,
+        errors::{Nullable, nullable},
         leaves::{Leaves, record_leaf},
         loaders::Loaders,
-        page::page_cost,
     },
 };
 
@@ -127,9 +127,12 @@ impl AccountObject {
     }
 
     /// Whose account it is.
-    pub async fn owner(&self, context: &Context<'_>) -> async_graphql::Result<Option<UserObject>> {
-        let Some(id) = self.0.owner_id else { return Ok(None) };
-        Ok(context.data::<Loaders>()?.users.load_one(id).await?.map(UserObject::beside))
+    pub async fn owner(&self, context: &Context<'_>) -> Nullable<UserObject> {
+        nullable(async {
+            let Some(id) = self.0.owner_id else { return Ok(None) };
+            Ok(context.data::<Loaders>()?.users.load_one(id).await?.map(UserObject::beside))
+        })
+        .await
     }
 
     pub async fn tags(&self) -> &[String] {
@@ -141,7 +144,6 @@ impl AccountObject {
     }
 
     /// What happened to its fields, the newest first.
-    #[graphql(complexity = "page_cost(first, None, child_complexity)")]
     pub async fn history(
         &self,
         context: &Context<'_>,

@@ -19,9 +19,9 @@ use crate::{
     },
     graphql::{
         context::both,
+        errors::{Nullable, nullable},
         leaves::{Leaves, record_leaf},
         loaders::Loaders,
-        page::page_cost,
     },
 };
 
@@ -84,9 +84,12 @@ impl ContactObject {
     }
 
     /// The company; null where it was deleted.
-    async fn account(&self, context: &Context<'_>) -> async_graphql::Result<Option<AccountObject>> {
-        let Some(id) = self.0.account_id else { return Ok(None) };
-        Ok(context.data::<Loaders>()?.accounts.load_one(id).await?.map(AccountObject))
+    async fn account(&self, context: &Context<'_>) -> Nullable<AccountObject> {
+        nullable(async {
+            let Some(id) = self.0.account_id else { return Ok(None) };
+            Ok(context.data::<Loaders>()?.accounts.load_one(id).await?.map(AccountObject))
+        })
+        .await
     }
 
     async fn source(&self) -> ContactSource {
@@ -138,9 +141,12 @@ impl ContactObject {
     }
 
     /// Whose contact it is.
-    pub async fn owner(&self, context: &Context<'_>) -> async_graphql::Result<Option<UserObject>> {
-        let Some(id) = self.0.owner_id else { return Ok(None) };
-        Ok(context.data::<Loaders>()?.users.load_one(id).await?.map(UserObject::beside))
+    pub async fn owner(&self, context: &Context<'_>) -> Nullable<UserObject> {
+        nullable(async {
+            let Some(id) = self.0.owner_id else { return Ok(None) };
+            Ok(context.data::<Loaders>()?.users.load_one(id).await?.map(UserObject::beside))
+        })
+        .await
     }
 
     pub async fn tags(&self) -> &[String] {
@@ -152,7 +158,6 @@ impl ContactObject {
     }
 
     /// What happened to its fields, the newest first.
-    #[graphql(complexity = "page_cost(first, None, child_complexity)")]
     pub async fn history(
         &self,
         context: &Context<'_>,

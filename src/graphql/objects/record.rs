@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{account::AccountObject, change::FieldChangeConnection, contact::ContactObject, user::UserObject};
-use crate::crm::RecordKind;
+use crate::{crm::RecordKind, graphql::errors::Nullable};
 
 /// A record of any kind.
 #[derive(Clone, Interface)]
@@ -17,7 +17,7 @@ use crate::crm::RecordKind;
     field(name = "kind", ty = "RecordKind"),
     field(name = "display_name", ty = "String", desc = "What people call it."),
     field(name = "version", ty = "i32", desc = "1 when created, one more with each change."),
-    field(name = "owner", ty = "Option<UserObject>", desc = "Whose it is."),
+    field(name = "owner", ty = "Nullable<UserObject>", desc = "Whose it is."),
     field(name = "tags", ty = "&[String]"),
     field(name = "custom_fields", ty = "Json<Value>"),
     field(

@@ -246,7 +246,9 @@ impl<G: Gateway> Connection<G> {
             let message = format!("No more than {most} operations at a time on one socket; complete one first");
             return Err(Error::TooLarge(message.into()));
         }
-        parameters::from_json(payload, limits)
+        let mut request = parameters::from_json(payload, limits)?;
+        self.transport.gateway.refuse_costly(std::slice::from_mut(&mut request))?;
+        Ok(request)
     }
 
     /// Hands the connection one message, if it takes one and there is one.

@@ -237,6 +237,10 @@ impl AccessMutation {
     }
 }
 
+/// How long a browser keeps the cookie: the longest that they do, 400 days. The session ends by the
+/// server's own clock, later with each use.
+const KEPT_SECONDS: u32 = 400 * 24 * 60 * 60;
+
 fn client(context: &Context<'_>) -> Client {
     let info = context.data_opt::<ClientInfo>().cloned().unwrap_or_default();
     Client { address: info.address, user_agent: info.user_agent, request_id: request_id::current() }
@@ -254,8 +258,8 @@ async fn signed_in(
     let expires_at = started.expires_at;
     let Some(refresh) = started.refresh else {
         let secure = if ctx.public_url.starts_with("https://") { "; Secure" } else { "" };
-        let age = ctx.auth.cookie().num_seconds();
-        let cookie = format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}{secure}", started.access.text);
+        let text = started.access.text;
+        let cookie = format!("{COOKIE}={text}; Path=/; HttpOnly; SameSite=Lax; Max-Age={KEPT_SECONDS}{secure}");
         context.insert_http_header("set-cookie", cookie);
         return Ok(SignInPayload { token: None, refresh_token: None, expires_at, user });
     };

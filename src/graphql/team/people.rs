@@ -13,7 +13,7 @@ use crate::{
     connection,
     graphql::{
         context::{Repeatable, both, once, once_by},
-        errors::{found, parse_id},
+        errors::{Nullable, found, nullable, parse_id},
         objects::user::{InvitationObject, UserObject},
     },
     team::{UserStatus, invitations, users},
@@ -102,10 +102,13 @@ impl PeopleQuery {
     }
 
     /// One person of the workspace.
-    async fn user(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<Option<UserObject>> {
-        let (ctx, caller) = both(context)?;
-        let Ok(id) = id.parse::<UserId>() else { return Ok(None) };
-        Ok(found(users::get(ctx, caller, id).await)?.map(UserObject::whole))
+    async fn user(&self, context: &Context<'_>, id: ID) -> Nullable<UserObject> {
+        nullable(async {
+            let (ctx, caller) = both(context)?;
+            let Ok(id) = id.parse::<UserId>() else { return Ok(None) };
+            Ok(found(users::get(ctx, caller, id).await)?.map(UserObject::whole))
+        })
+        .await
     }
 
     /// Invitations that are open, for admins.

@@ -8,6 +8,7 @@ use crate::{
     connection,
     graphql::{
         context::{Repeatable, both, caller, once},
+        errors::{Nullable, nullable},
         objects::{
             user::UserObject,
             workspace::{AuditEntryObject, WorkspaceObject},
@@ -40,13 +41,16 @@ impl Viewer {
 
     /// How many jobs were given up, of yours or, where your role sees all, of everybody; `jobs` with
     /// the status `FAILED` lists them. Null for a token that may see no jobs.
-    async fn failed_jobs(&self, context: &Context<'_>) -> async_graphql::Result<Option<i64>> {
-        let (ctx, caller) = both(context)?;
-        if caller.grant(Permission::JobsRead) == Grant::No {
-            return Ok(None);
-        }
-        let filter = JobFilter { state: Some(JobState::Failed), ..JobFilter::default() };
-        Ok(Some(work::count(ctx, caller, &filter).await?))
+    async fn failed_jobs(&self, context: &Context<'_>) -> Nullable<i64> {
+        nullable(async {
+            let (ctx, caller) = both(context)?;
+            if caller.grant(Permission::JobsRead) == Grant::No {
+                return Ok(None);
+            }
+            let filter = JobFilter { state: Some(JobState::Failed), ..JobFilter::default() };
+            Ok(Some(work::count(ctx, caller, &filter).await?))
+        })
+        .await
     }
 
     /// What you may do, as `noun:verb`; `:own` behind it where only to what is your own.

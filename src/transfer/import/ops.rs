@@ -109,13 +109,24 @@ pub async fn page(ctx: &Ctx, caller: &Caller, mut filter: ImportFilter, args: Pa
     Ok(request.slice(rows))
 }
 
-/// The rows that failed, in the order of the file. The cursor of one is its row number.
-pub async fn errors(ctx: &Ctx, caller: &Caller, id: ImportId, args: PageArgs) -> Result<Slice<RowError>> {
-    get(ctx, caller, id).await?;
+/// A page of the failed rows of each of these imports that the caller may see, in the order of the
+/// file. The cursor of one is its row number. However many they are, two statements.
+pub async fn error_pages(
+    ctx: &Ctx,
+    caller: &Caller,
+    imports: &[ImportId],
+    args: PageArgs,
+) -> Result<HashMap<ImportId, Slice<RowError>>> {
+    let grant = caller.require(Permission::JobsRead)?;
     let request = args.parse::<i64>()?;
     let mut tx = ctx.db.read(caller).await?;
-    let rows = queries::errors_page(tx.connection(), caller.workspace, id, &request).await?;
-    Ok(request.slice(rows))
+    let maker = Some(caller.user).filter(|_| grant != Grant::All);
+    let visible = queries::present(tx.connection(), caller.workspace, maker, imports).await?;
+    let mut found: HashMap<_, Vec<_>> = visible.iter().map(|import| (*import, Vec::new())).collect();
+    for (import, error) in queries::error_pages(tx.connection(), caller.workspace, &visible, &request).await? {
+        found.entry(import).or_default().push(error);
+    }
+    Ok(found.into_iter().map(|(import, errors)| (import, request.slice(errors))).collect())
 }
 
 /// Row number and message of the first errors of each of these imports, which the caller was

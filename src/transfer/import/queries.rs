@@ -4,7 +4,11 @@ pub mod batch;
 pub mod staging;
 
 use chrono::{DateTime, Utc};
-use diesel::{pg::Pg, prelude::*};
+use diesel::{
+    pg::Pg,
+    prelude::*,
+    sql_types::{Array, BigInt, Nullable, Text},
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 
@@ -329,6 +333,21 @@ pub async fn given_up(connection: &mut AsyncPgConnection) -> Result<Vec<(Workspa
     Ok(rows.into_iter().map(|(workspace, row)| (workspace, import(row))).collect())
 }
 
+/// Those of the imports that there are; with a maker, only theirs.
+pub async fn present(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    maker: Option<UserId>,
+    ids: &[ImportId],
+) -> Result<Vec<ImportId>> {
+    let present = imports::table.filter(imports::workspace_id.eq(workspace).and(imports::id.eq_any(ids)));
+    let mut query = present.select(imports::id).into_boxed::<Pg>();
+    if let Some(maker) = maker {
+        query = query.filter(imports::created_by.eq(maker));
+    }
+    Ok(query.load(connection).await?)
+}
+
 /// Those of the imports that still run or wait.
 pub async fn open_ones(connection: &mut AsyncPgConnection, ids: &[ImportId]) -> Result<Vec<ImportId>> {
     let open = imports::table.filter(imports::id.eq_any(ids).and(imports::status.eq_any(OPEN)));
@@ -378,42 +397,62 @@ pub async fn insert_errors(
     Ok(())
 }
 
-type ErrorRow = (i64, i64, Option<String>, Option<String>, RowErrorCode, String, Vec<String>);
-
-fn row_error((row, line, column, value, code, message, cells): ErrorRow) -> RowError {
-    RowError { row, line, column, value, code, message, cells }
+#[derive(QueryableByName)]
+struct ErrorRow {
+    #[diesel(sql_type = diesel::sql_types::Uuid)]
+    import_id: ImportId,
+    #[diesel(sql_type = BigInt, column_name = "row")]
+    number: i64,
+    #[diesel(sql_type = BigInt)]
+    line: i64,
+    #[diesel(sql_type = Nullable<Text>)]
+    column: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    value: Option<String>,
+    #[diesel(sql_type = Text)]
+    code: RowErrorCode,
+    #[diesel(sql_type = Text)]
+    message: String,
+    #[diesel(sql_type = Array<Text>)]
+    cells: Vec<String>,
 }
 
-/// The errors of an import, in the order of the file.
-pub async fn errors_page(
+/// A page of the errors of each of these imports, in the order of the file or, backwards, against
+/// it.
+pub async fn error_pages(
     connection: &mut AsyncPgConnection,
     workspace: WorkspaceId,
-    id: ImportId,
+    ids: &[ImportId],
     request: &PageRequest<i64>,
-) -> Result<Vec<RowError>> {
-    use import_errors as e;
-    let mut query = e::table
-        .filter(e::workspace_id.eq(workspace).and(e::import_id.eq(id)))
-        .select((e::row, e::line, e::column, e::value, e::code, e::message, e::cells))
-        .limit(request.fetch())
-        .into_boxed::<Pg>();
-    query = match (request.is_backward(), request.from) {
-        (false, Some(from)) => query.filter(e::row.gt(from)).order(e::row.asc()),
-        (false, None) => query.order(e::row.asc()),
-        (true, Some(from)) => query.filter(e::row.lt(from)).order(e::row.desc()),
-        (true, None) => query.order(e::row.desc()),
+) -> Result<Vec<(ImportId, RowError)>> {
+    let (beyond, way) = if request.is_backward() { ("<", "DESC") } else { (">", "ASC") };
+    let statement = format!(
+        "SELECT e.* FROM unnest($2) AS ids (id) CROSS JOIN LATERAL \
+            (SELECT import_id, \"row\", line, \"column\", value, code, message, cells FROM import_errors \
+              WHERE workspace_id = $1 AND import_id = ids.id AND ($3::bigint IS NULL OR \"row\" {beyond} $3) \
+              ORDER BY \"row\" {way} LIMIT $4) e ORDER BY e.\"row\" {way}",
+    );
+    let rows: Vec<ErrorRow> = diesel::sql_query(statement)
+        .bind::<diesel::sql_types::Uuid, _>(workspace)
+        .bind::<Array<diesel::sql_types::Uuid>, _>(ids)
+        .bind::<Nullable<BigInt>, _>(request.from)
+        .bind::<BigInt, _>(request.fetch())
+        .load(connection)
+        .await?;
+    let error = |found: ErrorRow| {
+        let ErrorRow { import_id, number: row, line, column, value, code, message, cells } = found;
+        (import_id, RowError { row, line, column, value, code, message, cells })
     };
-    let rows: Vec<ErrorRow> = query.load(connection).await?;
-    Ok(rows.into_iter().map(row_error).collect())
+    Ok(rows.into_iter().map(error).collect())
 }
 
 #[derive(QueryableByName)]
 pub struct ShortError {
     #[diesel(sql_type = diesel::sql_types::Uuid)]
     pub import_id: ImportId,
-    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    #[diesel(sql_type = BigInt)]
     pub number: i64,
-    #[diesel(sql_type = diesel::sql_types::Text)]
+    #[diesel(sql_type = Text)]
     pub message: String,
 }
 
@@ -431,8 +470,8 @@ pub async fn first_errors(
     );
     Ok(query
         .bind::<diesel::sql_types::Uuid, _>(workspace)
-        .bind::<diesel::sql_types::Array<diesel::sql_types::Uuid>, _>(ids)
-        .bind::<diesel::sql_types::BigInt, _>(most)
+        .bind::<Array<diesel::sql_types::Uuid>, _>(ids)
+        .bind::<BigInt, _>(most)
         .load(connection)
         .await?)
 }

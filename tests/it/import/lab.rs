@@ -134,7 +134,8 @@ impl Lab {
         let (mut errors, mut after) = (Vec::new(), None);
         loop {
             let args = PageArgs { first: Some(500), after, ..PageArgs::default() };
-            let page = import::errors(&self.ctx, &self.caller, id, args).await.expect("read");
+            let mut page = import::error_pages(&self.ctx, &self.caller, &[id], args).await.expect("read");
+            let page = page.remove(&id).expect("visible");
             after = page.rows.last().map(|error| kontor::base::page::encode(&error.row));
             errors.extend(page.rows);
             if !page.has_next {

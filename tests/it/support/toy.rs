@@ -24,6 +24,7 @@ use kontor::{
     },
     graphql::{
         Arrival, Gateway, Sharing, Timings, Transport,
+        cost::Costs,
         fanout::{Position, StreamPosition},
     },
 };
@@ -38,6 +39,7 @@ pub struct Toy {
 struct Inner {
     limits: Limits,
     schema: Schema<Query, Mutation, Feed>,
+    costs: Costs,
     state: Arc<State>,
     callers: Mutex<HashMap<String, Arc<Caller>>>,
     epoch: AtomicU64,
@@ -69,13 +71,11 @@ pub struct Tick {
 impl Toy {
     pub fn new(limits: Limits) -> Self {
         let state = Arc::new(State::default());
-        let schema = Schema::build(Query, Mutation, Feed)
-            .limit_depth(limits.graphql_depth)
-            .limit_complexity(limits.graphql_cost)
-            .data(Arc::clone(&state))
-            .finish();
+        let schema =
+            Schema::build(Query, Mutation, Feed).limit_depth(limits.graphql_depth).data(Arc::clone(&state)).finish();
         let (callers, epoch) = (Mutex::default(), AtomicU64::new(0));
-        let inner = Inner { limits, schema, state, callers, epoch, workspace: WorkspaceId::new() };
+        let costs = Costs::of_schema(&schema.sdl());
+        let inner = Inner { limits, schema, costs, state, callers, epoch, workspace: WorkspaceId::new() };
         let toy = Self { inner: Arc::new(inner) };
         for name in ["alice", "bob"] {
             toy.sign_in(name, Role::Manager);
@@ -169,6 +169,10 @@ impl Gateway for Toy {
 
     fn limits(&self) -> &Limits {
         &self.inner.limits
+    }
+
+    fn costs(&self) -> &Costs {
+        &self.inner.costs
     }
 }
 
