@@ -39,7 +39,7 @@ async fn an_invitation_comes_by_mail_and_is_accepted_once() {
     let link = invited(&server, &ada, 0).await;
     let mail = &server.mails(GRACE, 0).await[0];
     assert!(mail.contains("Ada of First invites you to First"), "{mail}");
-    assert!(mail.contains(&format!("http://kontor.test/?invitation={link}")), "{mail}");
+    assert!(mail.contains(&format!("http://kontor.test/#invitation={link}")), "{mail}");
     // the secret is in the mail and nowhere else
     for table in ["jobs", "invitations", "outbox", "audit_log"] {
         let kept = format!("SELECT count(*) AS value FROM {table} AS row WHERE row::text LIKE '%{link}%'");

@@ -237,7 +237,10 @@ async fn the_audit_log_tells_who_did_what_and_from_where() {
     let updated = entry("user.updated");
     assert_eq!(updated["actor"], json!({ "kind": "user", "user": admin.user() }));
     assert_eq!([&updated["subjectKind"], &updated["subjectId"]], [&json!("user"), &json!(bob)]);
-    assert_eq!(updated["details"], json!({ "before": ["support", "active"], "after": ["sales_rep", "active"] }));
+    assert_eq!(
+        updated["details"],
+        json!({ "before": ["support", "active"], "after": ["sales_rep", "active"], "changed": [] })
+    );
     assert_eq!(updated["address"], "127.0.0.1");
     assert!(updated["requestId"].is_string());
     assert_eq!(entry("record.deleted")["subjectId"], json!(contact));
