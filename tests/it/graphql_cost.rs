@@ -108,7 +108,7 @@ async fn a_dear_document_is_refused_and_a_useful_one_is_not() {
            v: details w: details x: details y: details z: details A: details B: details C: details D: details E: details } } }"
             .to_owned(),
         aliases(200, "contacts(first: 0, search: \"a\") { totalCount }"),
-        aliases(2_000, "viewer { user { id } }"),
+        aliases(600, "viewer { user { id } }"),
         "{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }".to_owned(),
     ] {
         let error = ada.refused(&dear, json!({}), "BAD_USER_INPUT").await;
