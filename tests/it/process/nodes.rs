@@ -117,7 +117,8 @@ async fn another_node_relays_at_once_when_the_leader_is_killed() {
     let admin = installation.admin(&nodes["first"]).await;
     let db = installation.db();
     let mut made = Vec::new();
-    for round in 0..3 {
+    // one server is left, whoever leads
+    for round in 0..2 {
         let leader = leader(&nodes, &db).await;
         let gone = nodes.remove(leader).expect("it is there");
         let (_, survivor) = nodes.iter().find(|(name, _)| **name != "worker").expect("a server is left");
