@@ -149,8 +149,7 @@ impl Config {
             None if Path::new("kontor.toml").exists() => Toml::file_exact("kontor.toml"),
             None => Toml::string(""),
         };
-        let mut config = extract(&Figment::new().merge(file), variables(environment), &flags)
-            .map_err(|error| Error::invalid("configuration", format!("is wrong: {error}")))?;
+        let mut config = extract(&Figment::new().merge(file), variables(environment), &flags)?;
         config.check()?;
         if config.rate_limit == RateLimit::Off {
             config.limits.requests_per_minute = 0;
@@ -234,7 +233,7 @@ fn variables(environment: impl Iterator<Item = (String, String)>) -> Vec<Variabl
 
 /// A variable is a text until its setting asks for something else: a workspace may be called 2024,
 /// and a password may begin with zeros.
-fn extract(file: &Figment, mut variables: Vec<Variable>, flags: &impl Serialize) -> Result<Config, figment::Error> {
+fn extract(file: &Figment, mut variables: Vec<Variable>, flags: &impl Serialize) -> Result<Config> {
     loop {
         let layers = variables.iter().fold(file.clone(), |layers, variable| layers.merge(variable));
         let error = match layers.merge(Serialized::defaults(flags)).extract() {
@@ -245,7 +244,7 @@ fn extract(file: &Figment, mut variables: Vec<Variable>, flags: &impl Serialize)
         let unfit = variables.iter_mut().find(|variable| variable.setting == setting);
         match (&error.kind, unfit.and_then(reread)) {
             (Kind::InvalidType(Actual::Str(_), _), Some(())) => {}
-            _ => return Err(error),
+            _ => return Err(Error::invalid("configuration", format!("is wrong: {error}"))),
         }
     }
 }

@@ -17,7 +17,7 @@ pub fn schema() {
 
 #[expect(clippy::print_stdout, reason = "the output of the command")]
 pub async fn migrate(config: Config, dry_run: bool, down: bool) -> Result<ExitCode> {
-    let database = Database::find(&config).await?;
+    let database = Database::share(&config).await?;
     let connector = Connector::new(&database.config)?;
     let (names, verb) = if dry_run {
         (migrate::pending(&connector).await?, "would run")

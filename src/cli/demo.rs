@@ -122,7 +122,7 @@ const TITLES: &[&str] =
 /// `kontor demo`.
 #[expect(clippy::print_stdout, reason = "the output of the command")]
 pub async fn run(config: Config) -> Result<ExitCode> {
-    let database = Database::find(&config).await?;
+    let database = Database::share(&config).await?;
     database.prepare().await?;
     let ctx = tools(&config, &database)?;
     let filled = fill(&ctx).await;

@@ -196,7 +196,8 @@ pub struct Work {
 
 /// The import, locked for this transaction.
 pub async fn lock(connection: &mut AsyncPgConnection, workspace: WorkspaceId, id: ImportId) -> Result<Option<Work>> {
-    let row: Option<(Row, i64, i64, i64, Option<Vec<String>>)> = imports::table
+    type Found = (Row, i64, i64, i64, Option<Vec<String>>);
+    let row: Option<Found> = imports::table
         .filter(imports::workspace_id.eq(workspace).and(imports::id.eq(id)))
         .select((Row::as_select(), imports::resume_row, imports::resume_byte, imports::resume_line, imports::scopes))
         .for_update()

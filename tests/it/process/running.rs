@@ -272,6 +272,7 @@ async fn a_second_server_on_a_data_folder_or_an_address_is_refused_at_once() {
     let added = installation.run(&["user", "add", "ada@kontor.test", "--name", "Ada"]).await.well();
     assert_eq!(added, "made the first workspace, with ada@kontor.test as its admin\n");
     assert_eq!(sign_in(&installation, &server, "ada@kontor.test", PASSWORD).await, StatusCode::OK);
+    assert!(installation.run(&["migrate"]).await.well().starts_with("nothing to do"));
     assert!(server.stop().await.status.success());
 
     // and by itself afterwards
