@@ -3,6 +3,7 @@
 
 use std::{
     net::SocketAddr,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
 };
 
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     auth,
-    base::{Error, Limits, Result, Secret},
+    base::{Error, FieldErrors, Limits, Result, Secret},
     files,
     http::cors,
     mail,
@@ -128,6 +129,10 @@ impl Default for Config {
     }
 }
 
+/// In days.
+const TEN_YEARS: u64 = 3_660;
+const GIB: u64 = 1 << 30;
+
 impl Config {
     /// Reads the settings. `file` must exist where it is given; `kontor.toml` need not.
     pub fn load(file: Option<&Path>, flags: impl Serialize) -> Result<Self> {
@@ -170,13 +175,44 @@ impl Config {
         if self.admin_email.is_some() != self.admin_password.is_some() {
             return Err(Error::invalid("admin_password", "goes with admin_email: set both or neither"));
         }
-        if self.limits.connections == 0 || self.limits.idle_seconds == 0 {
-            return Err(Error::invalid("limits.connections", "and limits.idle_seconds must be at least 1"));
-        }
-        if self.database_connections == 0 || self.job_concurrency == 0 {
-            return Err(Error::invalid("database_connections", "and job_concurrency must be at least 1"));
-        }
-        Ok(())
+        let mut wrong = FieldErrors::new();
+        let mut range = |name: &'static str, value: u64, allowed: RangeInclusive<u64>| {
+            if !allowed.contains(&value) {
+                wrong.add(name, format!("must be from {} to {}", allowed.start(), allowed.end()));
+            }
+        };
+        let (auth, limits) = (&self.auth, &self.limits);
+        // negative ones become too large
+        let hours = |hours: i64| hours as u64;
+        range("database_connections", self.database_connections as u64, 1..=10_000);
+        range("limits.connections", limits.connections as u64, 1..=1_000_000);
+        range("limits.idle_seconds", limits.idle_seconds, 1..=86_400);
+        range("job_concurrency", self.job_concurrency as u64, 1..=1_000);
+        range("auth.access_hours", hours(auth.access_hours), 1..=TEN_YEARS * 24);
+        range("auth.refresh_hours", hours(auth.refresh_hours), 1..=TEN_YEARS * 24);
+        range("auth.cookie_hours", hours(auth.cookie_hours), 1..=TEN_YEARS * 24);
+        range("mail.timeout_seconds", self.mail.timeout_seconds, 1..=3_600);
+        range("limits.body_bytes", limits.body_bytes as u64, 1..=GIB);
+        range("limits.upload_bytes", limits.upload_bytes, 1..=1_024 * GIB);
+        range("limits.request_seconds", limits.request_seconds, 1..=3_600);
+        range("limits.statement_seconds", limits.statement_seconds, 1..=3_600);
+        range("limits.graphql_depth", limits.graphql_depth as u64, 1..=1_000);
+        range("limits.graphql_cost", limits.graphql_cost as u64, 1..=1_000_000_000);
+        range("limits.graphql_tokens", limits.graphql_tokens as u64, 1..=10_000_000);
+        range("limits.graphql_batch", limits.graphql_batch as u64, 1..=1_000);
+        range("limits.live_bytes", limits.live_bytes as u64, 1..=1_024 * GIB);
+        range("limits.live_user_bytes", limits.live_user_bytes as u64, 1..=1_024 * GIB);
+        range("limits.sockets_per_user", limits.sockets_per_user as u64, 1..=1_000_000);
+        range("limits.subscriptions_per_socket", limits.subscriptions_per_socket as u64, 1..=1_000_000);
+        range("limits.socket_queue", limits.socket_queue as u64, 1..=1_000_000);
+        range("limits.requests_per_minute", limits.requests_per_minute.into(), 0..=1_000_000_000);
+        range("limits.sign_in_attempts", limits.sign_in_attempts.into(), 1..=1_000_000);
+        range("limits.sign_in_window_seconds", limits.sign_in_window_seconds, 1..=30 * 86_400);
+        range("limits.import_cell_bytes", limits.import_cell_bytes as u64, 1..=GIB);
+        range("limits.import_columns", limits.import_columns as u64, 1..=1_000_000);
+        range("limits.import_batch_rows", limits.import_batch_rows as u64, 1..=100_000);
+        range("limits.file_days", hours(limits.file_days), 1..=TEN_YEARS);
+        wrong.into_result()
     }
 }
 

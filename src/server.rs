@@ -24,7 +24,7 @@ use crate::{
     graphql::{self, Application, Transport},
     http::{
         bounds::Rates,
-        client::TrustedProxies,
+        client::{AtHome, TrustedProxies},
         cors,
         guard::{self, Guard, Refuse},
         health::{self, Health},
@@ -81,7 +81,8 @@ impl Server {
             .layer(CompressionLayer::new().compress_when(SizeAbove::new(1024).and(NotForContentType::SSE)))
             .merge(face(doors, "doors", None, guard::refuse))
             .layer(middleware::from_fn(request_id::layer))
-            .layer(Extension(TrustedProxies(config.trusted_proxies)));
+            .layer(Extension(TrustedProxies(config.trusted_proxies)))
+            .layer(Extension(AtHome::of(config.public_url.as_deref(), config.trusted_proxies)));
         let idle = Duration::from_secs(config.limits.idle_seconds);
         let allowance = Allowance { connections: config.limits.connections, idle };
         Ok(Self { router, rates, metrics, transport, allowance })
@@ -118,12 +119,13 @@ impl Server {
     }
 }
 
-/// Forgets resolved callers at each event of the team, whichever node it happened on.
+/// Forgets a resolved caller at each event that changes their rights, whichever node it happened
+/// on.
 pub fn forget_rights_on_events(ctx: &Ctx, events: &Events) {
     let resolver = ctx.resolver.clone();
     events.bus().tell_each(move |event| {
-        if event.name.starts_with(team::events::PREFIX) {
-            resolver.forget();
+        if let Some(user) = team::events::changes_rights_of(event) {
+            resolver.forget(user);
         }
     });
 }

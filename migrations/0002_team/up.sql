@@ -88,9 +88,9 @@ CREATE TABLE one_time_links (
 );
 CREATE INDEX one_time_links_user_idx ON one_time_links (user_id);
 
--- Failed sign-ins per account and per address, in windows.
+-- Attempts to sign in that have not turned out well (yet), and requests for reset links, in windows.
 CREATE TABLE sign_in_failures (
-    -- SHA-256 of 'account:<e-mail>' or 'address:<ip>'
+    -- SHA-256 of what is counted: an account from one network, an account, a network
     subject bytea CONSTRAINT sign_in_failures_pkey PRIMARY KEY,
     failures integer NOT NULL,
     window_ends_at timestamptz NOT NULL
@@ -104,7 +104,7 @@ CREATE TABLE invitations (
     full_name text,
     role text NOT NULL
         CONSTRAINT invitations_role_check CHECK (role IN ('admin', 'manager', 'sales_rep', 'support')),
-    -- null until the mail is sent: the secret is made then and is nowhere else
+    -- of the link's secret; null until the mail is sent
     hash bytea CONSTRAINT invitations_hash_key UNIQUE,
     invited_by uuid NOT NULL CONSTRAINT invitations_invited_by_fkey REFERENCES users,
     created_at timestamptz NOT NULL,

@@ -58,7 +58,7 @@ pub struct Caller {
     pub via: Via,
     /// What the token allows; `None` allows all that the role does.
     scopes: Option<Arc<[Permission]>>,
-    /// When its token expires, where it came with one that does.
+    /// When what proves this caller runs out, unless it is renewed meanwhile; `None`: never.
     until: Option<DateTime<Utc>>,
     /// For the audit log.
     pub address: Option<IpAddr>,
@@ -118,12 +118,6 @@ impl Caller {
         }
     }
 
-    /// Somebody who has just signed in. Their role is not looked up: it serves to read their own
-    /// profile.
-    pub fn signed_in(workspace: WorkspaceId, user: UserId, session: SessionId) -> Self {
-        Self::new(workspace, user, Role::Support, Origin::Session(session), Via::Graphql)
-    }
-
     /// Narrows the caller to a token's scopes.
     pub fn with_scopes(mut self, scopes: Arc<[Permission]>) -> Self {
         self.scopes = Some(scopes);
@@ -135,13 +129,13 @@ impl Caller {
         self.scopes.as_ref().map(|scopes| scopes.iter().map(|scope| scope.scope()).collect())
     }
 
-    /// Limits the caller to a token's life.
+    /// Limits the caller to the life of a token or session.
     pub fn with_end(mut self, until: Option<DateTime<Utc>>) -> Self {
         self.until = until;
         self
     }
 
-    /// Whether the token that the caller came with has expired since.
+    /// Whether what the caller came with has expired since.
     pub fn is_over(&self, now: DateTime<Utc>) -> bool {
         self.until.is_some_and(|until| until <= now)
     }

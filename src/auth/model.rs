@@ -19,6 +19,16 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// What a secret of a session is for.
+    pub enum SecretKind {
+        /// To call; a cookie's too.
+        Access = "access",
+        /// To get the next pair.
+        Refresh = "refresh",
+    }
+}
+
 /// A session to be started.
 #[derive(Debug, Clone)]
 pub struct NewSession {

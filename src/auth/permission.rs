@@ -67,8 +67,10 @@ permissions! {
     /// See and steer jobs, imports and exports: one's own, or everybody's.
     JobsRead = "jobs:read":                         All   All     Own       Own,
     JobsWrite = "jobs:write":                       All   Own     Own       Own,
-    /// Send files, and use what was sent: one's own, or everybody's.
-    FilesWrite = "files:write":                     All   Own     Own       Own,
+    /// Get links to files: one's own, or everybody's.
+    FilesRead = "files:read":                       All   Own     Own       Own,
+    /// Send files, and use those that one has sent.
+    FilesWrite = "files:write":                     Own   Own     Own       Own,
     UsersRead = "users:read":                       All   All     Own       Own,
     UsersWrite = "users:write":                     All   Own     Own       Own,
     /// Invite, deactivate, change roles.

@@ -2,14 +2,15 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
+    dsl::exists,
     prelude::*,
-    sql_types::{Binary, Timestamptz},
+    sql_types::{Binary, Integer, Timestamptz},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::{
     Role,
-    model::{NewSession, SessionRow},
+    model::{NewSession, SecretKind, SessionKind, SessionRow},
     secret,
 };
 use crate::{
@@ -25,8 +26,9 @@ pub struct ResolvedSession {
     pub id: SessionId,
     pub workspace_id: WorkspaceId,
     pub user_id: UserId,
-    pub kind: String,
+    pub kind: SessionKind,
     pub last_used_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
     pub role: Role,
 }
 
@@ -44,7 +46,7 @@ pub async fn session_by_secret(
                 .and(members::status.eq("active"))),
         )
         .filter(session_secrets::hash.eq(hash.as_bytes()))
-        .filter(session_secrets::kind.eq("access"))
+        .filter(session_secrets::kind.eq(SecretKind::Access))
         .filter(session_secrets::expires_at.gt(now))
         .filter(sessions::ended_at.is_null())
         .select((
@@ -53,6 +55,7 @@ pub async fn session_by_secret(
             sessions::user_id,
             sessions::kind,
             sessions::last_used_at,
+            session_secrets::expires_at,
             members::role,
         ))
         .first(connection)
@@ -118,34 +121,41 @@ pub async fn token_by_hash(
         .optional()?)
 }
 
-/// The role that an open session still has in its workspace.
-pub async fn role_of_session(
+/// The role that an open session has in this workspace, and when the last secret that proves it
+/// runs out.
+pub async fn standing_of_session(
     connection: &mut AsyncPgConnection,
     session: SessionId,
     workspace: WorkspaceId,
-) -> Result<Option<Role>> {
-    Ok(sessions::table
+    now: DateTime<Utc>,
+) -> Result<Option<(Role, Option<DateTime<Utc>>)>> {
+    let found: Option<(Role, DateTime<Utc>)> = session_secrets::table
+        .inner_join(sessions::table)
         .inner_join(
             members::table.on(members::workspace_id
                 .eq(sessions::workspace_id)
                 .and(members::user_id.eq(sessions::user_id))
                 .and(members::status.eq("active"))),
         )
-        .filter(sessions::id.eq(session))
+        .filter(session_secrets::session_id.eq(session))
+        .filter(session_secrets::kind.eq(SecretKind::Access))
+        .filter(session_secrets::expires_at.gt(now))
         .filter(sessions::workspace_id.eq(workspace))
         .filter(sessions::ended_at.is_null())
-        .select(members::role)
+        .order(session_secrets::expires_at.desc())
+        .select((members::role, session_secrets::expires_at))
         .first(connection)
         .await
-        .optional()?)
+        .optional()?;
+    Ok(found.map(|(role, until)| (role, Some(until))))
 }
 
-/// The role that a token's user still has.
-pub async fn role_of_token(
+/// The role that a token's user still has, and when the token runs out.
+pub async fn standing_of_token(
     connection: &mut AsyncPgConnection,
     token: TokenId,
     now: DateTime<Utc>,
-) -> Result<Option<Role>> {
+) -> Result<Option<(Role, Option<DateTime<Utc>>)>> {
     Ok(tokens::table
         .inner_join(
             members::table.on(members::workspace_id
@@ -156,7 +166,7 @@ pub async fn role_of_token(
         .filter(tokens::id.eq(token))
         .filter(tokens::revoked_at.is_null())
         .filter(tokens::expires_at.is_null().or(tokens::expires_at.gt(now)))
-        .select(members::role)
+        .select((members::role, tokens::expires_at))
         .first(connection)
         .await
         .optional()?)
@@ -193,7 +203,7 @@ pub async fn insert_secret(
     connection: &mut AsyncPgConnection,
     session: SessionId,
     hash: &secret::Hash,
-    kind: &'static str,
+    kind: SecretKind,
     expires_at: DateTime<Utc>,
 ) -> Result<()> {
     diesel::insert_into(session_secrets::table)
@@ -225,7 +235,7 @@ pub async fn lock_refresh_secret(
     Ok(session_secrets::table
         .inner_join(sessions::table)
         .filter(session_secrets::hash.eq(hash.as_bytes()))
-        .filter(session_secrets::kind.eq("refresh"))
+        .filter(session_secrets::kind.eq(SecretKind::Refresh))
         .select((
             session_secrets::session_id,
             sessions::user_id,
@@ -257,7 +267,7 @@ pub async fn shorten_access(
     diesel::update(
         session_secrets::table
             .filter(session_secrets::session_id.eq(session))
-            .filter(session_secrets::kind.eq("access"))
+            .filter(session_secrets::kind.eq(SecretKind::Access))
             .filter(session_secrets::expires_at.gt(until)),
     )
     .set(session_secrets::expires_at.eq(until))
@@ -272,6 +282,24 @@ pub async fn end_session(connection: &mut AsyncPgConnection, session: SessionId,
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// Ends a session if it is this person's, in this workspace; whether there was one to end.
+pub async fn end_own_session(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    user: UserId,
+    session: SessionId,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let ended = diesel::update(sessions::table.find(session))
+        .filter(sessions::workspace_id.eq(workspace))
+        .filter(sessions::user_id.eq(user))
+        .filter(sessions::ended_at.is_null())
+        .set(sessions::ended_at.eq(now))
+        .execute(connection)
+        .await?;
+    Ok(ended == 1)
 }
 
 pub async fn end_sessions(
@@ -305,15 +333,22 @@ pub async fn rebind_session(
     Ok(())
 }
 
+/// Those that can still be used, by whichever of their secrets.
 pub async fn open_sessions(
     connection: &mut AsyncPgConnection,
     workspace: WorkspaceId,
     user: UserId,
+    now: DateTime<Utc>,
 ) -> Result<Vec<SessionRow>> {
+    let live = session_secrets::table
+        .filter(session_secrets::session_id.eq(sessions::id))
+        .filter(session_secrets::expires_at.gt(now))
+        .filter(session_secrets::spent_at.is_null());
     Ok(sessions::table
         .filter(sessions::workspace_id.eq(workspace))
         .filter(sessions::user_id.eq(user))
         .filter(sessions::ended_at.is_null())
+        .filter(exists(live))
         .order(sessions::last_used_at.desc())
         .limit(200)
         .select(SessionRow::as_select())
@@ -321,41 +356,45 @@ pub async fn open_sessions(
         .await?)
 }
 
-/// Subject, failures and end of window, of those whose window is still open.
-pub async fn failures(
-    connection: &mut AsyncPgConnection,
-    subjects: &[&[u8]],
-    now: DateTime<Utc>,
-) -> Result<Vec<(Vec<u8>, i32, DateTime<Utc>)>> {
-    Ok(sign_in_failures::table
-        .filter(sign_in_failures::subject.eq_any(subjects))
-        .filter(sign_in_failures::window_ends_at.gt(now))
-        .load(connection)
-        .await?)
-}
-
-/// Counts one failure; a window that has ended begins anew.
-pub async fn count_failure(
+/// Counts one attempt, in a window that begins anew where the last one has ended. The count with
+/// this one, and the window's end.
+pub async fn count_attempt(
     connection: &mut AsyncPgConnection,
     subject: &[u8],
     now: DateTime<Utc>,
     window_ends_at: DateTime<Utc>,
-) -> Result<()> {
-    diesel::sql_query(
+) -> Result<(i32, DateTime<Utc>)> {
+    #[derive(QueryableByName)]
+    struct Counted {
+        #[diesel(sql_type = Integer)]
+        failures: i32,
+        #[diesel(sql_type = Timestamptz)]
+        window_ends_at: DateTime<Utc>,
+    }
+    let counted: Counted = diesel::sql_query(
         "INSERT INTO sign_in_failures AS kept (subject, failures, window_ends_at) VALUES ($1, 1, $2)
          ON CONFLICT (subject) DO UPDATE SET
              failures = CASE WHEN kept.window_ends_at > $3 THEN kept.failures + 1 ELSE 1 END,
-             window_ends_at = CASE WHEN kept.window_ends_at > $3 THEN kept.window_ends_at ELSE $2 END",
+             window_ends_at = CASE WHEN kept.window_ends_at > $3 THEN kept.window_ends_at ELSE $2 END
+         RETURNING failures, window_ends_at",
     )
     .bind::<Binary, _>(subject)
     .bind::<Timestamptz, _>(window_ends_at)
     .bind::<Timestamptz, _>(now)
-    .execute(connection)
+    .get_result(connection)
     .await?;
+    Ok((counted.failures, counted.window_ends_at))
+}
+
+pub async fn uncount_attempt(connection: &mut AsyncPgConnection, subject: &[u8]) -> Result<()> {
+    diesel::update(sign_in_failures::table.find(subject).filter(sign_in_failures::failures.gt(0)))
+        .set(sign_in_failures::failures.eq(sign_in_failures::failures - 1))
+        .execute(connection)
+        .await?;
     Ok(())
 }
 
-pub async fn forget_failures(connection: &mut AsyncPgConnection, subject: &[u8]) -> Result<()> {
+pub async fn forget_attempts(connection: &mut AsyncPgConnection, subject: &[u8]) -> Result<()> {
     diesel::delete(sign_in_failures::table.find(subject)).execute(connection).await?;
     Ok(())
 }

@@ -30,7 +30,7 @@ impl Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Hash(pub [u8; 32]);
 
-/// A fresh secret. Its text leaves the server once; `Debug` hides it.
+/// A secret about to be handed out. Its text leaves the server once; `Debug` hides it.
 pub struct Fresh {
     pub text: String,
     pub hash: Hash,
@@ -40,6 +40,11 @@ impl Fresh {
     pub fn new(kind: Kind) -> Self {
         let mut bytes = [0_u8; 32];
         rand::fill(&mut bytes);
+        Self::of(kind, bytes)
+    }
+
+    /// Of bytes that nobody else can tell, for one that has to come out the same each time.
+    pub fn of(kind: Kind, bytes: [u8; 32]) -> Self {
         let text = format!("{}{}", kind.prefix(), URL_SAFE_NO_PAD.encode(bytes));
         let hash = Hash::of(&text);
         Self { text, hash }

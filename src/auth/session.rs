@@ -5,7 +5,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 pub use super::model::{NewSession, SessionKind, SessionRow};
-use super::{Config, queries, secret};
+use super::{Config, model::SecretKind, queries, secret};
 use crate::{
     base::{
         Result,
@@ -73,9 +73,16 @@ pub async fn rotate(tx: &mut Tx, now: DateTime<Utc>, config: &Config, refresh: &
     add_secrets(tx, now, config, found.session_id, SessionKind::Tokens).await.map(Rotated::Fresh)
 }
 
-/// Ends one session; its secrets stop working.
-pub async fn end(tx: &mut Tx, now: DateTime<Utc>, session: SessionId) -> Result<()> {
-    queries::end_session(tx.connection(), session, now).await
+/// Ends a session if it is this person's, in this workspace; its secrets stop working. Whether
+/// there was one to end.
+pub async fn end_own(
+    tx: &mut Tx,
+    now: DateTime<Utc>,
+    workspace: WorkspaceId,
+    user: UserId,
+    session: SessionId,
+) -> Result<bool> {
+    queries::end_own_session(tx.connection(), workspace, user, session, now).await
 }
 
 /// Ends all sessions of a person, in one workspace or in all, but the one they are using.
@@ -95,8 +102,8 @@ pub async fn rebind(tx: &mut Tx, session: SessionId, workspace: WorkspaceId) -> 
 }
 
 /// The open sessions of a person in a workspace, the last used first.
-pub async fn open_of(tx: &mut Tx, workspace: WorkspaceId, user: UserId) -> Result<Vec<SessionRow>> {
-    queries::open_sessions(tx.connection(), workspace, user).await
+pub async fn open_of(tx: &mut Tx, now: DateTime<Utc>, workspace: WorkspaceId, user: UserId) -> Result<Vec<SessionRow>> {
+    queries::open_sessions(tx.connection(), workspace, user, now).await
 }
 
 async fn add_secrets(
@@ -112,13 +119,13 @@ async fn add_secrets(
     };
     let access = secret::Fresh::new(access_kind);
     let expires_at = now + lifetime;
-    queries::insert_secret(tx.connection(), session, &access.hash, "access", expires_at).await?;
+    queries::insert_secret(tx.connection(), session, &access.hash, SecretKind::Access, expires_at).await?;
     let refresh = match kind {
         SessionKind::Cookie => None,
         SessionKind::Tokens => {
             let refresh = secret::Fresh::new(secret::Kind::Refresh);
             let until = now + config.refresh();
-            queries::insert_secret(tx.connection(), session, &refresh.hash, "refresh", until).await?;
+            queries::insert_secret(tx.connection(), session, &refresh.hash, SecretKind::Refresh, until).await?;
             Some(refresh)
         }
     };

@@ -1,5 +1,9 @@
-//! Slows down guessing: failed sign-ins are counted per account and per address, in the database,
-//! so that every node sees them.
+//! Slows down guessing: attempts are counted in the database, so that every node sees them, and
+//! before the password is looked at, so that a burst of them is no way around. A right password
+//! takes its count back.
+//!
+//! Wrong passwords lock the account for the network that they came from. The account is locked for
+//! everybody only after many times as many, else a stranger could keep its owner out.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -12,8 +16,10 @@ use crate::{
     db::Tx,
 };
 
-/// One address may serve a whole office, so it may fail this many times as often as an account.
-const ADDRESS_FACTOR: i32 = 5;
+/// One network may serve a whole office, so it may fail this many times as often as one person.
+const NETWORK_FACTOR: i32 = 5;
+/// So many networks must be spent to lock an account for everybody.
+const ACCOUNT_FACTOR: i32 = 10;
 
 /// Who shares an allowance: an IPv4 address, or the neighbours in an IPv6 network of 64 bits, for a
 /// single party has all of those.
@@ -24,55 +30,73 @@ pub fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// What a sign-in is counted under.
+/// What an attempt is counted under.
 pub struct Attempt {
-    account: Vec<u8>,
-    address: Option<Vec<u8>>,
+    /// Always in this order, so that two attempts cannot wait for each other's rows.
+    subjects: Vec<Subject>,
+}
+
+struct Subject {
+    hash: Vec<u8>,
+    /// How many times the limit it may reach.
+    factor: i32,
+    /// A good sign-in forgets earlier failures.
+    forgiven: bool,
+}
+
+impl Subject {
+    fn new(text: &str, factor: i32) -> Self {
+        Self { hash: Sha256::digest(text.as_bytes()).to_vec(), factor, forgiven: false }
+    }
 }
 
 impl Attempt {
-    /// `account` is the normalised e-mail address as typed, whether it exists or not.
-    pub fn new(account: &str, address: Option<IpAddr>) -> Self {
-        let subject = |text: String| Sha256::digest(text.as_bytes()).to_vec();
-        Self {
-            account: subject(format!("account:{account}")),
-            address: address.map(|address| subject(format!("address:{}", network(address)))),
-        }
+    /// To prove a password. `account` is the normalised e-mail address as typed, whether it exists
+    /// or not.
+    pub fn sign_in(account: &str, address: Option<IpAddr>) -> Self {
+        let network = address.map(network);
+        let from = network.map(|network| network.to_string()).unwrap_or_default();
+        let pair = format!("pair:{from} {account}");
+        let mut subjects = vec![
+            Subject { forgiven: true, ..Subject::new(&pair, 1) },
+            Subject::new(&format!("account:{account}"), ACCOUNT_FACTOR),
+        ];
+        subjects.extend(network.map(|network| Subject::new(&format!("address:{network}"), NETWORK_FACTOR)));
+        Self { subjects }
     }
 
-    /// Refuses while there were too many failures in the window.
-    pub async fn check(&self, tx: &mut Tx, now: DateTime<Utc>, limits: &Limits) -> Result<()> {
+    /// To be mailed a link. Counted apart: whoever forgot a password can still sign in with
+    /// another, and nobody's mailbox is flooded.
+    pub fn reset(account: &str, address: Option<IpAddr>) -> Self {
+        let mut subjects = vec![Subject::new(&format!("reset-account:{account}"), 1)];
+        let network = address.map(network);
+        subjects.extend(network.map(|network| Subject::new(&format!("reset-address:{network}"), NETWORK_FACTOR)));
+        Self { subjects }
+    }
+
+    /// Counts this attempt, or refuses it where there were too many in the window. Commit only in
+    /// the first case: what is refused is not counted.
+    pub async fn count(&self, tx: &mut Tx, now: DateTime<Utc>, limits: &Limits) -> Result<()> {
         let allowed = i32::try_from(limits.sign_in_attempts).unwrap_or(i32::MAX);
-        let found = queries::failures(tx.connection(), &self.subjects(), now).await?;
-        let over = found.into_iter().find(|(subject, failures, _)| {
-            let factor = if *subject == self.account { 1 } else { ADDRESS_FACTOR };
-            *failures >= allowed.saturating_mul(factor)
-        });
-        match over {
-            None => Ok(()),
-            Some((_, _, ends_at)) => {
-                let wait = (ends_at - now).to_std().unwrap_or(Duration::ZERO).max(Duration::from_secs(1));
-                Err(Error::Limited { retry_after: wait })
-            }
-        }
-    }
-
-    pub async fn failed(&self, tx: &mut Tx, now: DateTime<Utc>, limits: &Limits) -> Result<()> {
         let window = TimeDelta::seconds(i64::try_from(limits.sign_in_window_seconds).unwrap_or(900));
-        for subject in self.subjects() {
-            queries::count_failure(tx.connection(), subject, now, now + window).await?;
+        for subject in &self.subjects {
+            let (count, ends_at) = queries::count_attempt(tx.connection(), &subject.hash, now, now + window).await?;
+            if count > allowed.saturating_mul(subject.factor) {
+                let wait = (ends_at - now).to_std().unwrap_or(Duration::ZERO).max(Duration::from_secs(1));
+                return Err(Error::Limited { retry_after: wait });
+            }
         }
         Ok(())
     }
 
-    /// Forgets the account's failures after a good sign-in; the address's stay.
+    /// Takes the count back after the right password.
     pub async fn succeeded(&self, tx: &mut Tx) -> Result<()> {
-        queries::forget_failures(tx.connection(), &self.account).await
-    }
-
-    fn subjects(&self) -> Vec<&[u8]> {
-        let mut subjects = vec![self.account.as_slice()];
-        subjects.extend(self.address.as_deref());
-        subjects
+        for subject in &self.subjects {
+            match subject.forgiven {
+                true => queries::forget_attempts(tx.connection(), &subject.hash).await?,
+                false => queries::uncount_attempt(tx.connection(), &subject.hash).await?,
+            }
+        }
+        Ok(())
     }
 }

@@ -40,7 +40,8 @@ pub struct Limits {
     /// Requests a minute for one token, or one address where nobody is signed in; bursts of a
     /// tenth are allowed. 0 switches the limit off.
     pub requests_per_minute: u32,
-    /// Failed sign-ins for one account or address before it has to wait.
+    /// Failed sign-ins for one account from one network before that has to wait; more for the
+    /// network and for the account alone: see `auth::throttle`.
     pub sign_in_attempts: u32,
     /// The time in which those count, in seconds.
     pub sign_in_window_seconds: u64,

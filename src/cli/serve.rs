@@ -17,7 +17,7 @@ use crate::{
     db::embedded::State,
     events::Events,
     server::{self, Server},
-    team::registration,
+    team::{installation, registration},
     worker,
 };
 
@@ -87,6 +87,7 @@ impl Parts {
             database.prepared().await?;
         }
         let ctx = tools(config, &database)?;
+        installation::check_secret(&ctx).await?;
         let shutdown = CancellationToken::new();
         let events = Events::start(&ctx.db, &ctx.clock, shutdown.clone());
         server::forget_rights_on_events(&ctx, &events);

@@ -23,7 +23,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 
 use crate::{
-    auth::{Caller, Grant, Permission},
+    auth::{Caller, Permission},
     base::{
         Clock, Error, Limits, Result, Secret,
         ids::{FileId, UserId, WorkspaceId},
@@ -121,12 +121,17 @@ pub struct FileInfo {
     pub expires_at: DateTime<Utc>,
 }
 
-/// The file, if the caller may use it: it is theirs, or they may use everybody's. To all others it
-/// does not exist.
+/// The file, if the caller made it and may send files; to all others it does not exist. Reading
+/// goes by links, which are for those who [`may_read`].
 pub async fn get(tx: &mut Tx, caller: &Caller, file: FileId) -> Result<FileInfo> {
-    let grant = caller.require(Permission::FilesWrite)?;
+    caller.require(Permission::FilesWrite)?;
     let info = queries::find(tx.connection(), caller.workspace, file).await?;
-    info.filter(|info| grant == Grant::All || info.created_by == caller.user).ok_or(Error::NotFound("file"))
+    info.filter(|info| info.created_by == caller.user).ok_or(Error::NotFound("file"))
+}
+
+/// Whether the caller may be given a link to a file of this maker.
+pub fn may_read(caller: &Caller, created_by: UserId) -> bool {
+    caller.require_for(Permission::FilesRead, Some(created_by)).is_ok()
 }
 
 /// Deletes the file: its rows, then its bytes. Nothing happens where it is gone already.

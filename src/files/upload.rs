@@ -87,7 +87,7 @@ pub async fn create(files: &Files, tx: &mut Tx, caller: &Caller, new: NewUpload)
     Ok(id)
 }
 
-/// How far the upload is. NotFound unless it is the caller's, or they may see everybody's.
+/// How far the upload is. NotFound unless it is the caller's.
 pub async fn status(tx: &mut Tx, caller: &Caller, file: FileId) -> Result<Progress> {
     Ok(Progress::from(&get(tx, caller, file).await?))
 }

@@ -79,16 +79,16 @@ impl Gateway for Application {
         self.ctx.resolver.epoch()
     }
 
+    fn is_stale(&self, caller: &Caller, epoch: u64) -> bool {
+        self.ctx.resolver.is_stale(caller, epoch)
+    }
+
     async fn refresh(&self, caller: &Caller) -> Result<Option<Arc<Caller>>> {
         self.ctx.resolver.refresh(caller).await
     }
 
     fn admit(&self, caller: Option<&Caller>, from: Option<IpAddr>) -> Result<()> {
         self.rates.admit_operation(caller, from)
-    }
-
-    fn is_over(&self, caller: &Caller) -> bool {
-        caller.is_over(self.ctx.clock.now())
     }
 
     async fn execute(&self, caller: Option<Arc<Caller>>, request: Request) -> Response {

@@ -23,11 +23,15 @@ pub trait Gateway: Clone + Send + Sync + 'static {
     fn resolve(&self, arrival: &Arrival) -> impl Future<Output = Result<Option<Arc<Caller>>>> + Send;
 
     /// Moves whenever the rights of anybody may have changed: a role, a scope, a session's end.
-    /// Read at each delivery, so it costs an atomic load.
     fn rights_epoch(&self) -> u64;
 
+    /// Whether a caller who was looked up after the epoch was this must be looked up again: their
+    /// rights may have changed since, or what proves them has run out. Asked at each delivery, so
+    /// it costs an atomic load.
+    fn is_stale(&self, caller: &Caller, epoch: u64) -> bool;
+
     /// The same caller as of now; `None` where the session ended, the token was withdrawn or the
-    /// user was deactivated. Asked after the epoch has moved, by every socket: answer from a cache.
+    /// user was deactivated.
     fn refresh(&self, caller: &Caller) -> impl Future<Output = Result<Option<Arc<Caller>>>> + Send;
 
     /// Whether one more operation may begin on a socket or in a batch, where operations come without
@@ -35,10 +39,6 @@ pub trait Gateway: Clone + Send + Sync + 'static {
     fn admit(&self, _caller: Option<&Caller>, _from: Option<IpAddr>) -> Result<()> {
         Ok(())
     }
-
-    /// Whether the caller's credential has run out since. No event tells of that, so it is asked at
-    /// each delivery.
-    fn is_over(&self, caller: &Caller) -> bool;
 
     /// Runs a query or mutation, with the caller and fresh loaders in the request's data.
     fn execute(&self, caller: Option<Arc<Caller>>, request: Request) -> impl Future<Output = Response> + Send;

@@ -133,8 +133,10 @@ impl ImportJobObject {
     }
 
     async fn created_by(&self, context: &Context<'_>) -> Nullable<UserObject> {
-        nullable(async { Ok(context.data::<Loaders>()?.users.load_one(self.0.created_by).await?.map(UserObject::beside)) })
-            .await
+        nullable(async {
+            Ok(context.data::<Loaders>()?.users.load_one(self.0.created_by).await?.map(UserObject::beside))
+        })
+        .await
     }
 
     async fn created_at(&self) -> DateTime<Utc> {

@@ -47,17 +47,14 @@ impl<G: Gateway> Standing<G> {
         self.caller.as_ref()
     }
 
-    /// Ready at once, unless the epoch has moved and the caller has to be looked up.
+    /// Ready at once, unless the caller has to be looked up again.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Verdict> {
         let Some(caller) = &self.caller else { return Poll::Ready(Verdict::Same) };
-        if self.gateway.is_over(caller) {
-            return Poll::Ready(Verdict::Gone);
-        }
         if self.looking.is_none() {
-            let epoch = self.gateway.rights_epoch();
-            if epoch == self.epoch {
+            if !self.gateway.is_stale(caller, self.epoch) {
                 return Poll::Ready(Verdict::Same);
             }
+            let epoch = self.gateway.rights_epoch();
             let (gateway, caller) = (self.gateway.clone(), Arc::clone(caller));
             let found = async move { gateway.refresh(&caller).await }.boxed();
             self.looking = Some(Looking { epoch, found });

@@ -123,6 +123,7 @@ fn log(result: &Result<(), JobError>) {
         Err(JobError::Retry(error) | JobError::Fail(error)) => {
             tracing::warn!(%error, source = std::error::Error::source(error), "a job failed");
         }
+        Err(JobError::Wait { until, error }) => tracing::warn!(%error, %until, "a job waits"),
         Err(JobError::Lost) => tracing::warn!("a job found that another worker has it"),
         Ok(()) | Err(JobError::Later(_) | JobError::Cancelled) => {}
     }

@@ -13,6 +13,8 @@ pub enum JobError {
     Fail(Error),
     /// Not yet; come back at this time. Costs no attempt.
     Later(DateTime<Utc>),
+    /// The same, because of an error that people should see.
+    Wait { until: DateTime<Utc>, error: Error },
     /// Somebody asked for it to end.
     Cancelled,
     /// The lease is gone: another worker has the job. Nothing may be written any more.

@@ -41,6 +41,7 @@ pub use model::{CancelOutcome, JobFilter, JobNews, JobState, JobSummary, OnNews}
 pub use ops::{PURGE_BATCH, cancel, count, dead_letters, find, page, purge_finished, rerun};
 pub use progress::Progress;
 pub use registry::Registry;
+pub use retry::delay;
 pub use run::Run;
 pub use runner::{Runner, RunnerHandle};
 pub use shared::Config;

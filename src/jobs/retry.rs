@@ -53,6 +53,9 @@ pub fn decide(
         Err(JobError::Cancelled) => Ending::Cancelled,
         Err(JobError::Lost) => Ending::Lost,
         Err(JobError::Later(run_at)) => Ending::Again { run_at: *run_at, failures, last_error: None },
+        Err(JobError::Wait { until, error }) => {
+            Ending::Again { run_at: *until, failures, last_error: Some(error.to_string()) }
+        }
         Err(JobError::Fail(error)) => Ending::Failed { failures: failures + 1, last_error: error.to_string() },
         Err(JobError::Retry(error)) if failures + 1 >= max_attempts => {
             Ending::Failed { failures: failures + 1, last_error: error.to_string() }
@@ -129,6 +132,10 @@ mod tests {
         let at = NOW + Duration::from_secs(90);
         let ending = decide(&Err(JobError::Later(at)), 9, 10, NOW, 0.5);
         assert_eq!(ending, Ending::Again { run_at: at, failures: 9, last_error: None });
+        let error = Error::Unavailable("Nobody is there".into());
+        let last_error = Some(error.to_string());
+        let ending = decide(&Err(JobError::Wait { until: at, error }), 9, 10, NOW, 0.5);
+        assert_eq!(ending, Ending::Again { run_at: at, failures: 9, last_error });
     }
 
     #[test]

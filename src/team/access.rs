@@ -8,7 +8,7 @@ use super::{audit, events, jobs::SendPasswordReset, model::UserStatus, queries};
 use crate::{
     auth::{
         Caller, Origin, Role, Via,
-        password::Password,
+        password::{Password, Turn},
         secret,
         session::{self, NewSession, Rotated, SessionKind, SessionRow, Started},
         throttle::Attempt,
@@ -30,25 +30,28 @@ pub struct Client {
     pub user_agent: Option<String>,
     /// For the audit log.
     pub request_id: Option<Arc<str>>,
-}
-
-impl Client {
     /// Whether the request was made on the machine itself.
-    pub fn is_local(&self) -> bool {
-        self.address.is_some_and(|address| address.is_loopback())
-    }
+    pub local: bool,
 }
 
-/// A good sign-in.
+/// Somebody who has just signed in.
 #[derive(Debug)]
 pub struct SignedIn {
     pub user: UserId,
     pub workspace: WorkspaceId,
+    pub role: Role,
     pub started: Started,
 }
 
-/// Starts a session for whoever knows the password. Slow on purpose, equally so for unknown
-/// addresses, and refused for a while after too many failures.
+impl SignedIn {
+    pub fn caller(&self) -> Caller {
+        let caller =
+            Caller::new(self.workspace, self.user, self.role, Origin::Session(self.started.session), Via::System);
+        caller.with_end(Some(self.started.expires_at))
+    }
+}
+
+/// Starts a session for whoever knows the password.
 pub async fn sign_in(
     ctx: &Ctx,
     email: &str,
@@ -56,42 +59,50 @@ pub async fn sign_in(
     kind: SessionKind,
     from: &Client,
 ) -> Result<SignedIn> {
-    // what is no address is nobody's, and need not be looked for
-    let address = EmailAddress::parse(email).ok();
-    let counted_as = address.as_ref().map_or_else(|| email.trim().to_lowercase(), ToString::to_string);
-    let attempt = Attempt::new(&counted_as, from.address);
+    let user = prove(ctx, email, password, from.address).await?;
+    let user = user.ok_or_else(|| Error::Unauthenticated("Invalid credentials".into()))?;
     let mut tx = ctx.db.system().await?;
-    attempt.check(&mut tx, ctx.clock.now(), &ctx.limits).await?;
-    let known = match &address {
-        Some(address) => queries::passwords::credentials(tx.connection(), address.as_str()).await?,
-        None => None,
-    };
-    // no connection is held while Argon2 works
-    tx.commit().await?;
-
-    let kept = known.as_ref().and_then(|known| known.password_hash.as_deref());
-    let right = password.matches(kept).await?;
-    let now = ctx.clock.now();
-    let Some(known) = known.filter(|_| right) else {
-        let mut tx = ctx.db.system().await?;
-        attempt.failed(&mut tx, now, &ctx.limits).await?;
-        tx.commit().await?;
-        return Err(Error::Unauthenticated("Invalid credentials".into()));
-    };
-    let mut tx = ctx.db.system().await?;
-    let Some((workspace, role)) = queries::members::home_workspace(tx.connection(), known.id).await? else {
+    let Some((workspace, role)) = queries::members::home_workspace(tx.connection(), user).await? else {
         return Err(Error::Forbidden("This user is not active in any workspace".into()));
     };
     drop(tx);
     let mut tx = ctx.db.system_in(workspace).await?;
-    attempt.succeeded(&mut tx).await?;
-    let started = start_session(ctx, &mut tx, workspace, known.id, kind, from).await?;
-    let caller = Caller::new(workspace, known.id, role, Origin::Session(started.session), Via::System)
-        .with_request(from.address, from.request_id.clone());
-    let entry = audit::Entry::new("session.started", "session", started.session.0);
+    let started = start_session(ctx, &mut tx, workspace, user, kind, from).await?;
+    let signed_in = SignedIn { user, workspace, role, started };
+    let caller = signed_in.caller().with_request(from.address, from.request_id.clone());
+    let entry = audit::Entry::new("session.started", "session", signed_in.started.session);
     audit::record_in(ctx, &mut tx, &caller, entry).await?;
     tx.commit().await?;
-    Ok(SignedIn { user: known.id, workspace, started })
+    Ok(signed_in)
+}
+
+/// Whose password this is, by their address; `None` where it is wrong. Slow on purpose, equally so
+/// for unknown addresses, and refused for a while after too many wrong ones.
+pub async fn prove(ctx: &Ctx, email: &str, password: &Password, from: Option<IpAddr>) -> Result<Option<UserId>> {
+    // what is no address is nobody's, and need not be looked for
+    let address = EmailAddress::parse(email).ok();
+    let counted_as = address.as_ref().map_or_else(|| email.trim().to_lowercase(), ToString::to_string);
+    let attempt = Attempt::sign_in(&counted_as, from);
+    // Before it is counted, and kept until the count is taken back: many who sign in at once are
+    // no guesses while they wait in line.
+    let turn = Turn::wait().await?;
+    let mut tx = ctx.db.system().await?;
+    attempt.count(&mut tx, ctx.clock.now(), &ctx.limits).await?;
+    let known = match &address {
+        Some(address) => queries::passwords::credentials(tx.connection(), address.as_str()).await?,
+        None => None,
+    };
+    // no connection is held while Argon2 works; whoever hangs up from here on has tried
+    tx.commit().await?;
+    let kept = known.as_ref().and_then(|known| known.password_hash.as_deref());
+    let (right, _turn) = password.matches(kept, turn).await?;
+    if !right {
+        return Ok(None);
+    }
+    let mut tx = ctx.db.system().await?;
+    attempt.succeeded(&mut tx).await?;
+    tx.commit().await?;
+    Ok(known.map(|known| known.id))
 }
 
 /// Starts a session for a person who has proved who they are.
@@ -129,7 +140,7 @@ pub async fn refresh(ctx: &Ctx, refresh: &str) -> Result<Started> {
             audit::record_in(ctx, &mut tx, &caller, entry).await?;
             ctx.emit(&mut tx, &caller, &[events::sessions_ended(user)]).await?;
             tx.commit().await?;
-            ctx.resolver.forget();
+            ctx.resolver.forget(user);
         }
     }
     Err(Error::Unauthenticated("This refresh token is not valid; sign in again".into()))
@@ -147,57 +158,62 @@ pub async fn sign_out(ctx: &Ctx, caller: &Caller) -> Result<()> {
 pub async fn sessions(ctx: &Ctx, caller: &Caller) -> Result<Vec<SessionRow>> {
     caller.require_unscoped()?;
     let mut tx = ctx.db.read(caller).await?;
-    session::open_of(&mut tx, caller.workspace, caller.user).await
+    session::open_of(&mut tx, ctx.clock.now(), caller.workspace, caller.user).await
 }
 
 /// Ends one of the caller's own sessions.
 pub async fn end_session(ctx: &Ctx, caller: &Caller, session: SessionId) -> Result<()> {
     caller.require_unscoped()?;
     let mut tx = ctx.db.begin(caller).await?;
-    let own = session::open_of(&mut tx, caller.workspace, caller.user).await?;
-    if !own.iter().any(|row| row.id == session) {
+    if !session::end_own(&mut tx, ctx.clock.now(), caller.workspace, caller.user, session).await? {
         return Err(Error::NotFound("Session"));
     }
-    session::end(&mut tx, ctx.clock.now(), session).await?;
     audit::record_in(ctx, &mut tx, caller, audit::Entry::new("session.ended", "session", session)).await?;
     ctx.emit(&mut tx, caller, &[events::sessions_ended(caller.user)]).await?;
     tx.commit().await?;
-    ctx.resolver.forget();
+    ctx.resolver.forget(caller.user);
     Ok(())
 }
 
-/// Sends a link to set a new password, if the address is somebody's. Tells nobody whether it is.
+/// Sends a link to set a new password, if the address is somebody's. Tells nobody whether it is,
+/// not even by the time it takes: there is a job for the unknown too.
 pub async fn forgot_password(ctx: &Ctx, email: &str, from: &Client) -> Result<()> {
     let Ok(email) = EmailAddress::parse(email) else { return Ok(()) };
     let now = ctx.clock.now();
-    let attempt = Attempt::new(&format!("reset:{email}"), from.address);
     let mut tx = ctx.db.system().await?;
-    attempt.check(&mut tx, now, &ctx.limits).await?;
-    attempt.failed(&mut tx, now, &ctx.limits).await?;
-    if let Some(known) = queries::passwords::credentials(tx.connection(), email.as_str()).await? {
-        enqueue::<Ctx, _>(&mut tx, now, &SendPasswordReset { user: known.id }, Enqueued::default()).await?;
-    }
+    Attempt::reset(email.as_str(), from.address).count(&mut tx, now, &ctx.limits).await?;
+    let known = queries::passwords::credentials(tx.connection(), email.as_str()).await?;
+    let job = SendPasswordReset { user: known.map(|known| known.id), asked_at: now };
+    enqueue::<Ctx, _>(&mut tx, now, &job, Enqueued::default()).await?;
     tx.commit().await
 }
 
 /// Sets a new password by a link, and ends every session of the person.
 pub async fn reset_password(ctx: &Ctx, link: &str, password: &Password, from: &Client) -> Result<()> {
     password.check_new("password")?;
+    let link = secret::Hash::of(link);
+    let wrong_link = || Error::invalid("token", "is not a valid reset link, or is older than an hour");
+    let mut tx = ctx.db.system().await?;
+    // a made-up link is not worth an Argon2
+    if !queries::links::is_good_link(tx.connection(), "password_reset", &link, ctx.clock.now()).await? {
+        return Err(wrong_link());
+    }
+    tx.commit().await?;
     let hash = password.hash().await?;
     let now = ctx.clock.now();
     let mut tx = ctx.db.system().await?;
-    let user = queries::links::use_reset_link(tx.connection(), &secret::Hash::of(link), now).await?;
-    let user = user.ok_or_else(|| Error::invalid("token", "is not a valid reset link, or is older than an hour"))?;
+    let user = queries::links::use_reset_link(tx.connection(), &link, now).await?.ok_or_else(wrong_link)?;
     queries::passwords::set_password(tx.connection(), user, &hash, now).await?;
     session::end_all(&mut tx, now, user, None, None).await?;
     if let Some((workspace, role)) = queries::members::home_workspace(tx.connection(), user).await? {
         tx.bind(workspace).await?;
-        let caller = Caller::new(workspace, user, role, Origin::System, Via::System).with_request(from.address, None);
+        let caller = Caller::new(workspace, user, role, Origin::System, Via::System)
+            .with_request(from.address, from.request_id.clone());
         audit::record_in(ctx, &mut tx, &caller, audit::Entry::new("password.reset", "user", user)).await?;
         ctx.emit(&mut tx, &caller, &[events::sessions_ended(user)]).await?;
     }
     tx.commit().await?;
-    ctx.resolver.forget();
+    ctx.resolver.forget(user);
     Ok(())
 }
 
@@ -206,9 +222,10 @@ pub async fn change_password(ctx: &Ctx, caller: &Caller, current: &Password, new
     caller.require_unscoped()?;
     new.check_new("newPassword")?;
     let mut tx = ctx.db.read(caller).await?;
-    let kept = queries::passwords::password_hash(tx.connection(), caller.user).await?;
+    let known = queries::users::address(tx.connection(), caller.user).await?;
     tx.commit().await?;
-    if !current.matches(kept.as_deref()).await? {
+    let (email, _) = known.ok_or(Error::NotFound("User"))?;
+    if prove(ctx, &email, current, caller.address).await? != Some(caller.user) {
         return Err(Error::Unauthenticated("The current password is wrong".into()));
     }
     let hash = new.hash().await?;
@@ -219,7 +236,7 @@ pub async fn change_password(ctx: &Ctx, caller: &Caller, current: &Password, new
     audit::record_in(ctx, &mut tx, caller, audit::Entry::new("password.changed", "user", caller.user)).await?;
     ctx.emit(&mut tx, caller, &[events::sessions_ended(caller.user)]).await?;
     tx.commit().await?;
-    ctx.resolver.forget();
+    ctx.resolver.forget(caller.user);
     Ok(())
 }
 
@@ -235,7 +252,7 @@ pub async fn switch_workspace(ctx: &Ctx, caller: &Caller, workspace: WorkspaceId
     audit::record_in(ctx, &mut tx, &there, entry).await?;
     ctx.emit(&mut tx, &there, &[events::sessions_ended(caller.user)]).await?;
     tx.commit().await?;
-    ctx.resolver.forget();
+    ctx.resolver.forget(caller.user);
     Ok(())
 }
 

@@ -1,14 +1,16 @@
-//! What the team's operations tell the world. The edge forgets its resolved callers at each.
+//! What the team's operations tell the world, and which of it changes somebody's rights.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     base::ids::{TokenId, UserId},
-    events::NewEvent,
+    events::{LoggedEvent, NewEvent},
 };
 
-/// Every name of this feature begins so; whoever caches rights listens for the prefix.
-pub const PREFIX: &str = "team.";
+const MEMBER_CHANGED: &str = "team.member_changed";
+const USER_DEACTIVATED: &str = "team.user_deactivated";
+const SESSIONS_ENDED: &str = "team.sessions_ended";
+const TOKEN_REVOKED: &str = "team.token_revoked";
 
 pub fn user_created(user: UserId) -> NewEvent {
     about_user("team.user_created", user)
@@ -18,22 +20,35 @@ pub fn user_updated(user: UserId) -> NewEvent {
     about_user("team.user_updated", user)
 }
 
+/// Role or status.
+pub fn member_changed(user: UserId) -> NewEvent {
+    about_user(MEMBER_CHANGED, user)
+}
+
 pub fn user_deactivated(user: UserId) -> NewEvent {
-    about_user("team.user_deactivated", user)
+    about_user(USER_DEACTIVATED, user)
 }
 
+/// Sessions ended or went to another workspace.
 pub fn sessions_ended(user: UserId) -> NewEvent {
-    about_user("team.sessions_ended", user)
+    about_user(SESSIONS_ENDED, user)
 }
 
-pub fn token_revoked(token: TokenId) -> NewEvent {
-    NewEvent { name: "team.token_revoked", kind: None, record_ids: vec![], payload: json!({ "token": token }) }
+pub fn token_revoked(user: UserId, token: TokenId) -> NewEvent {
+    NewEvent { payload: json!({ "token": token }), ..about_user(TOKEN_REVOKED, user) }
 }
 
 pub fn workspace_updated() -> NewEvent {
     NewEvent { name: "team.workspace_updated", kind: None, record_ids: vec![], payload: json!({}) }
 }
 
+/// Whose rights are not what they were, whatever workspace the event is of: whoever caches rights
+/// forgets theirs.
+pub fn changes_rights_of(event: &LoggedEvent) -> Option<UserId> {
+    let changes = [MEMBER_CHANGED, USER_DEACTIVATED, SESSIONS_ENDED, TOKEN_REVOKED].contains(&event.name.as_str());
+    event.record_ids.first().filter(|_| changes).copied().map(UserId)
+}
+
 fn about_user(name: &'static str, user: UserId) -> NewEvent {
-    NewEvent { name, kind: Some("user"), record_ids: vec![user.0], payload: json!({}) }
+    NewEvent { name, kind: Some("user"), record_ids: vec![user.0], payload: Value::Object(serde_json::Map::new()) }
 }

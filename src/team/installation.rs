@@ -1,11 +1,18 @@
-//! What is known of the installation as a whole: so far, whether its data are the demo's.
+//! What is known of the installation as a whole: whether its data are the demo's, and which secret
+//! is its own.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::json;
 
 use super::queries;
-use crate::{base::Result, ctx::Ctx};
+use crate::{
+    base::{Error, Result},
+    ctx::Ctx,
+};
 
 const DEMO: &str = "demo";
+/// A value that tells whether it is the same secret, and nothing of what it is.
+const SECRET_CHECK: &str = "secret_check";
 
 /// Whose data are in the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,4 +48,20 @@ pub async fn mark_demo(ctx: &Ctx) -> Result<()> {
     let mut tx = ctx.db.system().await?;
     queries::installation::keep_setting(tx.connection(), DEMO, json!(true)).await?;
     tx.commit().await
+}
+
+/// Refuses a secret that is not the one with which this installation began: nodes with different
+/// secrets would refuse each other's links.
+pub async fn check_secret(ctx: &Ctx) -> Result<()> {
+    let ours = json!(URL_SAFE_NO_PAD.encode(ctx.seal("kontor/team/check/1", &[])));
+    let mut tx = ctx.db.system().await?;
+    let kept = queries::installation::first_setting(tx.connection(), SECRET_CHECK, ours.clone()).await?;
+    tx.commit().await?;
+    if kept == ours {
+        return Ok(());
+    }
+    let message = "is not the one that this database was first used with. Set the same KONTOR_SECRET on every node, \
+        or copy the file `secret` of the first one's data folder. To go on with a new one (all links sent so far stop \
+        working): DELETE FROM instance_settings WHERE name = 'secret_check'";
+    Err(Error::invalid("secret", message))
 }

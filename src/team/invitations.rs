@@ -4,7 +4,8 @@
 use serde_json::json;
 
 use super::{
-    access, audit, events,
+    access::{self, SignedIn},
+    audit, events,
     jobs::SendInvitation,
     letters::OPEN_FOR,
     model::{Invitation, UserStatus},
@@ -12,15 +13,10 @@ use super::{
     repeat::{self, Turn},
 };
 use crate::{
-    auth::{
-        Caller, Origin, Permission, Role, Via,
-        password::Password,
-        secret,
-        session::{SessionKind, Started},
-    },
+    auth::{Caller, Permission, Role, password::Password, secret, session::SessionKind},
     base::{
         Error, FieldErrors, Result,
-        ids::{InvitationId, UserId, WorkspaceId},
+        ids::{InvitationId, UserId},
         text::{self, EmailAddress},
     },
     ctx::Ctx,
@@ -105,12 +101,7 @@ pub struct Acceptance {
 }
 
 /// Joins the workspace and signs in.
-pub async fn accept(
-    ctx: &Ctx,
-    acceptance: Acceptance,
-    kind: SessionKind,
-    from: &access::Client,
-) -> Result<(UserId, WorkspaceId, Started)> {
+pub async fn accept(ctx: &Ctx, acceptance: Acceptance, kind: SessionKind, from: &access::Client) -> Result<SignedIn> {
     let now = ctx.clock.now();
     let hash = secret::Hash::of(&acceptance.link);
     let wrong_link = || Error::invalid("token", "is not a valid invitation, or it has lapsed; ask for a new one");
@@ -124,7 +115,8 @@ pub async fn accept(
     let name = acceptance.full_name.as_deref().or(invitation.full_name.as_deref()).unwrap_or("");
     let (name, password_hash) = match &known {
         Some(known) => {
-            if !acceptance.password.matches(known.password_hash.as_deref()).await? {
+            let proved = access::prove(ctx, &invitation.email, &acceptance.password, from.address).await?;
+            if proved != Some(known.id) {
                 return Err(Error::Unauthenticated("This address has an account already; use its password".into()));
             }
             (None, None)
@@ -160,11 +152,11 @@ pub async fn accept(
     };
     queries::members::insert_member(tx.connection(), workspace, user, invitation.role, UserStatus::Active, now).await?;
     let started = access::start_session(ctx, &mut tx, workspace, user, kind, from).await?;
-    let caller = Caller::new(workspace, user, invitation.role, Origin::Session(started.session), Via::System)
-        .with_request(from.address, from.request_id.clone());
+    let signed_in = SignedIn { user, workspace, role: invitation.role, started };
+    let caller = signed_in.caller().with_request(from.address, from.request_id.clone());
     let entry = audit::Entry::new("invitation.accepted", "invitation", invitation.id);
     audit::record_in(ctx, &mut tx, &caller, entry).await?;
     ctx.emit(&mut tx, &caller, &[events::user_created(user)]).await?;
     tx.commit().await?;
-    Ok((user, workspace, started))
+    Ok(signed_in)
 }

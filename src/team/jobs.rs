@@ -1,6 +1,7 @@
-//! The mails that the team's operations cause. A link's secret is made when its mail is sent, so
-//! that it stands nowhere but in that mail; a repeated attempt makes another.
+//! The mails that the team's operations cause. They wait out a mail server that is away, for as
+//! long as their link is of use.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::letters;
@@ -11,14 +12,16 @@ use crate::{
         text::EmailAddress,
     },
     ctx::Ctx,
-    jobs::{Job, JobError, Run},
+    jobs::{Job, JobError, Run, delay},
     mail::{Mail, template},
 };
 
 /// Mails a link to set a new password.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SendPasswordReset {
-    pub user: UserId,
+    /// `None` where the address that was asked for is nobody's: to answer this takes as long.
+    pub user: Option<UserId>,
+    pub asked_at: DateTime<Utc>,
 }
 
 impl Job<Ctx> for SendPasswordReset {
@@ -26,10 +29,12 @@ impl Job<Ctx> for SendPasswordReset {
     const PRIORITY: i16 = 10;
 
     async fn run(self, ctx: Ctx, run: Run) -> Result<(), JobError> {
-        let Some(reset) = letters::prepare_reset(&ctx, self.user).await? else { return Ok(()) };
+        let Some(user) = self.user else { return Ok(()) };
+        let Some(reset) = letters::prepare_reset(&ctx, user).await? else { return Ok(()) };
         let link = format!("{}/#reset={}", ctx.public_url, reset.link.text);
         let letter = template::PasswordReset { name: &reset.full_name, link: &link, valid_for: letters::RESET_LINK };
-        send(&ctx, run.job.0, reset.email, Some(reset.full_name.clone()), letter.render()).await
+        let sent = send(&ctx, run.job.0, reset.email, Some(reset.full_name.clone()), letter.render()).await;
+        patiently(sent, &ctx, &run, self.asked_at + letters::RESET_LINK)
     }
 }
 
@@ -56,7 +61,19 @@ impl Job<Ctx> for SendInvitation {
             valid_for: letters::OPEN_FOR,
         };
         let invitation = prepared.invitation;
-        send(&ctx, run.job.0, invitation.email, invitation.full_name, letter.render()).await
+        let sent = send(&ctx, run.job.0, invitation.email, invitation.full_name, letter.render()).await;
+        patiently(sent, &ctx, &run, invitation.expires_at)
+    }
+}
+
+/// Comes back until then, however often, where the mail server is what is in the way.
+fn patiently(sent: Result<(), JobError>, ctx: &Ctx, run: &Run, give_up_at: DateTime<Utc>) -> Result<(), JobError> {
+    let now = ctx.clock.now();
+    match sent {
+        Err(JobError::Retry(error @ Error::Unavailable(_))) if now < give_up_at => {
+            Err(JobError::Wait { until: now + delay(run.attempt, rand::random()), error })
+        }
+        sent => sent,
     }
 }
 

@@ -1,5 +1,5 @@
 //! What the mails of this feature say, made when they are sent: a link's secret stands nowhere but
-//! in its mail.
+//! in its mail. A mail may go out twice, and people keep either: both have a link that works.
 
 use chrono::TimeDelta;
 
@@ -55,7 +55,9 @@ pub async fn prepare_invitation(ctx: &Ctx, workspace: WorkspaceId, id: Invitatio
     else {
         return Ok(None);
     };
-    let link = secret::Fresh::new(secret::Kind::Link);
+    // the same at each attempt, for there is room for one hash
+    let link = ctx.seal("kontor/team/invitation/1", format!("{workspace}/{id}").as_bytes());
+    let link = secret::Fresh::of(secret::Kind::Link, link);
     queries::invitations::set_invitation_hash(tx.connection(), workspace, id, &link.hash).await?;
     let workspace_name = queries::workspaces::workspace(tx.connection(), workspace).await?.name;
     let inviter = queries::users::user(tx.connection(), workspace, invitation.invited_by).await?;

@@ -3,14 +3,14 @@
 
 use serde_json::json;
 
-use super::{access, audit, events, model::UserStatus, queries};
+use super::{
+    access::{self, SignedIn},
+    audit, events,
+    model::UserStatus,
+    queries,
+};
 use crate::{
-    auth::{
-        Caller, Origin, Role, Via,
-        password::Password,
-        secret,
-        session::{SessionKind, Started},
-    },
+    auth::{Caller, Origin, Role, Via, password::Password, secret, session::SessionKind},
     base::{
         Error, FieldErrors, Result,
         ids::{UserId, WorkspaceId},
@@ -47,35 +47,52 @@ pub async fn register(
     registration: Registration,
     from: &access::Client,
     kind: SessionKind,
-) -> Result<(UserId, WorkspaceId, Started)> {
+) -> Result<SignedIn> {
     let checked = check(&registration)?;
+    let key = registration.set_up_key.as_deref().map(secret::Hash::of);
+    // looked at twice: whoever is refused is not worth an Argon2
+    let mut tx = ctx.db.system().await?;
+    let empty = !queries::installation::any_user(tx.connection()).await?;
+    let right_key = match &key {
+        Some(key) if empty => queries::links::is_good_link(tx.connection(), "set_up", key, ctx.clock.now()).await?,
+        _ => false,
+    };
+    admit(ctx, empty, right_key, from)?;
+    tx.commit().await?;
     let hash = registration.password.hash().await?;
     let mut tx = ctx.db.system_in(WorkspaceId::new()).await?;
     queries::installation::lock_registration(tx.connection()).await?;
     let empty = !queries::installation::any_user(tx.connection()).await?;
-    if !empty && !ctx.auth.open_registration {
-        return Err(Error::Forbidden("Registration is closed; ask an admin for an invitation".into()));
-    }
-    if empty {
-        let key = registration.set_up_key.as_deref().map(secret::Hash::of);
-        let right_key = match key {
-            Some(key) => queries::links::use_set_up_link(tx.connection(), &key, ctx.clock.now()).await?,
-            None => false,
-        };
-        if !right_key && !from.is_local() {
-            return Err(Error::Forbidden("Open the set-up link that the server printed when it started".into()));
-        }
-    }
+    let right_key = match &key {
+        Some(key) if empty => queries::links::use_set_up_link(tx.connection(), key, ctx.clock.now()).await?,
+        _ => false,
+    };
+    admit(ctx, empty, right_key, from)?;
     let (user, workspace) = create(ctx, &mut tx, checked, Some(hash)).await?;
     let started = access::start_session(ctx, &mut tx, workspace, user, kind, from).await?;
     tx.commit().await?;
-    Ok((user, workspace, started))
+    Ok(SignedIn { user, workspace, role: Role::Admin, started })
+}
+
+/// Refuses whoever may not register.
+fn admit(ctx: &Ctx, empty: bool, right_key: bool, from: &access::Client) -> Result<()> {
+    match empty {
+        true if right_key || from.local => Ok(()),
+        true => Err(Error::Forbidden("Open the set-up link that the server printed when it started".into())),
+        false if ctx.auth.open_registration => Ok(()),
+        false => Err(Error::Forbidden("Registration is closed; ask an admin for an invitation".into())),
+    }
 }
 
 /// The first workspace and admin of an empty installation, from the configuration or the command
 /// line. `None` where there are users already.
 pub async fn first_admin(ctx: &Ctx, registration: Registration) -> Result<Option<(UserId, WorkspaceId)>> {
     let checked = check(&registration)?;
+    let mut tx = ctx.db.system().await?;
+    if queries::installation::any_user(tx.connection()).await? {
+        return Ok(None);
+    }
+    tx.commit().await?;
     let hash = registration.password.hash().await?;
     let mut tx = ctx.db.system_in(WorkspaceId::new()).await?;
     queries::installation::lock_registration(tx.connection()).await?;

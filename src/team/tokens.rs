@@ -102,13 +102,12 @@ pub async fn revoke(ctx: &Ctx, caller: &Caller, id: TokenId) -> Result<()> {
         Turn::Again((), _) => return Ok(()),
     };
     let token = queries::tokens::token(tx.connection(), caller.workspace, id).await?;
-    if !token.is_some_and(|token| grant == Grant::All || token.user_id == caller.user) {
-        return Err(Error::NotFound("Token"));
-    }
+    let token = token.filter(|token| grant == Grant::All || token.user_id == caller.user);
+    let user = token.ok_or(Error::NotFound("Token"))?.user_id;
     queries::tokens::revoke_token(tx.connection(), caller.workspace, id, ctx.clock.now()).await?;
     audit::record_in(ctx, &mut tx, caller, audit::Entry::new("token.revoked", "token", id)).await?;
-    ctx.emit(&mut tx, caller, &[events::token_revoked(id)]).await?;
+    ctx.emit(&mut tx, caller, &[events::token_revoked(user, id)]).await?;
     tx.commit(()).await?;
-    ctx.resolver.forget();
+    ctx.resolver.forget(user);
     Ok(())
 }

@@ -141,7 +141,8 @@ pub async fn create(ctx: &Ctx, caller: &Caller, new: NewUser) -> Result<User> {
 }
 
 /// Changes a user: oneself, or anybody for admins. Role and status only by admins, and never
-/// those of the last active admin.
+/// those of the last active admin. The profile is the person's, the same in all their workspaces:
+/// an admin changes it only where the person is in no other.
 pub async fn update(ctx: &Ctx, caller: &Caller, id: UserId, patch: UserPatch) -> Result<User> {
     let reach = caller.require(Permission::UsersWrite)?;
     match id == caller.user {
@@ -159,11 +160,19 @@ pub async fn update(ctx: &Ctx, caller: &Caller, id: UserId, patch: UserPatch) ->
     };
     let before = queries::users::user(tx.connection(), caller.workspace, id).await?.ok_or(Error::NotFound("User"))?;
     // clients send a whole profile back: what is as it was is no change
+    let changes = unlike(changes, &before);
     let role = patch.role.filter(|role| *role != before.role);
     let status = patch.status.filter(|status| *status != before.status);
-    let managing = role.is_some() || status.is_some();
+    let (editing, managing) = (changes != queries::users::UserChanges::default(), role.is_some() || status.is_some());
+    if !editing && !managing {
+        tx.commit(id).await?;
+        return Ok(before);
+    }
     if managing {
         caller.require(Permission::UsersManage)?;
+    }
+    if editing && id != caller.user {
+        require_here_alone(&mut tx, caller, id).await?;
     }
     queries::users::update_user(tx.connection(), id, &changes, now).await?;
     if managing {
@@ -176,15 +185,19 @@ pub async fn update(ctx: &Ctx, caller: &Caller, id: UserId, patch: UserPatch) ->
     }
     let user = queries::users::user(tx.connection(), caller.workspace, id).await?.ok_or(Error::NotFound("User"))?;
     let changed = changed_fields(&before, &user);
-    if managing || (id != caller.user && !changed.is_empty()) {
+    let mut told = vec![events::user_updated(id)];
+    if managing {
+        told.push(events::member_changed(id));
+    }
+    if managing || id != caller.user {
         let standing = |user: &User| [user.role.as_str(), user.status.as_str()];
         let details = json!({ "before": standing(&before), "after": standing(&user), "changed": changed });
         audit::record_in(ctx, &mut tx, caller, audit::Entry::new("user.updated", "user", id).with(details)).await?;
     }
-    ctx.emit(&mut tx, caller, &[events::user_updated(id)]).await?;
+    ctx.emit(&mut tx, caller, &told).await?;
     tx.commit(id).await?;
     if managing {
-        ctx.resolver.forget();
+        ctx.resolver.forget(id);
     }
     Ok(user)
 }
@@ -207,7 +220,7 @@ pub async fn deactivate(ctx: &Ctx, caller: &Caller, id: UserId) -> Result<()> {
     audit::record_in(ctx, &mut tx, caller, audit::Entry::new("user.deactivated", "user", id)).await?;
     ctx.emit(&mut tx, caller, &[events::user_deactivated(id)]).await?;
     tx.commit(()).await?;
-    ctx.resolver.forget();
+    ctx.resolver.forget(id);
     Ok(())
 }
 
@@ -221,6 +234,14 @@ fn changed_fields(before: &User, after: &User) -> Vec<&'static str> {
         ("preferences", before.preferences != after.preferences),
     ];
     fields.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+}
+
+/// The profile of somebody who is in other workspaces too is no admin's to change.
+async fn require_here_alone(tx: &mut crate::db::Tx, caller: &Caller, user: UserId) -> Result<()> {
+    match queries::members::is_member_elsewhere(tx.connection(), caller.workspace, user).await? {
+        false => Ok(()),
+        true => Err(Error::Forbidden("This person is in other workspaces too; only they change their profile".into())),
+    }
 }
 
 async fn require_an_admin(tx: &mut crate::db::Tx, caller: &Caller) -> Result<()> {
@@ -251,6 +272,17 @@ fn check_patch(patch: &UserPatch) -> Result<queries::users::UserChanges> {
     }
     fields.into_result()?;
     Ok(queries::users::UserChanges { full_name, phone, department, avatar_url, preferences: patch.preferences.clone() })
+}
+
+/// What of the changes differs from how the user is.
+fn unlike(changes: queries::users::UserChanges, user: &User) -> queries::users::UserChanges {
+    queries::users::UserChanges {
+        full_name: changes.full_name.filter(|name| *name != user.full_name),
+        phone: changes.phone.filter(|phone| *phone != user.phone),
+        department: changes.department.filter(|department| *department != user.department),
+        avatar_url: changes.avatar_url.filter(|url| *url != user.avatar_url),
+        preferences: changes.preferences.filter(|preferences| *preferences != user.preferences),
+    }
 }
 
 fn clean_optional(fields: &mut FieldErrors, field: &'static str, value: Option<&str>) -> Option<String> {

@@ -54,7 +54,8 @@ impl Job<Ctx> for PurgeFiles {
     }
 }
 
-/// Removes secrets, links, throttle windows and remembered answers that have expired.
+/// Removes secrets, links, throttle windows and remembered answers that have expired, and the
+/// sessions whose secrets are all gone.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PurgeSecrets {}
 
@@ -62,10 +63,19 @@ impl Job<Ctx> for PurgeSecrets {
     const NAME: &'static str = "upkeep.purge_secrets";
     const PRIORITY: i16 = 90;
 
-    async fn run(self, ctx: Ctx, _: Run) -> Result<(), JobError> {
+    async fn run(self, ctx: Ctx, run: Run) -> Result<(), JobError> {
+        let now = ctx.clock.now();
         let mut tx = ctx.db.system().await?;
-        queries::purge_secrets(tx.connection(), ctx.clock.now()).await?;
+        queries::purge_secrets(tx.connection(), now).await?;
         tx.commit().await?;
-        Ok(())
+        loop {
+            run.check_stop()?;
+            let mut tx = ctx.db.system().await?;
+            let purged = queries::purge_sessions(tx.connection(), now).await?;
+            tx.commit().await?;
+            if purged < queries::SESSIONS_AT_ONCE {
+                return Ok(());
+            }
+        }
     }
 }

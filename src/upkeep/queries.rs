@@ -1,7 +1,10 @@
 //! SQL of the chores that belong to no feature.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use diesel::prelude::*;
+use diesel::{
+    prelude::*,
+    sql_types::{BigInt, Timestamptz},
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::{
@@ -13,6 +16,24 @@ use crate::{
 const ANSWERS_FOR: TimeDelta = TimeDelta::hours(24);
 /// A spent refresh token is kept a while after it expired, so that its return is noticed.
 const SPENT_FOR: TimeDelta = TimeDelta::days(7);
+
+/// Sessions that are deleted in one transaction.
+pub const SESSIONS_AT_ONCE: usize = 1_000;
+
+/// Deletes sessions that have no secret left, so nobody can use them; how many.
+pub async fn purge_sessions(connection: &mut AsyncPgConnection, now: DateTime<Utc>) -> Result<usize> {
+    let deleted = diesel::sql_query(
+        "DELETE FROM sessions WHERE id IN (
+             SELECT id FROM sessions
+             WHERE last_used_at < $1 AND NOT EXISTS (SELECT FROM session_secrets WHERE session_id = sessions.id)
+             LIMIT $2)",
+    )
+    .bind::<Timestamptz, _>(now - SPENT_FOR)
+    .bind::<BigInt, _>(SESSIONS_AT_ONCE as i64)
+    .execute(connection)
+    .await?;
+    Ok(deleted)
+}
 
 pub async fn purge_secrets(connection: &mut AsyncPgConnection, now: DateTime<Utc>) -> Result<()> {
     diesel::delete(session_secrets::table.filter(session_secrets::expires_at.lt(now - SPENT_FOR)))

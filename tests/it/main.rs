@@ -12,10 +12,12 @@
 
 mod support;
 
+mod access;
 mod architecture;
 mod audit;
 mod cli;
 mod clients;
+mod config;
 mod cookies;
 mod counts;
 mod database;

@@ -5,12 +5,8 @@ use chrono::{DateTime, Utc};
 
 use super::{DONE, DonePayload};
 use crate::{
-    auth::{
-        Caller,
-        password::Password,
-        session::{SessionKind, Started},
-    },
-    base::ids::{SessionId, UserId, WorkspaceId},
+    auth::{password::Password, session::SessionKind},
+    base::ids::{SessionId, WorkspaceId},
     graphql::{
         context::{both, ctx},
         errors::parse_id,
@@ -18,7 +14,7 @@ use crate::{
     },
     http::{caller::COOKIE, client::ClientInfo, request_id},
     team::{
-        access::{self, Client},
+        access::{self, Client, SignedIn},
         invitations, registration, users,
     },
 };
@@ -140,7 +136,7 @@ impl AccessMutation {
         let kind = input.sign_in_as.kind();
         let client = client(context);
         let done = access::sign_in(ctx(context)?, &input.email, &password, kind, &client).await?;
-        signed_in(context, done.user, done.workspace, done.started).await
+        signed_in(context, done).await
     }
 
     /// Makes a workspace with you as its admin; on a new installation, or where registration is
@@ -155,7 +151,7 @@ impl AccessMutation {
         };
         let kind = input.sign_in_as.kind();
         let made = registration::register(ctx(context)?, registration, &client(context), kind).await?;
-        signed_in(context, made.0, made.1, made.2).await
+        signed_in(context, made).await
     }
 
     /// Joins a workspace by the link of an invitation.
@@ -168,7 +164,7 @@ impl AccessMutation {
         let password = Password::new(input.password);
         let acceptance = invitations::Acceptance { link: input.token, full_name: input.full_name, password };
         let made = invitations::accept(ctx(context)?, acceptance, kind, &client(context)).await?;
-        signed_in(context, made.0, made.1, made.2).await
+        signed_in(context, made).await
     }
 
     /// Trades a refresh token for a fresh pair; each works once.
@@ -243,18 +239,13 @@ const KEPT_SECONDS: u32 = 400 * 24 * 60 * 60;
 
 fn client(context: &Context<'_>) -> Client {
     let info = context.data_opt::<ClientInfo>().cloned().unwrap_or_default();
-    Client { address: info.address, user_agent: info.user_agent, request_id: request_id::current() }
+    Client { address: info.address, user_agent: info.user_agent, local: info.local, request_id: request_id::current() }
 }
 
-async fn signed_in(
-    context: &Context<'_>,
-    user: UserId,
-    workspace: WorkspaceId,
-    started: Started,
-) -> async_graphql::Result<SignInPayload> {
+async fn signed_in(context: &Context<'_>, signed_in: SignedIn) -> async_graphql::Result<SignInPayload> {
     let ctx = ctx(context)?;
-    let caller = Caller::signed_in(workspace, user, started.session);
-    let user = users::me(ctx, &caller).await.map(UserObject::whole)?;
+    let user = users::me(ctx, &signed_in.caller()).await.map(UserObject::whole)?;
+    let started = signed_in.started;
     let expires_at = started.expires_at;
     let Some(refresh) = started.refresh else {
         let secure = if ctx.public_url.starts_with("https://") { "; Secure" } else { "" };

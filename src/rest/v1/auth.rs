@@ -13,18 +13,14 @@ use super::{
 };
 use crate::{
     auth::{
-        Caller,
         password::Password,
         session::{SessionKind, Started},
     },
-    base::{
-        Error, FieldErrors, Result,
-        ids::{UserId, WorkspaceId},
-    },
+    base::{Error, FieldErrors, Result},
     ctx::Ctx,
     http::client::ClientInfo,
     team::{
-        access,
+        access::{self, SignedIn},
         registration::{self, Registration},
         users::{self, UserPatch},
     },
@@ -168,8 +164,7 @@ async fn register(
     };
     fields.into_result()?;
     let made = registration::register(&ctx, registration, &client(info), SessionKind::Tokens).await;
-    let (user, workspace, started) = made.map_err(taken_is_bad_input)?;
-    Ok(One::created(signed_in(&ctx, user, workspace, started).await?))
+    Ok(One::created(session(&ctx, made.map_err(taken_is_bad_input)?).await?))
 }
 
 /// Sign in
@@ -188,7 +183,7 @@ async fn login(
     let password = Password::new(needed(&mut fields, "password", content.password));
     fields.into_result()?;
     let done = access::sign_in(&ctx, &email, &password, SessionKind::Tokens, &client(info)).await?;
-    Ok(One::new(signed_in(&ctx, done.user, done.workspace, done.started).await?))
+    Ok(One::new(session(&ctx, done).await?))
 }
 
 /// Sign out
@@ -324,10 +319,9 @@ fn needed(fields: &mut FieldErrors, field: &'static str, given: Option<String>) 
     given
 }
 
-async fn signed_in(ctx: &Ctx, user: UserId, workspace: WorkspaceId, started: Started) -> Result<SessionReply> {
-    let caller = Caller::signed_in(workspace, user, started.session);
-    let user = users::me(ctx, &caller).await?.into();
-    Ok(SessionReply { user, tokens: tokens(started)? })
+async fn session(ctx: &Ctx, signed_in: SignedIn) -> Result<SessionReply> {
+    let user = users::me(ctx, &signed_in.caller()).await?.into();
+    Ok(SessionReply { user, tokens: tokens(signed_in.started)? })
 }
 
 fn tokens(started: Started) -> Result<TokensReply> {

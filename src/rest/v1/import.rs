@@ -153,7 +153,7 @@ struct JobReply {
     #[schema(value_type = EntityTypeWord)]
     entity_type: &'static str,
     file_name: String,
-    /// Null when the file has expired.
+    /// Null when the file has expired, or is another's and you are no admin.
     #[schema(required)]
     file_url: Option<String>,
     /// Bytes.
@@ -501,7 +501,7 @@ fn job(ctx: &Ctx, caller: &Caller, errors: Vec<(i64, String)>, import: Import) -
     Ok(JobReply {
         id: import.id,
         entity_type: EntityType::from(import.kind).as_str(),
-        file_url: import.file.map(link),
+        file_url: import.file.filter(|_| files::may_read(caller, import.created_by)).map(link),
         file_name: import.file_name,
         file_size: import.file_size,
         status: JobWord::from(import.status).as_str(),

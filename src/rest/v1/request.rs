@@ -225,7 +225,12 @@ pub fn or_empty_object(given: Option<Value>) -> Value {
 
 /// What operations want to know of the client.
 pub fn client(info: ClientInfo) -> access::Client {
-    access::Client { address: info.address, user_agent: info.user_agent, request_id: request_id::current() }
+    access::Client {
+        address: info.address,
+        user_agent: info.user_agent,
+        local: info.local,
+        request_id: request_id::current(),
+    }
 }
 
 impl fmt::Debug for Parameters {

@@ -54,3 +54,13 @@ pub async fn any_admin(connection: &mut AsyncPgConnection) -> Result<Option<(Wor
         .await
         .optional()?)
 }
+
+/// Keeps the value unless there is one already; which it is now.
+pub async fn first_setting(connection: &mut AsyncPgConnection, name: &str, value: Value) -> Result<Value> {
+    diesel::insert_into(instance_settings::table)
+        .values((instance_settings::name.eq(name), instance_settings::value.eq(&value)))
+        .on_conflict_do_nothing()
+        .execute(connection)
+        .await?;
+    Ok(setting(connection, name).await?.unwrap_or(value))
+}

@@ -1,7 +1,7 @@
 //! One-time links: to set a new password, and to set up a new installation.
 
 use chrono::{DateTime, Utc};
-use diesel::prelude::*;
+use diesel::{dsl::exists, prelude::*, select};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::{
@@ -28,6 +28,21 @@ pub async fn insert_reset_link(
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// Whether a link of this purpose can still be used.
+pub async fn is_good_link(
+    connection: &mut AsyncPgConnection,
+    purpose: &'static str,
+    hash: &secret::Hash,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let good = one_time_links::table
+        .find(hash.as_bytes())
+        .filter(one_time_links::purpose.eq(purpose))
+        .filter(one_time_links::used_at.is_null())
+        .filter(one_time_links::expires_at.gt(now));
+    Ok(select(exists(good)).get_result(connection).await?)
 }
 
 /// Spends the link and tells whose it was; the person's other links are spent with it.

@@ -85,6 +85,16 @@ pub async fn member(
         .optional()?)
 }
 
+/// Whether a person belongs to any workspace but this, active or not.
+pub async fn is_member_elsewhere(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    user: UserId,
+) -> Result<bool> {
+    let elsewhere = members::table.filter(members::user_id.eq(user)).filter(members::workspace_id.ne(workspace));
+    Ok(select(exists(elsewhere)).get_result(connection).await?)
+}
+
 pub async fn is_member(connection: &mut AsyncPgConnection, workspace: WorkspaceId, email: &str) -> Result<bool> {
     let found = users::table
         .inner_join(members::table)

@@ -25,12 +25,6 @@ pub async fn credentials(connection: &mut AsyncPgConnection, email: &str) -> Res
         .optional()?)
 }
 
-pub async fn password_hash(connection: &mut AsyncPgConnection, user: UserId) -> Result<Option<String>> {
-    let found: Option<Option<String>> =
-        users::table.find(user).select(users::password_hash).first(connection).await.optional()?;
-    Ok(found.flatten())
-}
-
 pub async fn set_password(
     connection: &mut AsyncPgConnection,
     user: UserId,

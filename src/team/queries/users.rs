@@ -58,7 +58,7 @@ pub struct NewUser {
     pub updated_at: DateTime<Utc>,
 }
 
-#[derive(AsChangeset, Default)]
+#[derive(AsChangeset, Default, PartialEq)]
 #[diesel(table_name = users)]
 pub struct UserChanges {
     pub full_name: Option<String>,

@@ -73,7 +73,7 @@ rights! {
     /// REST's list of imports is of one's own, whoever asks.
     OwnImports: Named("jobs:read") =>          Own   Own       Own       Own,
     /// Also to use what was sent.
-    SendFiles: Named("files:write") =>         All   Own       Own       Own,
+    SendFiles: Named("files:write") =>         Own   Own       Own       Own,
 
     SeeUsers: Named("users:read") =>           All   All       Own       Own,
     /// REST's list of users is not narrowed but refused.

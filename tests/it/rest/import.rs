@@ -255,3 +255,17 @@ async fn others_see_nothing() {
         answer.refused(401);
     }
 }
+
+#[tokio::test]
+async fn a_manager_sees_an_import_but_gets_no_link_to_its_file() {
+    let server = TestServer::start_idle().await;
+    let admin = server.sign_up("a@kontor.test").await;
+    let (sales, manager) = (server.colleague(&admin, "sales_rep").await, server.colleague(&admin, "manager").await);
+    let parts: [Part<'_>; 2] = [("file", Some("people.csv"), b"email\n"), ("entity_type", None, b"contacts")];
+    let job = post(&sales, &parts).await.expect(status(201));
+    let path = format!("/import/{}", job["id"].as_str().expect("an id"));
+    for (client, sees) in [(&sales, true), (&admin, true), (&manager, false)] {
+        let seen = client.get(&path).await.expect(status(200));
+        assert_eq!((&seen["id"], seen["file_url"].is_string()), (&job["id"], sees));
+    }
+}

@@ -150,9 +150,10 @@ impl TestServer {
         };
         let mut ctx = self.ctx.clone();
         ctx.auth.open_registration = true;
-        let from = access::Client { address: Some([127, 0, 0, 1].into()), ..access::Client::default() };
+        let from = access::Client { local: true, ..access::Client::default() };
         let made = registration::register(&ctx, registration, &from, SessionKind::Tokens).await.expect("registered");
-        self.stranger().signed_in(Me { user: made.0, workspace: made.1, role: Role::Admin }, made.2.access.text)
+        let me = Me { user: made.user, workspace: made.workspace, role: made.role };
+        self.stranger().signed_in(me, made.started.access.text)
     }
 
     /// The admin of a workspace of their own, by the REST face.
@@ -194,10 +195,9 @@ impl TestServer {
         eventually("all jobs are done", async || sql::number(&self.database.db, open).await == 0).await;
     }
 
-    /// Moves the clock. Who was resolved a moment ago would else be known for some real seconds.
+    /// Moves the clock.
     pub fn advance(&self, by: TimeDelta) {
         self.clock.advance(by);
-        self.ctx.resolver.forget();
     }
 
     /// The mails that went to this address, as plain text, the oldest first; waits for one more

@@ -143,12 +143,12 @@ impl Gateway for Toy {
         self.inner.epoch.load(Ordering::SeqCst)
     }
 
-    async fn refresh(&self, caller: &Caller) -> Result<Option<Arc<Caller>>> {
-        Ok(self.callers().values().find(|known| known.user == caller.user).cloned())
+    fn is_stale(&self, _: &Caller, epoch: u64) -> bool {
+        self.rights_epoch() > epoch
     }
 
-    fn is_over(&self, _: &Caller) -> bool {
-        false
+    async fn refresh(&self, caller: &Caller) -> Result<Option<Arc<Caller>>> {
+        Ok(self.callers().values().find(|known| known.user == caller.user).cloned())
     }
 
     async fn execute(&self, caller: Option<Arc<Caller>>, request: Request) -> Response {
