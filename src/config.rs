@@ -19,7 +19,7 @@ use crate::{
     base::{Error, Limits, Result, Secret},
     files,
     http::cors,
-    mail,
+    mail, outbound,
 };
 
 /// The sign-in of an installation that the demo filled; known to everybody.
@@ -78,6 +78,7 @@ pub struct Config {
     pub auth: auth::Config,
     pub files: files::Config,
     pub mail: mail::Config,
+    pub outbound: outbound::Config,
     pub limits: Limits,
 }
 
@@ -123,6 +124,7 @@ impl Default for Config {
             auth: auth::Config::default(),
             files: files::Config::default(),
             mail: mail::Config::default(),
+            outbound: outbound::Config::default(),
             limits: Limits::default(),
         }
     }

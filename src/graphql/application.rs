@@ -7,7 +7,7 @@ use async_graphql::{Request, Response};
 use futures_util::stream::BoxStream;
 
 use super::{
-    gateway::{Arrival, Gateway, Sharing},
+    gateway::{Arrival, Gateway},
     loaders::Loaders,
     schema::{self, KontorSchema},
 };
@@ -91,11 +91,8 @@ impl Gateway for Application {
         self.schema.execute_stream(self.dressed(caller, request))
     }
 
-    fn sharing(&self, field: &str) -> Option<Sharing> {
-        match field {
-            "recordChanged" => Some(Sharing::Events),
-            _ => None,
-        }
+    fn is_shared(&self, field: &str) -> bool {
+        field == "recordChanged"
     }
 
     fn limits(&self) -> &Limits {

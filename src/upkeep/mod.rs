@@ -62,10 +62,17 @@ impl Job<Ctx> for PurgeSecrets {
     const NAME: &'static str = "upkeep.purge_secrets";
     const PRIORITY: i16 = 90;
 
-    async fn run(self, ctx: Ctx, _: Run) -> Result<(), JobError> {
-        let mut tx = ctx.db.system().await?;
-        queries::purge_secrets(tx.connection(), ctx.clock.now()).await?;
-        tx.commit().await?;
+    async fn run(self, ctx: Ctx, run: Run) -> Result<(), JobError> {
+        let now = ctx.clock.now();
+        for expired in queries::Expired::ALL {
+            let mut more = true;
+            while more {
+                run.check_stop()?;
+                let mut tx = ctx.db.system().await?;
+                more = queries::purge(tx.connection(), expired, now).await?;
+                tx.commit().await?;
+            }
+        }
         Ok(())
     }
 }
