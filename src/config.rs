@@ -20,7 +20,7 @@ use crate::{
     base::{Error, FieldErrors, Limits, Result, Secret},
     files,
     http::cors,
-    mail,
+    mail, outbound,
 };
 
 /// The sign-in of an installation that the demo filled; known to everybody.
@@ -79,6 +79,7 @@ pub struct Config {
     pub auth: auth::Config,
     pub files: files::Config,
     pub mail: mail::Config,
+    pub outbound: outbound::Config,
     pub limits: Limits,
 }
 
@@ -124,6 +125,7 @@ impl Default for Config {
             auth: auth::Config::default(),
             files: files::Config::default(),
             mail: mail::Config::default(),
+            outbound: outbound::Config::default(),
             limits: Limits::default(),
         }
     }

@@ -9,6 +9,7 @@ use crate::{
     events::{NewEvent, outbox},
     files::Files,
     mail::Mailer,
+    outbound::Outbound,
 };
 
 /// Handles to the tools; cheap to clone, clones share them.
@@ -17,6 +18,7 @@ pub struct Ctx {
     pub db: Db,
     pub files: Files,
     pub mail: Mailer,
+    pub outbound: Outbound,
     pub clock: Clock,
     pub limits: Arc<Limits>,
     pub auth: auth::Config,

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    base::Error,
     config::Config,
     crm::record::jobs::FoldCounts,
     ctx::Ctx,
     events::{Bus, Events},
-    jobs::{self, JobNews, Registry, Runner, RunnerHandle},
+    jobs::{self, JobNews, Registry, Runner, RunnerHandle, Told},
     team::jobs::{SendInvitation, SendPasswordReset},
     transfer::import::{RunImport, SettleImports},
     upkeep::{PurgeFiles, PurgeJobs, PurgeSecrets},
@@ -66,8 +66,10 @@ pub fn registry() -> Registry<Ctx> {
 
 /// Progress is a state, not an event: it goes to whoever watches, and nowhere else.
 fn tell(bus: &Bus, news: &JobNews) {
-    let value = json!({ "state": news.state, "progress": news.progress });
-    if let Err(error) = bus.publish_transient(jobs::topic(news.job), &value) {
+    let told = Told { state: news.state, progress: news.progress.clone() };
+    let published = serde_json::to_value(told).map_err(Error::internal);
+    let published = published.and_then(|told| bus.publish_transient(jobs::topic(news.job), &told));
+    if let Err(error) = published {
         tracing::debug!(?error, "progress could not be told");
     }
 }

@@ -56,6 +56,7 @@ CREATE TABLE session_secrets (
     spent_at timestamptz
 );
 CREATE INDEX session_secrets_session_idx ON session_secrets (session_id);
+CREATE INDEX session_secrets_expiry_idx ON session_secrets (expires_at);
 SELECT grant_to_app('session_secrets', 'SELECT, INSERT, UPDATE, DELETE');
 
 -- Personal API tokens. Shown once; kept as SHA-256.
@@ -87,6 +88,7 @@ CREATE TABLE one_time_links (
     used_at timestamptz
 );
 CREATE INDEX one_time_links_user_idx ON one_time_links (user_id);
+CREATE INDEX one_time_links_expiry_idx ON one_time_links (expires_at);
 
 -- Attempts to sign in that have not turned out well (yet), and requests for reset links, in windows.
 CREATE TABLE sign_in_failures (

@@ -17,6 +17,7 @@ CREATE TABLE files (
     CONSTRAINT files_size_check CHECK (size >= 0 AND size <= announced_size)
 );
 CREATE INDEX files_expiry_idx ON files (expires_at);
+CREATE INDEX files_owner_idx ON files (workspace_id, created_by);
 SELECT make_tenant_table('files');
 
 -- The pieces of a file in the order of their offsets: each is one object of the store.

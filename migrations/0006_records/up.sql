@@ -120,6 +120,11 @@ BEGIN
     USING current_workspace(), pattern, below, above, at_most;
 END
 $$;
+-- Everybody may call a new function, and who calls this one sets the workspace.
+REVOKE ALL ON FUNCTION search_record_ids FROM PUBLIC;
+DO $$ BEGIN
+    EXECUTE format('GRANT EXECUTE ON FUNCTION search_record_ids TO %I', current_setting('kontor.app_role'));
+END $$;
 
 -- One row per change of a record; none for its creation. Field history, the answer to a stale
 -- update, and every undo read it.

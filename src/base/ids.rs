@@ -96,7 +96,6 @@ ids! {
     AccountId
     JobId
     ImportId
-    UploadId
     /// A file in the file store.
     FileId
     AuditEntryId

@@ -15,6 +15,12 @@ pub struct Limits {
     pub connections: usize,
     /// Longest time a connection may be open without asking for anything, in seconds.
     pub idle_seconds: u64,
+    /// Bytes that the files of one person in one workspace may take.
+    pub user_file_bytes: u64,
+    /// Bodies of uploads that are taken in at once, per node; each takes up to 8 MiB of memory.
+    pub uploads_at_once: usize,
+    /// The same of one person.
+    pub uploads_per_user: usize,
     /// Longest time an API request may take, in seconds; uploads, downloads and live streams have none.
     pub request_seconds: u64,
     /// Longest time one SQL statement of a request may take, in seconds.
@@ -63,6 +69,9 @@ impl Default for Limits {
             connections: 10_000,
             // longer than proxies keep theirs, so that it is they who close
             idle_seconds: 75,
+            user_file_bytes: 20 * 1024 * 1024 * 1024,
+            uploads_at_once: 32,
+            uploads_per_user: 4,
             request_seconds: 30,
             statement_seconds: 15,
             graphql_depth: 15,

@@ -47,10 +47,6 @@ pub struct Slice<T> {
 }
 
 impl<C> PageRequest<C> {
-    pub fn first(size: usize) -> Self {
-        Self { size: size.min(MAX_PAGE), direction: Direction::Forward, from: None }
-    }
-
     /// How many rows to ask the database for: one more than shown tells whether there is more.
     pub fn fetch(&self) -> i64 {
         i64::try_from(self.size + 1).unwrap_or(i64::MAX)
@@ -132,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_page_reads_one_row_too_many_to_know_whether_there_is_more() {
-        let request = PageRequest::<(String, i32)>::first(2);
+        let request = PageRequest { size: 2, direction: Direction::Forward, from: None::<i32> };
         assert_eq!(request.fetch(), 3);
         let slice = request.slice(vec![1, 2, 3]);
         assert_eq!((slice.rows, slice.has_next, slice.has_previous), (vec![1, 2], true, false));

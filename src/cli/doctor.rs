@@ -5,9 +5,9 @@ use std::{net::TcpListener, path::Path, process::ExitCode, time::Duration};
 
 use super::database::{Database, embedded_config};
 use crate::{
-    base::{Error, Result},
+    base::Result,
     config::Config,
-    db::{Connector, Db, embedded, migrate},
+    db::{Connector, Db, connect_plain, embedded, migrate},
     jobs,
 };
 
@@ -87,10 +87,7 @@ async fn database(config: &Config) -> Vec<Finding> {
 
 async fn look_at(config: &Config, database: &Database) -> Result<Vec<Finding>> {
     let connector = Connector::new(&database.config)?;
-    let owner = connector.connect_as_owner().await;
-    if let Err(error) = owner {
-        return Err(Error::Unavailable(crate::db::cannot_connect(&error).into()));
-    }
+    connect_plain(&connector).await?;
     let place = if config.database_url.is_none() { "our own PostgreSQL answers" } else { "DATABASE_URL answers" };
     let mut findings = vec![Finding { part: "database", state: Ok(place.to_owned()) }];
     let pending = migrate::pending(&connector).await;

@@ -11,6 +11,7 @@ use crate::{
     db::Db,
     files::{self, Files},
     mail::Mailer,
+    outbound::Outbound,
 };
 
 /// The handles to the tools, over an opened database. Nothing runs yet.
@@ -24,6 +25,7 @@ pub fn tools(config: &Config, database: &Database) -> Result<Ctx> {
     Ok(Ctx {
         files: Files::new(db.clone(), store, signer, clock.clone(), &config.limits),
         mail: Mailer::new(&config.mail, &config.data_dir, clock.clone())?,
+        outbound: Outbound::new(&config.outbound)?,
         db,
         clock,
         limits: Arc::new(config.limits.clone()),

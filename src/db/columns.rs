@@ -1,4 +1,5 @@
-//! How our closed enums stand in text columns: as the lower-case word that REST prints too.
+//! How our closed enums stand in text columns: as the lower-case word that REST prints too. And how
+//! lists are paged that are in the order of their ids.
 
 /// Gives an enum its word in the database, in REST and in criteria, and its diesel mapping.
 ///
@@ -57,6 +58,19 @@ macro_rules! text_enum {
             fn from_sql(bytes: diesel::pg::PgValue<'_>) -> diesel::deserialize::Result<Self> {
                 Self::parse(std::str::from_utf8(bytes.as_bytes())?).map_err(Into::into)
             }
+        }
+    };
+}
+
+/// Puts a boxed query into the order of an id, newest first, and cuts it at the page's cursor.
+#[macro_export]
+macro_rules! newest_first {
+    ($query:expr, $page:expr, $id:path) => {
+        match ($page.is_backward(), $page.from) {
+            (false, None) => $query.order($id.desc()),
+            (false, Some(from)) => $query.filter($id.lt(from)).order($id.desc()),
+            (true, None) => $query.order($id.asc()),
+            (true, Some(from)) => $query.filter($id.gt(from)).order($id.asc()),
         }
     };
 }

@@ -21,7 +21,7 @@ const CONSTRAINTS: &[(&str, &str, &str)] = &[
 ];
 
 /// Field and message of a named constraint.
-pub fn constraint(name: &str) -> Option<(&'static str, &'static str)> {
+fn constraint(name: &str) -> Option<(&'static str, &'static str)> {
     CONSTRAINTS.iter().find(|known| known.0 == name).map(|known| (known.1, known.2))
 }
 

@@ -1,6 +1,11 @@
 //! The advisory locks of the whole program, side by side so that no two are the same number.
 //! They begin with "kontor" in ASCII, to keep clear of other programs in the database.
 
+use diesel_async::SimpleAsyncConnection;
+
+use super::Tx;
+use crate::base::Result;
+
 /// Held while migrating.
 pub const MIGRATION: i64 = 0x6b6f_6e74_6f72_0001;
 /// Held, for its session, by the node that relays events.
@@ -9,3 +14,9 @@ pub const RELAY: i64 = 0x6b6f_6e74_6f72_0002;
 pub const REGISTRATION: i64 = 0x6b6f_6e74_6f72_0003;
 /// Held while jobs are claimed, so that limits per workspace are exact.
 pub const CLAIM: i64 = 0x6b6f_6e74_6f72_0004;
+
+/// Waits until nobody else holds the lock, and holds it until the transaction ends. A statement of
+/// its own: what follows sees everything that the former holder has committed.
+pub async fn hold_in(tx: &mut Tx, lock: i64) -> Result<()> {
+    Ok(tx.connection().batch_execute(&format!("SELECT pg_advisory_xact_lock({lock})")).await?)
+}

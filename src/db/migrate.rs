@@ -9,7 +9,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use tokio_postgres::{Client, error::SqlState};
 
 use super::{
-    Connector, cannot_connect, connect_plain, locks,
+    Connector, connect_plain, locks,
     pool::{Role, quote_identifier},
 };
 use crate::base::{Error, Result};
@@ -19,7 +19,7 @@ pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 /// Makes roles and schema ready. Returns the names of the migrations that ran.
 /// Errors are sentences for the person who starts the server.
 pub async fn prepare(connector: &Connector) -> Result<Vec<String>> {
-    let owner = connect_plain(connector).await.map_err(|error| Error::Unavailable(cannot_connect(&error).into()))?;
+    let owner = connect_plain(connector).await?;
     check_version(&owner).await?;
     prepare_roles(&owner, connector).await?;
     run(connector, Way::Up).await
@@ -32,7 +32,7 @@ pub async fn revert_last(connector: &Connector) -> Result<Vec<String>> {
 
 /// The migrations that the database still lacks: all of them, where not even the roles are there.
 pub async fn pending(connector: &Connector) -> Result<Vec<String>> {
-    let owner = connect_plain(connector).await.map_err(|error| Error::Unavailable(cannot_connect(&error).into()))?;
+    let owner = connect_plain(connector).await?;
     if role_exists(&owner, &connector.roles().system).await.map_err(Error::internal)? {
         return run(connector, Way::Look).await;
     }
@@ -103,8 +103,11 @@ async fn make_role(owner: &Client, role: &str) -> Result<(), tokio_postgres::Err
             return Err(error);
         }
     }
-    let member = owner.query_one("SELECT pg_has_role(current_user, $1, 'MEMBER')", &[&role]).await?;
-    if !member.get::<_, bool>(0) {
+    // From PostgreSQL 16 on, who may make roles is a member of those it makes, but may not act as
+    // them until it says so.
+    let may_act = "SELECT pg_has_role(current_user, $1, CASE WHEN current_setting('server_version_num')::int >= 160000
+                                                         THEN 'SET' ELSE 'MEMBER' END)";
+    if !owner.query_one(may_act, &[&role]).await?.get::<_, bool>(0) {
         owner.batch_execute(&format!("GRANT {} TO CURRENT_USER", quote_identifier(role))).await?;
     }
     Ok(())
@@ -122,7 +125,7 @@ fn missing_right(error: &tokio_postgres::Error, role: &str) -> Error {
 }
 
 async fn run(connector: &Connector, way: Way) -> Result<Vec<String>> {
-    let mut connection = connector.connect_diesel(Role::System).await.map_err(Error::internal)?;
+    let mut connection = connector.open(Role::System, "kontor migrate").await?;
     let roles = connector.roles();
     let settings = format!(
         "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; \

@@ -15,14 +15,14 @@ mod pool;
 pub mod schema;
 mod tx;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use diesel_async::{AsyncPgConnection, pooled_connection::deadpool};
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::timeout};
 
 use crate::base::{Error, Result, ids::WorkspaceId};
 
-pub use errors::{constraint, from_postgres};
+pub use errors::from_postgres;
 pub use pool::{Connector, Role, Roles, connect_plain, quote_identifier};
 pub use tx::Tx;
 
@@ -33,7 +33,8 @@ pub struct Config {
     pub url: String,
     /// What the two roles' names begin with; the database's name unless set.
     pub role_prefix: Option<String>,
-    /// Connections of the app role; the system role gets a quarter of it.
+    /// Connections of the app role. Besides, the system role gets a quarter as many, and an eighth
+    /// as many can `COPY`; at least four each.
     pub connections: usize,
     /// After this many seconds PostgreSQL ends a statement of a request.
     pub statement_seconds: u64,
@@ -72,8 +73,22 @@ pub struct Db {
     app: deadpool::Pool<AsyncPgConnection>,
     system: deadpool::Pool<AsyncPgConnection>,
     copy: deadpool_postgres::Pool,
-    connector: Arc<Connector>,
-    wakes: tx::Wakes,
+    shared: tx::Shared,
+}
+
+/// A connection outside the pools: see [`Connector::open`].
+pub type OwnConnection = AsyncPgConnection;
+
+/// A small pool has so many connections at least.
+const FEWEST: usize = 4;
+
+/// How long a statement may take that takes milliseconds as a rule.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The future's result, or `TimedOut` where the database may be gone without a word. For the
+/// threads of the process that nobody else would ever wake.
+pub async fn in_time<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(PATIENCE, work).await.unwrap_or(Err(Error::TimedOut))
 }
 
 impl Db {
@@ -81,35 +96,35 @@ impl Db {
     /// prepared by [`migrate::prepare`] once, which also makes the roles.
     pub fn open(config: &Config) -> Result<Self> {
         let connector = Arc::new(Connector::new(config)?);
-        let few = (config.connections / 4).max(4);
+        let chores = (config.connections / 4).max(FEWEST);
+        let copies = (config.connections / 8).max(FEWEST);
         Ok(Self {
             app: pool::diesel(&connector, Role::App, config.connections)?,
-            system: pool::diesel(&connector, Role::System, few)?,
-            copy: pool::copy(&connector, few)?,
-            connector,
-            wakes: tx::Wakes::default(),
+            system: pool::diesel(&connector, Role::System, chores)?,
+            copy: pool::copy(&connector, copies)?,
+            shared: tx::Shared { connector, relay: Arc::default(), jobs: Arc::default() },
         })
     }
 
     /// Begins a transaction that sees and changes one workspace only.
     pub async fn begin(&self, tenant: &impl Tenant) -> Result<Tx> {
-        Tx::begin(&self.app, Some(tenant.workspace()), "BEGIN", &self.wakes).await
+        Tx::begin(&self.app, Some(tenant.workspace()), "BEGIN", &self.shared).await
     }
 
     /// Begins a read-only transaction of one snapshot per statement.
     pub async fn read(&self, tenant: &impl Tenant) -> Result<Tx> {
-        Tx::begin(&self.app, Some(tenant.workspace()), "BEGIN READ ONLY", &self.wakes).await
+        Tx::begin(&self.app, Some(tenant.workspace()), "BEGIN READ ONLY", &self.shared).await
     }
 
     /// Begins a transaction that sees all workspaces. For what no single workspace can do:
     /// signing in, claiming jobs, relaying, purging. Never for a feature's own rows.
     pub async fn system(&self) -> Result<Tx> {
-        Tx::begin(&self.system, None, "BEGIN", &self.wakes).await
+        Tx::begin(&self.system, None, "BEGIN", &self.shared).await
     }
 
     /// A transaction of the system role that writes into one workspace, for registration.
     pub async fn system_in(&self, workspace: WorkspaceId) -> Result<Tx> {
-        Tx::begin(&self.system, Some(workspace), "BEGIN", &self.wakes).await
+        Tx::begin(&self.system, Some(workspace), "BEGIN", &self.shared).await
     }
 
     /// A connection of the system role that can `COPY`, for staging tables alone.
@@ -119,17 +134,17 @@ impl Db {
 
     /// What opens connections of its own: for `LISTEN` and for the relay's lock.
     pub fn connector(&self) -> &Arc<Connector> {
-        &self.connector
+        &self.shared.connector
     }
 
     /// Rung after each commit that emitted events; the relay waits for it.
     pub fn relay_wake(&self) -> &Arc<Notify> {
-        &self.wakes.relay
+        &self.shared.relay
     }
 
     /// Rung after each commit that enqueued jobs; the runner waits for it.
     pub fn jobs_wake(&self) -> &Arc<Notify> {
-        &self.wakes.jobs
+        &self.shared.jobs
     }
 
     /// Answers whether the database can be reached now.
@@ -160,11 +175,6 @@ impl Db {
         self.system.close();
         self.copy.close();
     }
-}
-
-/// Why the database could not be reached, in a sentence for the person who starts the server.
-pub fn cannot_connect(error: &tokio_postgres::Error) -> String {
-    errors::connect_sentence(error)
 }
 
 impl From<::deadpool_postgres::PoolError> for Error {

@@ -13,14 +13,27 @@ use rustls::{
     crypto::CryptoProvider,
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
-use tokio_postgres::{Client, Socket, config::SslMode};
+use tokio::time::timeout;
+use tokio_postgres::{CancelToken, Client, Socket, config::SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::Config;
+use super::{Config, errors};
 use crate::base::{Error, Result};
 
 /// A request that finds no free connection for this long is told to come back.
 const WAIT_FOR_CONNECTION: Duration = Duration::from_secs(10);
+
+/// How soon a machine that is gone without a word is noticed from here: when it does not take what
+/// we send, and when it is silent.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(15);
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(10);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(5);
+const KEEPALIVES: u32 = 3;
+
+/// What connections are called in `pg_stat_activity` unless they have a name of their own.
+const NAME: &str = "kontor";
+
+const SILENT: &str = "PostgreSQL takes connections and does not answer.";
 
 /// Which of the two roles a connection steps down to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +73,9 @@ impl Connector {
             .url
             .parse()
             .map_err(|error| Error::invalid("DATABASE_URL", format!("is not a PostgreSQL URL: {error}")))?;
-        target.application_name("kontor").connect_timeout(Duration::from_secs(10));
+        target.application_name(NAME).connect_timeout(WAIT_FOR_CONNECTION);
+        target.tcp_user_timeout(UNACKNOWLEDGED);
+        target.keepalives_idle(KEEPALIVE_AFTER).keepalives_interval(KEEPALIVE_EVERY).keepalives_retries(KEEPALIVES);
         let name = target.get_dbname().or(target.get_user()).unwrap_or("kontor").to_owned();
         let roles = Roles::new(config.role_prefix.as_deref().unwrap_or(&name));
         let tls = MakeRustlsConnect::new(tls_config(target.get_ssl_mode(), config)?);
@@ -76,14 +91,11 @@ impl Connector {
         self.target.get_dbname().unwrap_or("the user's own database")
     }
 
-    /// Connects as the URL's user, without stepping down.
-    pub async fn connect_as_owner(&self) -> Result<(Client, Connection), tokio_postgres::Error> {
-        self.target.connect(self.tls.clone()).await
-    }
-
     /// Connects and steps down to the role.
-    pub async fn connect(&self, role: Role) -> Result<(Client, Connection), tokio_postgres::Error> {
-        let (client, mut connection) = self.connect_as_owner().await?;
+    async fn connect(&self, role: Role, name: &str) -> Result<(Client, Connection), tokio_postgres::Error> {
+        let mut target = self.target.clone();
+        target.application_name(name);
+        let (client, mut connection) = target.connect(self.tls.clone()).await?;
         let step_down = self.step_down(role);
         {
             let set_up = client.batch_execute(&step_down);
@@ -100,12 +112,31 @@ impl Connector {
         Ok((client, connection))
     }
 
-    /// A diesel connection of its own, outside the pools.
-    pub async fn connect_diesel(&self, role: Role) -> ConnectionResult<AsyncPgConnection> {
-        let (client, connection) = self.connect(role).await.map_err(connection_error)?;
-        AsyncPgConnection::try_from_client_and_connection(client, connection).await
+    /// A connection of its own, outside the pools, that shows up under `name` in
+    /// `pg_stat_activity`.
+    pub async fn open(&self, role: Role, name: &str) -> Result<AsyncPgConnection> {
+        let opened = self.connect_diesel(role, name).await;
+        opened.map_err(|error| Error::Unavailable(error.to_string().into()))
     }
 
+    async fn connect_diesel(&self, role: Role, name: &str) -> ConnectionResult<AsyncPgConnection> {
+        let connect = async {
+            let (client, connection) = self.connect(role, name).await.map_err(connection_error)?;
+            AsyncPgConnection::try_from_client_and_connection(client, connection).await
+        };
+        // the time that the configuration allows ends where the other side has taken the connection
+        let connected = timeout(WAIT_FOR_CONNECTION, connect).await;
+        connected.unwrap_or_else(|_| Err(ConnectionError::BadConnection(SILENT.to_owned())))
+    }
+
+    /// Asks PostgreSQL to end what the connection of this token is doing.
+    pub(super) async fn cancel(&self, token: &CancelToken) -> Result<(), tokio_postgres::Error> {
+        token.cancel_query(self.tls.clone()).await
+    }
+
+    /// The settings of every connection. PostgreSQL has to notice, too, that one of us is gone:
+    /// when a machine of ours loses its power, for the sake of the locks that it held; and while a
+    /// statement runs, for the sake of the work that nobody waits for.
     fn step_down(&self, role: Role) -> String {
         let (role, seconds) = match role {
             Role::App => (&self.roles.app, self.statement_seconds),
@@ -114,7 +145,9 @@ impl Connector {
         };
         format!(
             "SET ROLE {}; SET statement_timeout = '{seconds}s'; SET idle_in_transaction_session_timeout = '60s'; \
-             SET timezone = 'UTC'; SET jit = off; SET client_min_messages = warning",
+             SET timezone = 'UTC'; SET jit = off; SET client_min_messages = warning; \
+             SET client_connection_check_interval = '1s'; SET tcp_user_timeout = '10s'; \
+             SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3",
             quote_identifier(role)
         )
     }
@@ -125,9 +158,13 @@ pub fn quote_identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Connects as the URL's user and drives the connection in a task; for set-up and tools.
-pub async fn connect_plain(connector: &Connector) -> Result<Client, tokio_postgres::Error> {
-    let (client, connection) = connector.connect_as_owner().await?;
+/// Connects as the URL's user, without stepping down, and drives the connection in a task; for
+/// set-up and tools. `Unavailable` says why it cannot.
+pub async fn connect_plain(connector: &Connector) -> Result<Client> {
+    let connected = timeout(WAIT_FOR_CONNECTION, connector.target.connect(connector.tls.clone())).await;
+    let (client, connection) = connected
+        .map_err(|_| Error::Unavailable(SILENT.into()))?
+        .map_err(|error| Error::Unavailable(errors::connect_sentence(&error).into()))?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a set-up connection ended");
@@ -143,16 +180,9 @@ pub fn diesel(connector: &Arc<Connector>, role: Role, size: usize) -> Result<dea
     config.recycling_method = RecyclingMethod::Fast;
     config.custom_setup = Box::new(move |_| {
         let connector = connector.clone();
-        Box::pin(async move { connector.connect_diesel(role).await })
+        Box::pin(async move { connector.connect_diesel(role, NAME).await })
     });
-    let manager = AsyncDieselConnectionManager::new_with_config(String::new(), config);
-    deadpool::Pool::builder(manager)
-        .max_size(size)
-        .runtime(::deadpool_postgres::Runtime::Tokio1)
-        .wait_timeout(Some(WAIT_FOR_CONNECTION))
-        .create_timeout(Some(WAIT_FOR_CONNECTION))
-        .build()
-        .map_err(Error::internal)
+    pool(AsyncDieselConnectionManager::new_with_config(String::new(), config), size)
 }
 
 /// The pool of connections that can COPY; see `Db::copy`.
@@ -162,9 +192,13 @@ pub fn copy(connector: &Arc<Connector>, size: usize) -> Result<deadpool_postgres
         CopyConnect(connector.clone()),
         deadpool_postgres::ManagerConfig { recycling_method: deadpool_postgres::RecyclingMethod::Fast },
     );
-    deadpool_postgres::Pool::builder(manager)
+    pool(manager, size)
+}
+
+fn pool<M: ::deadpool::managed::Manager>(manager: M, size: usize) -> Result<::deadpool::managed::Pool<M>> {
+    ::deadpool::managed::Pool::builder(manager)
         .max_size(size)
-        .runtime(::deadpool_postgres::Runtime::Tokio1)
+        .runtime(::deadpool::Runtime::Tokio1)
         .wait_timeout(Some(WAIT_FOR_CONNECTION))
         .create_timeout(Some(WAIT_FOR_CONNECTION))
         .build()
@@ -179,7 +213,7 @@ type Connecting<'a> =
 impl deadpool_postgres::Connect for CopyConnect {
     fn connect(&self, _: &tokio_postgres::Config) -> Connecting<'_> {
         Box::pin(async move {
-            let (client, connection) = self.0.connect(Role::System).await?;
+            let (client, connection) = self.0.connect(Role::System, NAME).await?;
             let task = tokio::spawn(async move {
                 if let Err(error) = connection.await {
                     tracing::debug!(%error, "a copy connection ended");
@@ -196,7 +230,7 @@ pub fn unavailable(error: &(dyn std::error::Error + 'static)) -> Error {
 }
 
 fn connection_error(error: tokio_postgres::Error) -> ConnectionError {
-    ConnectionError::BadConnection(super::cannot_connect(&error))
+    ConnectionError::BadConnection(errors::connect_sentence(&error))
 }
 
 /// `sslmode=require` and stricter verify the server's certificate; `prefer`, the default, encrypts

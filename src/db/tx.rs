@@ -1,20 +1,28 @@
 //! The transaction guard. A guard and not a closure: operations read top to bottom, and a generic
 //! closure over an async connection does not compile. Dropped means rolled back.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use diesel_async::{
     AsyncPgConnection, SimpleAsyncConnection,
     pooled_connection::deadpool::{Object, Pool},
 };
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::timeout};
 
-use super::{Tenant, pool};
+use super::{Connector, pool};
 use crate::base::{Error, Result, ids::WorkspaceId};
 
-/// Whom a commit wakes in this process; clones share the bells.
-#[derive(Clone, Default)]
-pub(super) struct Wakes {
+/// A statement that is still running when its transaction is dropped may end by itself for so long.
+const ENDS_BY_ITSELF: Duration = Duration::from_millis(100);
+
+/// A connection that has not rolled back after this is thrown away.
+const ROLLS_BACK: Duration = Duration::from_secs(5);
+
+/// What the transactions of a process share; clones are the same.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub connector: Arc<Connector>,
+    /// Rung by commits.
     pub relay: Arc<Notify>,
     pub jobs: Arc<Notify>,
 }
@@ -25,7 +33,7 @@ pub struct Tx {
     /// `None` only while it is being ended.
     connection: Option<Object<AsyncPgConnection>>,
     workspace: Option<WorkspaceId>,
-    wakes: Wakes,
+    shared: Shared,
     emitted: bool,
     enqueued: bool,
 }
@@ -35,7 +43,7 @@ impl Tx {
         pool: &Pool<AsyncPgConnection>,
         workspace: Option<WorkspaceId>,
         begin: &str,
-        wakes: &Wakes,
+        shared: &Shared,
     ) -> Result<Self> {
         // An id prints as hexadecimal digits and dashes only, so it can stand in the text; that
         // saves a round trip against a bound parameter.
@@ -49,8 +57,8 @@ impl Tx {
             let connection = pool.get().await.map_err(|error| pool::unavailable(&error))?;
             // The guard first: whoever is dropped while BEGIN is under way must leave no open
             // transaction in the pool.
-            let wakes = wakes.clone();
-            let mut tx = Self { connection: Some(connection), workspace, wakes, emitted: false, enqueued: false };
+            let shared = shared.clone();
+            let mut tx = Self { connection: Some(connection), workspace, shared, emitted: false, enqueued: false };
             match tx.connection().batch_execute(&begin).await {
                 Ok(()) => return Ok(tx),
                 Err(error) => {
@@ -104,41 +112,63 @@ impl Tx {
     }
 
     pub async fn commit(mut self) -> Result<()> {
-        let Some(mut connection) = self.connection.take() else { return Ok(()) };
-        if let Err(error) = connection.batch_execute("COMMIT").await {
+        // It stays in the guard: whoever is dropped meanwhile gives back no connection that may still
+        // be in its transaction.
+        let committed = self.connection().batch_execute("COMMIT").await;
+        let Some(connection) = self.connection.take() else { return Ok(()) };
+        if let Err(error) = committed {
             // The server may be in the middle of anything now.
             discard(connection);
             return Err(error.into());
         }
         if self.emitted {
-            self.wakes.relay.notify_one();
+            self.shared.relay.notify_one();
         }
         if self.enqueued {
-            self.wakes.jobs.notify_one();
+            self.shared.jobs.notify_one();
         }
         Ok(())
     }
 }
 
-impl Tenant for Tx {
-    fn workspace(&self) -> WorkspaceId {
-        // An unbound transaction sees no tenant rows, whatever id it names.
-        self.workspace.unwrap_or(WorkspaceId(uuid::Uuid::nil()))
-    }
-}
-
 impl Drop for Tx {
     fn drop(&mut self) {
-        let Some(mut connection) = self.connection.take() else { return };
+        let Some(connection) = self.connection.take() else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             discard(connection);
             return;
         };
-        runtime.spawn(async move {
-            if connection.batch_execute("ROLLBACK").await.is_err() {
-                discard(connection);
+        runtime.spawn(roll_back(connection, self.shared.connector.clone()));
+    }
+}
+
+/// Makes the connection fit for use again. Whoever hangs up in the middle of a statement leaves it
+/// running, and the rollback would wait behind it: so it is cancelled. It keeps its place in the
+/// pool until then, so that no number of people who hang up opens more connections than there are
+/// to be.
+async fn roll_back(mut connection: Object<AsyncPgConnection>, connector: Arc<Connector>) {
+    let token = connection.cancel_token();
+    let mut cancelled = false;
+    let rolled_back = {
+        let mut rollback = pin!(connection.batch_execute("ROLLBACK"));
+        let ended = match timeout(ENDS_BY_ITSELF, &mut rollback).await {
+            Ok(ended) => Some(ended),
+            Err(_) => {
+                cancelled = true;
+                let ending = async {
+                    if let Err(error) = connector.cancel(&token).await {
+                        tracing::debug!(%error, "an abandoned statement could not be cancelled");
+                    }
+                    rollback.await
+                };
+                timeout(ROLLS_BACK, ending).await.ok()
             }
-        });
+        };
+        matches!(ended, Some(Ok(())))
+    };
+    // A cancel may arrive late, and would then meet somebody else's statement.
+    if cancelled || !rolled_back {
+        discard(connection);
     }
 }
 

@@ -8,9 +8,11 @@
 //!
 //! Bytes that begin elsewhere are refused with 409, and `Upload-Offset` again says where to go on.
 
+use std::time::Duration;
+
 use axum::{
     Json,
-    extract::{Path, Request, State, rejection::JsonRejection},
+    extract::{FromRequest, Path, Request, State, rejection::JsonRejection},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -26,7 +28,7 @@ use crate::{
     base::{Error, Result, ids::FileId},
     ctx::Ctx,
     files::upload::{self, NewUpload, Piece, Progress},
-    http::{Signed, body::SharedBody, problem::Problem},
+    http::{Signed, body::SharedBody, problem::Problem, time_limit},
 };
 
 const PATH: &str = "/api/uploads";
@@ -75,13 +77,11 @@ impl UploadReply {
 /// Announces an upload; its bytes are sent to the answered `url`.
 #[utoipa::path(
     post, path = "/api/uploads", tag = "uploads", request_body = UploadBody,
-    responses((status = 201, body = UploadReply), (status = 400), (status = 401), (status = 413, description = "Larger than an upload may be"))
+    responses((status = 201, body = UploadReply), (status = 400), (status = 401), (status = 403), (status = 413, description = "Larger than an upload, or all of your files together, may be"))
 )]
-async fn announce(
-    State(ctx): State<Ctx>,
-    Signed(caller): Signed,
-    body: Result<Json<UploadBody>, JsonRejection>,
-) -> Result<Response, Problem> {
+async fn announce(State(ctx): State<Ctx>, Signed(caller): Signed, request: Request) -> Result<Response, Problem> {
+    let limit = Duration::from_secs(ctx.limits.request_seconds);
+    let body = time_limit::in_time(limit, Json::<UploadBody>::from_request(request, &())).await?;
     let Json(body) = body.map_err(|wrong| Error::invalid("body", describe(&wrong)))?;
     let new = NewUpload { name: body.name, media_type: body.media_type.unwrap_or_default(), announced_size: body.size };
     let mut tx = ctx.db.begin(&caller).await?;
@@ -100,9 +100,10 @@ async fn announce(
     responses(
         (status = 200, body = UploadReply, description = "The file is complete"),
         (status = 308, body = UploadReply, description = "More is to come, from `Upload-Offset` on"),
-        (status = 400), (status = 401), (status = 404),
+        (status = 400), (status = 401), (status = 403), (status = 404),
         (status = 409, description = "The bytes begin elsewhere than at `Upload-Offset`, or the file is complete"),
-        (status = 413, description = "Larger than an upload may be; it is deleted"),
+        (status = 413, description = "Larger than an upload, or all of your files together, may be; it is deleted"),
+        (status = 429, description = "Too many uploads are being received; go on in a moment"),
     )
 )]
 async fn receive(

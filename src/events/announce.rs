@@ -14,10 +14,13 @@ use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    connection::{self, Backoff, in_time},
+    connection::{self, Backoff},
     queries, topics,
 };
-use crate::{base::Result, db::Db};
+use crate::{
+    base::Result,
+    db::{Db, in_time},
+};
 
 /// At most one round of calls in this time.
 const GAP: Duration = Duration::from_millis(5);

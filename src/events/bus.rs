@@ -4,7 +4,6 @@
 //! there is no moment between "read the log" and "listen" in which an event could slip through.
 
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
     time::Duration,
 };
@@ -19,7 +18,8 @@ use tokio::{
 use super::{
     LoggedEvent,
     announce::Announcer,
-    queries::{self, EventRow, LogState},
+    counted::Counted,
+    queries::{self, EventRow, LogState, Page, WorkspaceEvents},
     ring::{Found, Ring},
     topics::{Note, TopicWatch, Topics},
 };
@@ -47,7 +47,7 @@ struct Shared {
     announcer: Arc<Announcer>,
     /// How far this node has read; `None` until it has begun.
     head: watch::Sender<Option<Head>>,
-    rooms: Mutex<HashMap<WorkspaceId, Arc<Room>>>,
+    rooms: Mutex<Counted<WorkspaceId, Arc<Room>>>,
     log_readers: Semaphore,
     topics: Topics,
     /// Told of every event of every workspace, in order.
@@ -67,7 +67,7 @@ pub(super) struct Head {
 /// One workspace with listeners.
 pub(super) struct Room {
     ring: Mutex<Ring>,
-    /// Sends to this room's subscribers when there is something new; each holds one receiver.
+    /// Sends to this room's subscribers when there is something new.
     bell: watch::Sender<()>,
 }
 
@@ -173,15 +173,15 @@ impl Bus {
         let _permit = self.shared.log_readers.acquire().await.map_err(Error::internal)?;
         let mut tx = self.shared.db.system().await?;
         let before = queries::log_state(tx.connection()).await?;
-        let rows = queries::workspace_events(tx.connection(), workspace, after, before.last_position, PAGE).await?;
+        let asked = WorkspaceEvents { workspace, after, up_to: before.last_position, limit: PAGE };
+        let Page { events, more } = queries::workspace_events(tx.connection(), asked).await?;
         // asked last: what was dropped while we read is missing from the page
         let afterwards = queries::log_state(tx.connection()).await?;
         tx.commit().await?;
         require_kept(after, &afterwards)?;
-        let full = i64::try_from(rows.len()).is_ok_and(|rows| rows == PAGE);
-        let read_to = rows.last().filter(|_| full).map_or(before.last_position, |row| row.position);
+        let read_to = events.last().filter(|_| more).map_or(before.last_position, |last| last.position);
         let event = |row: EventRow| Arc::new(LoggedEvent::from(row));
-        Ok(LogPage { events: rows.into_iter().map(event).collect(), read_to })
+        Ok(LogPage { events: events.into_iter().map(event).collect(), read_to })
     }
 
     /// Refuses a position whose successors are gone, or that the log has not reached.
@@ -207,24 +207,20 @@ impl Bus {
         self.started().await?;
         let mut rooms = self.rooms();
         let head = self.head().ok_or_else(not_started)?;
-        let room = rooms.entry(workspace).or_insert_with(|| Arc::new(Room::new(head.position))).clone();
+        let room = rooms.enter(workspace, || Arc::new(Room::new(head.position))).clone();
         gauge!("kontor_bus_workspaces").set(rooms.len() as f64);
-        // under the lock: from here on the room knows its guest, and nobody takes it away
         let bell = room.bell.subscribe();
         Ok(Entered { room, bell, head })
     }
 
-    /// Gives a room back; the last one to leave takes the ring along.
-    pub(super) fn leave(&self, workspace: WorkspaceId, room: &Arc<Room>) {
+    /// Gives a room back that was entered; the last one to leave takes the ring along.
+    pub(super) fn leave(&self, workspace: WorkspaceId) {
         let mut rooms = self.rooms();
-        // the one who leaves still counts; nobody can enter while the map is locked
-        if room.bell.receiver_count() <= 1 {
-            rooms.remove(&workspace);
-        }
+        rooms.leave(&workspace);
         gauge!("kontor_bus_workspaces").set(rooms.len() as f64);
     }
 
-    fn rooms(&self) -> MutexGuard<'_, HashMap<WorkspaceId, Arc<Room>>> {
+    fn rooms(&self) -> MutexGuard<'_, Counted<WorkspaceId, Arc<Room>>> {
         self.shared.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,35 +1,22 @@
 //! What the log's own connections have in common. They live as long as the process, outside the
-//! pools: each is opened under a name that an administrator can read, is given up when it does not
-//! answer, and is opened anew with growing pauses.
+//! pools: each is given up when it does not answer, and is opened anew with growing pauses.
 
 use std::time::Duration;
 
 use diesel_async::AsyncPgConnection;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
-use super::queries;
 use crate::{
-    base::{Error, Result},
+    base::Result,
     db::{Db, Role},
 };
-
-/// A statement of ours takes milliseconds; after this long the connection is taken for dead.
-const PATIENCE: Duration = Duration::from_secs(15);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Opens a connection of the system role that shows up as `name` in `pg_stat_activity`.
 pub async fn open(db: &Db, name: &'static str) -> Result<AsyncPgConnection> {
-    let opened = db.connector().connect_diesel(Role::System).await;
-    let mut connection = opened.map_err(|error| Error::Unavailable(error.to_string().into()))?;
-    in_time(queries::set_up_session(&mut connection, name)).await?;
-    Ok(connection)
-}
-
-/// The future's result, or `TimedOut` where the other side may be gone without a word.
-pub async fn in_time<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
-    timeout(PATIENCE, work).await.unwrap_or(Err(Error::TimedOut))
+    db.connector().open(Role::System, name).await
 }
 
 /// Pauses between attempts, each twice as long as the one before.

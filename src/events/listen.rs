@@ -22,12 +22,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Bus, LoggedEvent,
-    connection::{self, Backoff, in_time},
-    queries,
+    connection::{self, Backoff},
+    queries::{self, EventsAfter, Page},
 };
 use crate::{
     base::{Clock, Error, Result},
-    db::Db,
+    db::{Db, in_time},
 };
 
 const BATCH: i64 = 1_000;
@@ -113,17 +113,17 @@ impl Listener {
     /// Reads what is new, to the end.
     async fn read_on(&self, connection: &mut AsyncPgConnection, logged_at: &mut DateTime<Utc>) -> Result<()> {
         while let Some(head) = self.bus.head() {
-            let rows = in_time(queries::events_after(connection, head.position, *logged_at, BATCH)).await?;
+            let after = EventsAfter { position: head.position, not_before: *logged_at, limit: BATCH };
+            let Page { events, more } = in_time(queries::events_after(connection, after)).await?;
             self.pulse.beat();
-            let (Some(first), Some(last)) = (rows.first(), rows.last()) else { break };
+            let (Some(first), Some(last)) = (events.first(), events.last()) else { break };
             *logged_at = last.logged_at;
             if first.position != head.position + 1 {
                 tracing::warn!(from = head.position, "events were dropped before this node had read them");
                 self.bus.start_at(first.position - 1);
             }
-            let full = i64::try_from(rows.len()).is_ok_and(|rows| rows == BATCH);
-            self.bus.deliver(rows.into_iter().map(LoggedEvent::from).collect());
-            if !full {
+            self.bus.deliver(events.into_iter().map(LoggedEvent::from).collect());
+            if !more {
                 break;
             }
         }

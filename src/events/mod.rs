@@ -13,6 +13,7 @@
 mod announce;
 mod bus;
 mod connection;
+mod counted;
 mod cursor;
 pub mod event;
 mod listen;

@@ -6,7 +6,7 @@ use diesel::{
     prelude::*,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
     sql_query,
-    sql_types::{Array, BigInt, Nullable, Text, Timestamptz},
+    sql_types::{Array, BigInt, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use serde_json::Value;
@@ -26,16 +26,6 @@ pub const EVENTS: &str = "kontor_events";
 pub const OUTBOX: &str = "kontor_outbox";
 /// Carries values that are neither stored nor repeated.
 pub const TOPICS: &str = "kontor_topics";
-
-/// Times are those of the server, in UTC; texts of the settings are ours alone.
-pub async fn set_up_session(connection: &mut AsyncPgConnection, name: &'static str) -> Result<()> {
-    // A node that loses its power says nothing: PostgreSQL has to notice, for our lock's sake.
-    let settings = format!(
-        "SET application_name = '{name}'; SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; \
-         SET tcp_keepalives_count = 3; SET tcp_user_timeout = 10000"
-    );
-    Ok(connection.batch_execute(&settings).await?)
-}
 
 pub async fn insert_outbox(
     connection: &mut AsyncPgConnection,
@@ -181,8 +171,7 @@ impl QueryFragment<Pg> for ReadLogState {
     }
 }
 
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = events)]
+#[derive(Queryable)]
 pub struct EventRow {
     pub position: i64,
     pub logged_at: DateTime<Utc>,
@@ -193,6 +182,8 @@ pub struct EventRow {
     payload: Value,
     actor: Value,
     at: DateTime<Utc>,
+    /// Bytes of the page up to here.
+    reached: i64,
 }
 
 impl From<EventRow> for LoggedEvent {
@@ -212,39 +203,99 @@ impl From<EventRow> for LoggedEvent {
     }
 }
 
-/// The first `limit` events after a position, of all workspaces. None of them was logged before
-/// `not_before`, which spares the older partitions.
-pub async fn events_after(
-    connection: &mut AsyncPgConnection,
-    position: i64,
-    not_before: DateTime<Utc>,
-    limit: i64,
-) -> Result<Vec<EventRow>> {
-    let page = events::table
-        .filter(events::position.gt(position))
-        .filter(events::logged_at.ge(not_before))
-        .order(events::position)
-        .limit(limit)
-        .select(EventRow::as_select());
-    Ok(page.load(connection).await?)
+/// Some events in the order of the log.
+pub struct Page {
+    pub events: Vec<EventRow>,
+    /// There may be more: the page is full, by number or by bytes.
+    pub more: bool,
 }
 
-/// The first `limit` events of a workspace after a position, up to another.
-pub async fn workspace_events(
-    connection: &mut AsyncPgConnection,
-    workspace: WorkspaceId,
-    after: i64,
-    up_to: i64,
-    limit: i64,
-) -> Result<Vec<EventRow>> {
-    let page = events::table
-        .filter(events::workspace_id.eq(workspace))
-        .filter(events::position.gt(after))
-        .filter(events::position.le(up_to))
-        .order(events::position)
-        .limit(limit)
-        .select(EventRow::as_select());
-    Ok(page.load(connection).await?)
+/// A page ends with the event that reaches so many bytes: one bulk event may hold thousands of ids.
+const PAGE_BYTES: i64 = 1024 * 1024;
+
+fn page(events: Vec<EventRow>, limit: i64) -> Page {
+    let full = i64::try_from(events.len()).is_ok_and(|events| events == limit);
+    let more = full || events.last().is_some_and(|last| last.reached >= PAGE_BYTES);
+    Page { events, more }
+}
+
+/// The first events after a position, of all workspaces.
+#[derive(QueryId)]
+pub struct EventsAfter {
+    pub position: i64,
+    /// None of them was logged before this, which spares the older partitions.
+    pub not_before: DateTime<Utc>,
+    pub limit: i64,
+}
+
+pub async fn events_after(connection: &mut AsyncPgConnection, after: EventsAfter) -> Result<Page> {
+    let limit = after.limit;
+    Ok(page(after.load(connection).await?, limit))
+}
+
+/// The first events of a workspace after a position, up to another.
+#[derive(QueryId)]
+pub struct WorkspaceEvents {
+    pub workspace: WorkspaceId,
+    pub after: i64,
+    pub up_to: i64,
+    pub limit: i64,
+}
+
+pub async fn workspace_events(connection: &mut AsyncPgConnection, asked: WorkspaceEvents) -> Result<Page> {
+    let limit = asked.limit;
+    Ok(page(asked.load(connection).await?, limit))
+}
+
+type EventColumns =
+    (BigInt, Timestamptz, SqlUuid, Text, Nullable<Text>, Array<SqlUuid>, Jsonb, Jsonb, Timestamptz, BigInt);
+
+impl Query for EventsAfter {
+    type SqlType = EventColumns;
+}
+
+impl Query for WorkspaceEvents {
+    type SqlType = EventColumns;
+}
+
+// The sizes are those on disk, which are known without reading what is large.
+
+const BEFORE_CONDITION: &str = "
+    SELECT position, logged_at, workspace_id, name, kind, record_ids, payload, actor, at, reached
+      FROM (SELECT *, sum(bytes) OVER (ORDER BY position) AS reached
+              FROM (SELECT *, pg_column_size(record_ids) + pg_column_size(payload) AS bytes FROM events WHERE ";
+
+fn push_after_condition<'b>(out: &mut AstPass<'_, 'b, Pg>, limit: &'b i64) -> QueryResult<()> {
+    out.push_sql(" ORDER BY position LIMIT ");
+    out.push_bind_param::<BigInt, _>(limit)?;
+    out.push_sql(") AS page) AS sized WHERE reached - bytes < ");
+    out.push_bind_param::<BigInt, _>(&PAGE_BYTES)?;
+    out.push_sql(" ORDER BY position");
+    Ok(())
+}
+
+impl QueryFragment<Pg> for EventsAfter {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(BEFORE_CONDITION);
+        out.push_sql("position > ");
+        out.push_bind_param::<BigInt, _>(&self.position)?;
+        out.push_sql(" AND logged_at >= ");
+        out.push_bind_param::<Timestamptz, _>(&self.not_before)?;
+        push_after_condition(&mut out, &self.limit)
+    }
+}
+
+impl QueryFragment<Pg> for WorkspaceEvents {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(BEFORE_CONDITION);
+        out.push_sql("workspace_id = ");
+        out.push_bind_param::<SqlUuid, _>(&self.workspace)?;
+        out.push_sql(" AND position > ");
+        out.push_bind_param::<BigInt, _>(&self.after)?;
+        out.push_sql(" AND position <= ");
+        out.push_bind_param::<BigInt, _>(&self.up_to)?;
+        push_after_condition(&mut out, &self.limit)
+    }
 }
 
 pub async fn listen(connection: &mut AsyncPgConnection) -> Result<()> {

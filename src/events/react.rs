@@ -15,7 +15,7 @@ use super::{
     Bus, LoggedEvent,
     bus::Head,
     connection::Backoff,
-    queries::{self, EventRow},
+    queries::{self, EventRow, EventsAfter, Page},
 };
 use crate::{
     base::{Clock, Result},
@@ -106,7 +106,8 @@ impl<R: Reactor> Reaction<R> {
         let mut tx = self.db.system().await?;
         let Some(position) = queries::lock_reactor(tx.connection(), R::NAME).await? else { return Ok(Look::Idle) };
         let not_before = if place.position == position { place.logged_at } else { DateTime::UNIX_EPOCH };
-        let rows = queries::events_after(tx.connection(), position, not_before, BATCH).await?;
+        let after = EventsAfter { position, not_before, limit: BATCH };
+        let Page { events, more } = queries::events_after(tx.connection(), after).await?;
         let dropped = queries::log_state(tx.connection()).await?.dropped_position;
         if dropped > position {
             tracing::warn!(reactor = R::NAME, "events were dropped unseen; rebuilding");
@@ -114,13 +115,12 @@ impl<R: Reactor> Reaction<R> {
             self.move_on(tx, dropped).await?;
             return Ok(Look::More);
         }
-        let Some(last) = rows.last() else { return Ok(Look::Idle) };
+        let Some(last) = events.last() else { return Ok(Look::Idle) };
         let reached = Place { position: last.position, logged_at: last.logged_at };
-        let full = i64::try_from(rows.len()).is_ok_and(|rows| rows == BATCH);
-        self.react(&mut tx, rows).await?;
+        self.react(&mut tx, events).await?;
         self.move_on(tx, reached.position).await?;
         *place = reached;
-        Ok(if full { Look::More } else { Look::Idle })
+        Ok(if more { Look::More } else { Look::Idle })
     }
 
     async fn move_on(&self, mut tx: Tx, position: i64) -> Result<()> {

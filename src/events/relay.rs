@@ -24,13 +24,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     announce::Announcer,
-    connection::{self, Backoff, in_time},
+    connection::{self, Backoff},
     partitions::Partitions,
     queries::{self, LogState, MoveBatch, Moved},
 };
 use crate::{
     base::{Clock, Result},
-    db::Db,
+    db::{Db, in_time},
 };
 
 const BATCH: i64 = 1_000;

@@ -131,6 +131,6 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.bus.leave(self.workspace, &self.room);
+        self.bus.leave(self.workspace);
     }
 }

@@ -2,20 +2,18 @@
 //! but are neither logged nor repeated; who watches a topic sees its latest value, and values that
 //! follow one another quickly may be skipped.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::counted::Counted;
 use crate::base::{Error, Result};
 
 /// PostgreSQL takes less than 8,000 bytes with a `NOTIFY`.
 const MOST_BYTES: usize = 7_999;
 
-type Watched = Mutex<HashMap<String, watch::Sender<Option<Arc<Value>>>>>;
+type Watched = Mutex<Counted<String, watch::Sender<Option<Arc<Value>>>>>;
 
 /// The topics that somebody on this node watches.
 #[derive(Default, Clone)]
@@ -44,7 +42,7 @@ impl Note {
 impl Topics {
     pub fn watch(&self, topic: String) -> TopicWatch {
         let mut watched = lock(&self.watched);
-        let values = watched.entry(topic.clone()).or_insert_with(|| watch::Sender::new(None)).subscribe();
+        let values = watched.enter(topic.clone(), || watch::Sender::new(None)).subscribe();
         TopicWatch { topic, values, watched: self.watched.clone() }
     }
 
@@ -54,7 +52,7 @@ impl Topics {
             tracing::debug!("a note in a form unknown to this version");
             return;
         };
-        if let Some(values) = lock(&self.watched).get(&topic) {
+        if let Some(values) = lock(&self.watched).get(topic.as_str()) {
             values.send_replace(Some(Arc::new(value)));
         }
     }
@@ -85,14 +83,35 @@ impl TopicWatch {
 
 impl Drop for TopicWatch {
     fn drop(&mut self) {
-        let mut watched = lock(&self.watched);
-        // this watch still counts
-        if watched.get(&self.topic).is_some_and(|values| values.receiver_count() <= 1) {
-            watched.remove(&self.topic);
-        }
+        lock(&self.watched).leave(self.topic.as_str());
     }
 }
 
-fn lock(watched: &Watched) -> MutexGuard<'_, HashMap<String, watch::Sender<Option<Arc<Value>>>>> {
+fn lock(watched: &Watched) -> MutexGuard<'_, Counted<String, watch::Sender<Option<Arc<Value>>>>> {
     watched.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    #[test]
+    fn of_two_who_leave_at_once_one_takes_the_topic_along() {
+        let topics = Topics::default();
+        for _ in 0..500 {
+            let both = Barrier::new(2);
+            std::thread::scope(|scope| {
+                for watch in [topics.watch("a".to_owned()), topics.watch("a".to_owned())] {
+                    let both = &both;
+                    scope.spawn(move || {
+                        both.wait();
+                        drop(watch);
+                    });
+                }
+            });
+            assert_eq!(lock(&topics.watched).len(), 0);
+        }
+    }
 }

@@ -76,7 +76,8 @@ impl Appender {
         if bytes.is_empty() {
             return self.record(None, end).await;
         }
-        let key = format!("ws/{}/{}/{}-{}", self.workspace, self.file, self.size, Uuid::new_v4().simple());
+        let root = self.files.root().await?;
+        let key = format!("{root}/ws/{}/{}/{}-{}", self.workspace, self.file, self.size, Uuid::new_v4().simple());
         self.files.store.put(&key, bytes.clone()).await?;
         let recorded = self.record(Some((&key, &bytes)), end).await;
         // Only a refusal says that there is no row: a commit whose answer was lost may have

@@ -32,10 +32,12 @@ pub async fn expire(files: &Files, now: DateTime<Utc>) -> Result<usize> {
     }
 }
 
-/// Deletes the objects older than a day that belong to no file: traces of crashes. Returns how many.
+/// Deletes the objects older than a day that belong to no file: traces of crashes. Looks only below
+/// this installation's own root, for others may use the same bucket. Returns how many.
 pub async fn sweep(files: &Files, now: DateTime<Utc>) -> Result<usize> {
     let before = now - GRACE;
-    let old = files.store.list("ws")?.try_filter(|object| std::future::ready(object.written_at < before));
+    let old =
+        files.store.list(files.root().await?)?.try_filter(|object| std::future::ready(object.written_at < before));
     let mut batches = old.map_ok(|object| object.key).try_chunks(BATCH);
     let mut deleted = 0;
     while let Some(mut keys) = batches.try_next().await.map_err(|broken| broken.1)? {

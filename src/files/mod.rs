@@ -8,7 +8,9 @@
 //! swept away a day later.
 
 mod append;
+mod begin;
 pub mod clean;
+mod intake;
 pub mod link;
 pub mod name;
 mod queries;
@@ -17,10 +19,11 @@ pub mod store;
 pub mod upload;
 pub mod write;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
+use tokio::sync::OnceCell;
 
 use crate::{
     auth::{Caller, Permission},
@@ -32,15 +35,14 @@ use crate::{
     text_enum,
 };
 
+use intake::Intakes;
+
 pub use link::Signer;
 pub use name::{FileName, content_disposition};
 pub use store::Store;
 
 /// The most bytes of one piece, and about what one upload holds in memory.
 pub const PIECE: usize = 8 * 1024 * 1024;
-
-/// A file that never became complete is kept this long.
-const UNFINISHED: TimeDelta = TimeDelta::days(2);
 
 /// Where the bytes are. Without `s3` they are in a folder.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -79,14 +81,32 @@ pub struct Files {
     store: Store,
     signer: Signer,
     clock: Clock,
+    /// See [`Files::root`].
+    root: Arc<OnceCell<String>>,
+    intakes: Intakes,
     upload_bytes: u64,
+    /// Bytes of one person's files in one workspace.
+    user_bytes: u64,
     keep: TimeDelta,
 }
 
 impl Files {
     pub fn new(db: Db, store: Store, signer: Signer, clock: Clock, limits: &Limits) -> Self {
         let keep = TimeDelta::days(limits.file_days);
-        Self { db, store, signer, clock, upload_bytes: limits.upload_bytes, keep }
+        let intakes = Intakes::new(limits.uploads_at_once, limits.uploads_per_user);
+        let (upload_bytes, user_bytes) = (limits.upload_bytes, limits.user_file_bytes);
+        Self { db, store, signer, clock, root: Arc::default(), intakes, upload_bytes, user_bytes, keep }
+    }
+
+    /// What the keys of this installation's objects begin with, so that several can share a bucket.
+    async fn root(&self) -> Result<&str> {
+        let read = async || {
+            let mut tx = self.db.system().await?;
+            let id = queries::installation(tx.connection()).await?;
+            tx.commit().await?;
+            Ok::<_, Error>(id)
+        };
+        self.root.get_or_try_init(read).await.map(String::as_str)
     }
 
     /// Makes and checks the links by which a file is downloaded without signing in.

@@ -3,23 +3,25 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
+use uuid::Uuid;
 
 use super::{FileInfo, FileStatus};
 use crate::{
     base::{
-        Result,
+        Error, Result,
         ids::{FileId, UserId, WorkspaceId},
     },
-    db::schema::{file_parts, files},
+    db::schema::{file_parts, files, instance_settings},
 };
 
 #[derive(Insertable)]
 #[diesel(table_name = files)]
-pub struct NewRow {
+pub struct NewRow<'a> {
     pub workspace_id: WorkspaceId,
     pub id: FileId,
-    pub name: String,
-    pub media_type: String,
+    pub name: &'a str,
+    pub media_type: &'a str,
     pub status: FileStatus,
     pub announced_size: Option<i64>,
     pub created_by: UserId,
@@ -86,9 +88,35 @@ impl From<Row> for FileInfo {
     }
 }
 
-pub async fn insert(connection: &mut AsyncPgConnection, row: NewRow) -> Result<()> {
+pub async fn insert(connection: &mut AsyncPgConnection, row: NewRow<'_>) -> Result<()> {
     diesel::insert_into(files::table).values(row).execute(connection).await?;
     Ok(())
+}
+
+/// This installation's id, made when it is asked for first.
+pub async fn installation(connection: &mut AsyncPgConnection) -> Result<String> {
+    const NAME: &str = "installation";
+    let new = Uuid::now_v7().simple().to_string();
+    diesel::insert_into(instance_settings::table)
+        .values((instance_settings::name.eq(NAME), instance_settings::value.eq(Value::from(new))))
+        .on_conflict_do_nothing()
+        .execute(connection)
+        .await?;
+    let kept: Value = instance_settings::table.find(NAME).select(instance_settings::value).first(connection).await?;
+    kept.as_str().map(str::to_owned).ok_or_else(|| Error::internal("the installation's id is no text"))
+}
+
+/// Bytes that a person's files take, or will take when they are complete.
+pub async fn bytes_of(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    user: UserId,
+    now: DateTime<Utc>,
+) -> Result<u64> {
+    let of_user = files::workspace_id.eq(workspace).and(files::created_by.eq(user)).and(files::expires_at.gt(now));
+    let sizes: Vec<(i64, Option<i64>)> =
+        files::table.filter(of_user).select((files::size, files::announced_size)).load(connection).await?;
+    Ok(sizes.into_iter().map(|(size, announced)| announced.unwrap_or(size).unsigned_abs()).sum())
 }
 
 pub async fn find(

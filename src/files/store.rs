@@ -4,6 +4,7 @@
 use std::{
     error::Error as _,
     io,
+    os::unix::fs::DirBuilderExt,
     path::{Path as FilePath, PathBuf},
     sync::Arc,
     time::Duration,
@@ -101,7 +102,8 @@ fn open_folder(folder: &FilePath) -> Result<LocalFileSystem> {
     let unusable = |error: &dyn std::fmt::Display| {
         Error::Unavailable(format!("The folder of files, {}, cannot be used: {error}.", folder.display()).into())
     };
-    std::fs::create_dir_all(folder).map_err(|error| unusable(&error))?;
+    // closed to other users of the machine, and with it all that is in it
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| unusable(&error))?;
     let store = LocalFileSystem::new_with_prefix(folder).map_err(|error| unusable(&error))?;
     // an acknowledged upload survives a power cut
     Ok(store.with_fsync(true).with_automatic_cleanup(true))

@@ -1,24 +1,37 @@
 //! Uploads: announced first, then sent in as many requests as the network needs. Every request
 //! says at which byte it begins; one that begins elsewhere than where we are is told where that is.
 
-use std::{fmt::Display, pin::pin, time::Duration};
+use std::{
+    fmt::Display,
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
 use super::{
-    FileInfo, FileName, FileStatus, Files, UNFINISHED,
-    append::{Appender, End, elsewhere, to_column},
-    get, queries, remove,
+    FileInfo, FileName, FileStatus, Files,
+    append::{Appender, End, elsewhere},
+    begin::{Beginning, begin},
+    get,
+    intake::Place,
+    queries, remove,
 };
 use crate::{
     auth::{Caller, Permission},
-    base::{Error, FieldErrors, Result, ids::FileId},
+    base::{
+        Error, FieldErrors, Result,
+        ids::{FileId, UserId, WorkspaceId},
+    },
     db::Tx,
 };
 
 /// A body that is silent for this long is given up; what has arrived is kept.
 const SILENCE: Duration = Duration::from_secs(60);
+
+/// In as much time of waiting for it, a body must bring so many bytes, or is given up as well.
+const LEAST_IN_SILENCE: u64 = 64 * 1024;
 
 const LONGEST_MEDIA_TYPE: usize = 127;
 
@@ -60,7 +73,7 @@ impl From<&FileInfo> for Progress {
 }
 
 /// Announces an upload. Whether the caller may upload for this purpose is the operation's to say.
-/// Refuses a wrong name or media type, and a size over the limit.
+/// Refuses a wrong name or media type, a size over the limit, and more than a person may keep.
 pub async fn create(files: &Files, tx: &mut Tx, caller: &Caller, new: NewUpload) -> Result<FileId> {
     caller.require(Permission::FilesWrite)?;
     let mut wrong = FieldErrors::new();
@@ -70,21 +83,21 @@ pub async fn create(files: &Files, tx: &mut Tx, caller: &Caller, new: NewUpload)
     if new.announced_size.is_some_and(|size| size > files.upload_bytes) {
         return Err(too_large(files.upload_bytes));
     }
-    let now = files.clock.now();
-    let row = queries::NewRow {
-        workspace_id: caller.workspace,
-        id: FileId::new(),
-        name: name.map(FileName::into_inner).unwrap_or_default(),
-        media_type: media_type.unwrap_or_default(),
-        status: FileStatus::Uploading,
-        announced_size: new.announced_size.map(to_column).transpose()?,
-        created_by: caller.user,
-        created_at: now,
-        expires_at: now + UNFINISHED,
+    let (Some(name), Some(media_type)) = (name, media_type) else {
+        return Err(Error::internal("a wrong name or media type was not refused"));
     };
-    let id = row.id;
-    queries::insert(tx.connection(), row).await?;
-    Ok(id)
+    if new.announced_size.unwrap_or(0) > room_of(files, tx, caller.workspace, caller.user).await? {
+        return Err(no_room(files.user_bytes));
+    }
+    let announced_size = new.announced_size;
+    let beginning = Beginning { name, media_type, announced_size, created_by: caller.user };
+    Ok(begin(files, tx, caller.workspace, beginning).await?.id)
+}
+
+/// Bytes by which a person's files may still grow.
+async fn room_of(files: &Files, tx: &mut Tx, workspace: WorkspaceId, user: UserId) -> Result<u64> {
+    let used = queries::bytes_of(tx.connection(), workspace, user, files.clock.now()).await?;
+    Ok(files.user_bytes.saturating_sub(used))
 }
 
 /// How far the upload is. NotFound unless it is the caller's.
@@ -103,20 +116,24 @@ where
 {
     let mut tx = files.db.read(caller).await?;
     let info = get(&mut tx, caller, piece.file).await?;
+    let room = room_of(files, &mut tx, caller.workspace, info.created_by).await?;
     tx.commit().await?;
     if info.status == FileStatus::Ready || info.size != piece.offset {
         return Err(elsewhere(&info));
     }
     let announced = announced(&info, piece.total)?;
-    if announced.is_some_and(|size| size > files.upload_bytes) {
-        return Err(too_large(files.upload_bytes));
-    }
-    let keep_until = files.clock.now() + files.keep;
-    let appender = Appender::new(files, caller.workspace, &info, announced, keep_until);
-    let intake = Intake { appender, announced, limit: files.upload_bytes };
-    // In a task of its own: a request that is dropped must neither lose what has arrived nor leave
-    // an object that no row knows.
-    let taken = tokio::spawn(intake.take(body)).await.map_err(Error::internal)?;
+    let place = files.intakes.take(caller.user)?;
+    let taken = match most(files, &info, announced, room) {
+        Ok(limit) => {
+            let keep_until = files.clock.now() + files.keep;
+            let appender = Appender::new(files, caller.workspace, &info, announced, keep_until);
+            let intake = Intake { appender, announced, limit, _place: place };
+            // In a task of its own: a request that is dropped must neither lose what has arrived nor
+            // leave an object that no row knows.
+            tokio::spawn(intake.take(body)).await.map_err(Error::internal)?
+        }
+        Err(refused) => Err(refused),
+    };
     if let Err(Error::TooLarge(_)) = &taken {
         remove(files, caller.workspace, piece.file).await?;
     }
@@ -139,10 +156,23 @@ pub async fn finish(files: &Files, caller: &Caller, file: FileId) -> Result<Prog
     Ok(Progress::from(&appender.flush(End::Here).await?))
 }
 
+/// The size that the file may reach. `room` is what its owner's files may still grow by; what was
+/// announced of this one before is not in it.
+fn most(files: &Files, info: &FileInfo, announced: Option<u64>, room: u64) -> Result<u64> {
+    let counted = info.announced_size.unwrap_or(info.size);
+    match announced {
+        Some(size) if size > files.upload_bytes => Err(too_large(files.upload_bytes)),
+        Some(size) if size > counted.saturating_add(room) => Err(no_room(files.user_bytes)),
+        Some(size) => Ok(size),
+        None => Ok(counted.saturating_add(room).min(files.upload_bytes)),
+    }
+}
+
 struct Intake {
     appender: Appender,
     announced: Option<u64>,
     limit: u64,
+    _place: Place,
 }
 
 impl Intake {
@@ -152,9 +182,17 @@ impl Intake {
         E: Display,
     {
         let mut body = pin!(body);
+        // only the waiting for the client counts, not the writing
+        let (mut left, mut arrived) = (SILENCE, 0);
         loop {
-            match tokio::time::timeout(SILENCE, body.next()).await {
+            let asked_at = Instant::now();
+            match tokio::time::timeout(left, body.next()).await {
                 Ok(Some(Ok(bytes))) => {
+                    left = left.saturating_sub(asked_at.elapsed());
+                    arrived += bytes.len() as u64;
+                    if arrived >= LEAST_IN_SILENCE {
+                        (left, arrived) = (SILENCE, 0);
+                    }
                     self.check_room(bytes.len() as u64)?;
                     self.appender.push(&bytes).await?;
                 }
@@ -164,7 +202,7 @@ impl Intake {
                     break;
                 }
                 Err(_) => {
-                    tracing::debug!(received = self.appender.length(), "an upload's body fell silent");
+                    tracing::debug!(received = self.appender.length(), "an upload's body fell silent or is too slow");
                     break;
                 }
             }
@@ -194,6 +232,11 @@ fn announced(info: &FileInfo, total: Option<u64>) -> Result<Option<u64>> {
         }
         (announced, total) => Ok(announced.or(total)),
     }
+}
+
+fn no_room(limit: u64) -> Error {
+    let message = format!("Your files would take more than {limit} bytes (limits.user_file_bytes)");
+    Error::TooLarge(message.into())
 }
 
 fn too_large(limit: u64) -> Error {

@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    FileInfo, FileName, FileStatus, Files, UNFINISHED,
+    FileInfo, FileName, Files,
     append::{Appender, End},
-    queries,
+    begin::{Beginning, begin},
 };
 use crate::base::{
     Result,
@@ -31,31 +31,14 @@ pub struct Writer {
 
 /// Begins a file.
 pub async fn write_new(files: &Files, workspace: WorkspaceId, new: NewFile) -> Result<Writer> {
-    let now = files.clock.now();
-    let info = FileInfo {
-        id: FileId::new(),
-        name: new.name.into_inner(),
+    let beginning = Beginning {
+        name: new.name,
         media_type: new.media_type.to_owned(),
-        status: FileStatus::Uploading,
-        size: 0,
         announced_size: None,
         created_by: new.created_by,
-        created_at: now,
-        expires_at: now + UNFINISHED,
-    };
-    let row = queries::NewRow {
-        workspace_id: workspace,
-        id: info.id,
-        name: info.name.clone(),
-        media_type: info.media_type.clone(),
-        status: info.status,
-        announced_size: None,
-        created_by: info.created_by,
-        created_at: info.created_at,
-        expires_at: info.expires_at,
     };
     let mut tx = files.db.begin(&workspace).await?;
-    queries::insert(tx.connection(), row).await?;
+    let info = begin(files, &mut tx, workspace, beginning).await?;
     tx.commit().await?;
     Ok(Writer { file: info.id, appender: Appender::new(files, workspace, &info, None, new.expires_at) })
 }

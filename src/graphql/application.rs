@@ -8,7 +8,7 @@ use futures_util::stream::BoxStream;
 
 use super::{
     cost::Costs,
-    gateway::{Arrival, Gateway, Sharing},
+    gateway::{Arrival, Gateway},
     loaders::Loaders,
     schema::{self, KontorSchema},
 };
@@ -99,11 +99,8 @@ impl Gateway for Application {
         self.schema.execute_stream(self.dressed(caller, request, Loaders::keeping))
     }
 
-    fn sharing(&self, field: &str) -> Option<Sharing> {
-        match field {
-            "recordChanged" => Some(Sharing::Events),
-            _ => None,
-        }
+    fn is_shared(&self, field: &str) -> bool {
+        field == "recordChanged"
     }
 
     fn limits(&self) -> &Limits {

@@ -50,8 +50,10 @@ pub trait Gateway: Clone + Send + Sync + 'static {
     /// fingerprint covers. Sessions are the transport's to check, per socket and delivery.
     fn subscribe(&self, caller: Option<Arc<Caller>>, request: Request) -> BoxStream<'static, Response>;
 
-    /// How the subscription field of this name may be shared; `None`: not at all.
-    fn sharing(&self, field: &str) -> Option<Sharing>;
+    /// Whether subscribers of the subscription field of this name share an execution: every one of
+    /// them gets each event once, in order, and may resume by cursor. The resolver keeps the
+    /// contract of [`super::position::StreamPosition`].
+    fn is_shared(&self, field: &str) -> bool;
 
     fn limits(&self) -> &Limits;
 
@@ -82,17 +84,6 @@ pub trait Gateway: Clone + Send + Sync + 'static {
         let (event, index) = page::decode("after", cursor).ok()?;
         Some(Position { event, index })
     }
-}
-
-/// How subscribers of one thing share an execution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sharing {
-    /// Each event counts: every subscriber gets each once, in order, and may resume by cursor. The
-    /// resolver keeps the contract of [`super::position::StreamPosition`].
-    Events,
-    /// Only the newest counts (progress, statistics): a newcomer is sent the last one, a slow
-    /// subscriber skips to it.
-    State,
 }
 
 /// What a request or a socket's upgrade brought along that tells who is there.

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_graphql::{Context, Enum, ID, Object, SimpleObject, Subscription};
 use chrono::{DateTime, Utc};
 use futures_util::Stream;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
@@ -21,7 +22,7 @@ use crate::{
     connection,
     ctx::Ctx,
     events::{Bus, TopicWatch},
-    jobs::{self, JobFilter, JobState, JobSummary, Progress},
+    jobs::{self, JobFilter, JobState, JobSummary, Progress, Told},
     team::work,
 };
 
@@ -282,7 +283,7 @@ struct Follower {
     watch: TopicWatch,
     /// What the rate is counted from.
     first: Option<(i64, Instant)>,
-    last: Option<(JobState, Progress)>,
+    last: Option<Told>,
     ended: bool,
 }
 
@@ -309,24 +310,36 @@ impl Follower {
             return None;
         }
         loop {
-            if self.last.is_some() {
-                let _ = tokio::time::timeout(LOOK_AGAIN, self.watch.next()).await;
-            }
-            let job = match work::get(&self.ctx, &self.caller, self.id).await {
-                Ok(job) => job,
-                Err(error) => {
-                    self.ended = true;
-                    return Some(Err(error.into()));
-                }
+            let (told, error) = match self.told().await {
+                Some(told) => (told, None),
+                None => match work::get(&self.ctx, &self.caller, self.id).await {
+                    Ok(job) => (Told { state: job.state, progress: job.progress }, job.last_error),
+                    Err(error) => {
+                        self.ended = true;
+                        return Some(Err(error.into()));
+                    }
+                },
             };
-            let state = (job.state, job.progress.clone());
-            if self.last.as_ref() == Some(&state) {
+            if self.last.as_ref() == Some(&told) {
                 continue;
             }
-            self.last = Some(state);
-            self.ended = job.state.is_final();
-            let (done, since) = *self.first.get_or_insert((job.progress.processed, Instant::now()));
-            return Some(Ok(JobProgress::of(&job).with_rate(job.progress.processed - done, since.elapsed())));
+            self.ended = told.state.is_final();
+            let (done, since) = *self.first.get_or_insert((told.progress.processed, Instant::now()));
+            let progress = JobProgress::new(self.id, told.state.into(), &told.progress, error);
+            let progress = progress.with_rate(told.progress.processed - done, since.elapsed());
+            self.last = Some(told);
+            return Some(Ok(progress));
         }
+    }
+
+    /// What was told meanwhile, while the job runs. `None` where its row has to be read: at the
+    /// beginning, at the end (only the row knows why), when nothing was heard for long, and when it
+    /// seems to go backwards (what is told may come after a later state was read).
+    async fn told(&mut self) -> Option<Told> {
+        let last = self.last.as_ref()?;
+        let value = tokio::time::timeout(LOOK_AGAIN, self.watch.next()).await.ok()?;
+        let told: Told = serde_json::from_value(Value::clone(&value)).ok()?;
+        let goes_on = told.state == JobState::Running && told.progress.processed >= last.progress.processed;
+        goes_on.then_some(told)
     }
 }

@@ -34,7 +34,7 @@ pub mod team;
 pub mod transport;
 
 pub use application::Application;
-pub use gateway::{Arrival, Gateway, Sharing};
+pub use gateway::{Arrival, Gateway};
 pub use http::router;
 pub use refusal::refuse;
 pub use transport::{Timings, Transport};

@@ -16,7 +16,7 @@ use axum::{
 };
 use futures_util::FutureExt;
 
-use super::{bounds::Rates, problem::Problem};
+use super::{bounds::Rates, problem::Problem, time_limit};
 use crate::base::Error;
 
 /// The guard of one face.
@@ -55,7 +55,7 @@ pub async fn layer(State(guard): State<Guard>, request: Request, next: Next) -> 
         Ok(admitted) => {
             let answering = AssertUnwindSafe(next.run(Request::from_parts(parts, body))).catch_unwind();
             let answered = match guard.within {
-                Some(limit) => tokio::time::timeout(limit, answering).await.map_err(|_| Error::TimedOut),
+                Some(limit) => time_limit::in_time(limit, answering).await,
                 None => Ok(answering.await),
             };
             guard.rates.confirm(admitted);

@@ -11,6 +11,7 @@ pub mod health;
 pub mod listen;
 pub mod problem;
 pub mod request_id;
+pub mod time_limit;
 
 pub use caller::Signed;
 pub use problem::{problem_body, status_of};

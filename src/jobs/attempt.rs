@@ -17,7 +17,10 @@ use super::{
     run,
     shared::Shared,
 };
-use crate::base::{Error, Result};
+use crate::{
+    base::{Error, Result},
+    db::in_time,
+};
 
 /// How long a body that was cut off may take to be gone.
 const LETTING_GO: Duration = Duration::from_secs(1);
@@ -136,7 +139,7 @@ async fn write<C>(shared: &Shared<C>, run: &Run, ending: &Ending) -> Option<JobS
     let mut pause = Duration::from_millis(100);
     let progress = run.inner.unwritten.take();
     let finished = loop {
-        match finish(shared, run, ending, progress.as_ref()).await {
+        match in_time(finish(shared, run, ending, progress.as_ref())).await {
             Ok(finished) => break finished?,
             Err(error) if Instant::now() + pause < give_up_at => {
                 tracing::warn!(%error, "a job's end could not be written, trying again");

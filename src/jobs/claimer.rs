@@ -11,7 +11,7 @@ use super::{
     queries::claim::{self, Claimed, Lane, LaneAsk, OpenLane},
     shared::Shared,
 };
-use crate::base::Result;
+use crate::{base::Result, db::locks};
 
 /// Lanes of one kind that are looked at in one go. With more waiting, the next go continues where
 /// this one ended, so that a claim costs the same however many wait.
@@ -30,14 +30,14 @@ pub(super) struct Claimer {
 }
 
 impl Claimer {
-    /// Claims up to `slots` jobs; the holds count from before the database was asked.
+    /// Claims up to `slots` jobs of these kinds; the holds count from before the database was asked.
     pub(super) async fn claim<C: Send + 'static>(
         &mut self,
         shared: &Shared<C>,
+        mut kinds: Vec<&'static str>,
         slots: usize,
     ) -> Result<Vec<(Claimed, Arc<Hold>)>> {
         let mut claimed = Vec::new();
-        let mut kinds: Vec<_> = shared.registry.kinds().map(|kind| kind.name).collect();
         while claimed.len() < slots && !kinds.is_empty() {
             claimed.extend(self.look(shared, &kinds, slots - claimed.len()).await?);
             kinds.retain(|kind| self.resume.contains_key(*kind));
@@ -62,11 +62,12 @@ impl Claimer {
             tx.commit().await?;
             return Ok(Vec::new());
         }
-        claim::lock_claiming(tx.connection()).await?;
+        // before the claim's snapshot is taken, or it would count running jobs wrongly
+        locks::hold_in(&mut tx, locks::CLAIM).await?;
         let slots = i64::try_from(slots).unwrap_or(i64::MAX);
         let claimed = claim::claim(tx.connection(), &open, slots, &shared.config.node).await?;
         tx.commit().await?;
-        self.note_served(&open, &claimed);
+        self.note_served(kinds, &open, &claimed);
         Ok(claimed.into_iter().filter_map(|claimed| hold(shared, claimed, asked_at)).collect())
     }
 
@@ -91,7 +92,7 @@ impl Claimer {
         Some(OpenLane { lane, per_workspace: kind.per_workspace, lease_seconds, served })
     }
 
-    fn note_served(&mut self, open: &[OpenLane], claimed: &[Claimed]) {
+    fn note_served(&mut self, kinds: &[&'static str], open: &[OpenLane], claimed: &[Claimed]) {
         if claimed.is_empty() {
             return;
         }
@@ -99,7 +100,7 @@ impl Claimer {
         if self.resume.is_empty() {
             let waits =
                 |kind: &str, tenant| open.iter().any(|open| open.lane.kind == kind && open.lane.tenant == tenant);
-            self.served.retain(|(kind, tenant), _| waits(kind, *tenant));
+            self.served.retain(|(kind, tenant), _| !kinds.contains(&kind.as_str()) || waits(kind, *tenant));
         }
         for job in claimed {
             self.served.insert((job.kind.clone(), job.tenant), self.claims);
@@ -108,7 +109,7 @@ impl Claimer {
 }
 
 fn hold<C: Send + 'static>(shared: &Shared<C>, claimed: Claimed, asked_at: Instant) -> Option<(Claimed, Arc<Hold>)> {
-    let lease = shared.lease(shared.registry.kind(&claimed.kind)?);
-    let hold = Arc::new(Hold::new(claimed.id, claimed.attempt, lease, asked_at));
+    let kind = shared.registry.kind(&claimed.kind)?;
+    let hold = Arc::new(Hold::new(claimed.id, claimed.attempt, asked_at, shared.lease(kind), kind.long));
     Some((claimed, hold))
 }

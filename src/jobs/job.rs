@@ -20,6 +20,9 @@ pub trait Job<C>: Serialize + DeserializeOwned + Send + Sync + 'static {
     const MAX_ATTEMPTS: i32 = 10;
     /// At most this many of the kind run at once for one workspace, over all workers.
     const PER_WORKSPACE: i32 = 4;
+    /// Whether it may run for minutes. However many of these wait, one of a worker's slots is left to
+    /// the others (where it has more than one).
+    const LONG: bool = false;
     /// The lease; renewed at a third of it.
     const LEASE: Duration = Duration::from_secs(30);
 

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::queries;
 use crate::{
     base::{Error, Result, ids::JobId},
-    db::Db,
+    db::{Db, OwnConnection, Role},
 };
 
 /// Why a run is asked to end.
@@ -44,6 +44,8 @@ pub(super) enum Taken {
 pub(super) struct Hold {
     pub job: JobId,
     pub attempt: i32,
+    /// It takes one of the slots that long jobs may take.
+    pub long: bool,
     pub lease: Duration,
     /// By our own clock, counted from before the database was asked: never later than its own.
     ends_at: watch::Sender<Instant>,
@@ -54,10 +56,11 @@ pub(super) struct Hold {
 
 impl Hold {
     /// `asked_at` is from before the claim went to the database.
-    pub(super) fn new(job: JobId, attempt: i32, lease: Duration, asked_at: Instant) -> Self {
+    pub(super) fn new(job: JobId, attempt: i32, asked_at: Instant, lease: Duration, long: bool) -> Self {
         Self {
             job,
             attempt,
+            long,
             lease,
             ends_at: watch::Sender::new(asked_at + lease),
             stop: watch::Sender::new(None),
@@ -151,19 +154,22 @@ impl Drop for Kept {
     }
 }
 
-/// Looks after the leases for as long as it is polled.
+/// Looks after the leases for as long as it is polled, on a connection of its own: chores that
+/// wait for one another's must cost no job its lease.
 pub(super) async fn keep(db: Db, holds: Holds, every: Duration) {
     let mut beats = interval(every);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut connection = None;
     loop {
         beats.tick().await;
-        if let Err(error) = look_after(&db, &holds).await {
+        if let Err(error) = look_after(&db, &mut connection, &holds).await {
             tracing::warn!(%error, source = ?std::error::Error::source(&error), "leases could not be renewed");
+            connection = None;
         }
     }
 }
 
-async fn look_after(db: &Db, holds: &Holds) -> Result<()> {
+async fn look_after(db: &Db, connection: &mut Option<OwnConnection>, holds: &Holds) -> Result<()> {
     let holds = holds.all();
     // A database that hangs must leave time for another try before the first lease ends.
     let Some(shortest) = holds.iter().map(|hold| hold.lease).min() else { return Ok(()) };
@@ -174,7 +180,7 @@ async fn look_after(db: &Db, holds: &Holds) -> Result<()> {
         lease: hold.lease,
         renew: hold.needs_renewal(asked_at),
     });
-    let answers = timeout(shortest / 3, ask(db, asks.collect())).await.map_err(|_| Error::TimedOut)??;
+    let answers = timeout(shortest / 3, ask(db, connection, asks.collect())).await.map_err(|_| Error::TimedOut)??;
     let answers: HashMap<_, _> = answers.into_iter().map(|answer| ((answer.id, answer.attempt), answer)).collect();
     for hold in holds {
         match answers.get(&(hold.job, hold.attempt)) {
@@ -192,9 +198,14 @@ async fn look_after(db: &Db, holds: &Holds) -> Result<()> {
     Ok(())
 }
 
-async fn ask(db: &Db, asks: Vec<queries::LeaseAsk>) -> Result<Vec<queries::LeaseAnswer>> {
-    let mut tx = db.system().await?;
-    let answers = queries::renew(tx.connection(), asks).await?;
-    tx.commit().await?;
-    Ok(answers)
+async fn ask(
+    db: &Db,
+    connection: &mut Option<OwnConnection>,
+    asks: Vec<queries::LeaseAsk>,
+) -> Result<Vec<queries::LeaseAnswer>> {
+    let connection = match connection {
+        Some(connection) => connection,
+        none => none.insert(db.connector().open(Role::System, "kontor leases").await?),
+    };
+    queries::renew(connection, asks).await
 }

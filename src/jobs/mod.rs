@@ -46,9 +46,18 @@ pub use run::Run;
 pub use runner::{Runner, RunnerHandle};
 pub use shared::Config;
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::ids::JobId;
 
-/// Where a job's state and progress are told as they change; watched on the bus.
+/// Where a job's [`Told`] is told as it changes; watched on the bus.
 pub fn topic(job: JobId) -> String {
     format!("job:{job}")
+}
+
+/// A job's state and progress as all nodes hear them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Told {
+    pub state: JobState,
+    pub progress: Progress,
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use diesel::{
+    pg::Pg,
     prelude::*,
     sql_query,
     sql_types::{Array, BigInt, Bool, Double, Int4, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
@@ -21,6 +22,7 @@ use crate::{
         page::PageRequest,
     },
     db::schema::{jobs, schedules},
+    newest_first,
 };
 
 #[derive(Insertable)]
@@ -267,32 +269,18 @@ pub async fn page(
     filter: &JobFilter,
     page: &PageRequest<JobId>,
 ) -> Result<Vec<JobSummary>> {
-    let mut query = jobs::table
-        .filter(jobs::workspace_id.eq(workspace))
-        .select(SummaryRow::as_select())
-        .limit(page.fetch())
-        .into_boxed();
-    if let Some(state) = filter.state {
-        query = query.filter(jobs::state.eq(state));
-    }
-    if let Some(kind) = &filter.kind {
-        query = query.filter(jobs::kind.eq(kind));
-    }
-    if let Some(user) = filter.created_by {
-        query = query.filter(jobs::created_by.eq(user));
-    }
-    query = match (page.is_backward(), page.from) {
-        (false, None) => query.order(jobs::id.desc()),
-        (false, Some(from)) => query.filter(jobs::id.lt(from)).order(jobs::id.desc()),
-        (true, None) => query.order(jobs::id.asc()),
-        (true, Some(from)) => query.filter(jobs::id.gt(from)).order(jobs::id.asc()),
-    };
-    Ok(query.load(connection).await?.into_iter().map(JobSummary::from).collect())
+    let query = filtered(workspace, filter).select(SummaryRow::as_select()).limit(page.fetch());
+    let rows: Vec<SummaryRow> = newest_first!(query, page, jobs::id).load(connection).await?;
+    Ok(rows.into_iter().map(JobSummary::from).collect())
 }
 
 /// How many jobs the filter leaves.
 pub async fn count(connection: &mut AsyncPgConnection, workspace: WorkspaceId, filter: &JobFilter) -> Result<i64> {
-    let mut query = jobs::table.filter(jobs::workspace_id.eq(workspace)).count().into_boxed();
+    Ok(filtered(workspace, filter).count().get_result(connection).await?)
+}
+
+fn filtered(workspace: WorkspaceId, filter: &JobFilter) -> jobs::BoxedQuery<'_, Pg> {
+    let mut query = jobs::table.filter(jobs::workspace_id.eq(workspace)).into_boxed();
     if let Some(state) = filter.state {
         query = query.filter(jobs::state.eq(state));
     }
@@ -302,7 +290,7 @@ pub async fn count(connection: &mut AsyncPgConnection, workspace: WorkspaceId, f
     if let Some(user) = filter.created_by {
         query = query.filter(jobs::created_by.eq(user));
     }
-    Ok(query.get_result(connection).await?)
+    query
 }
 
 /// The job's state, its row locked; `None` where the workspace has no such job.

@@ -15,6 +15,7 @@ type Body = Pin<Box<dyn Future<Output = Result<(), JobError>> + Send>>;
 pub(super) struct Kind<C> {
     pub name: &'static str,
     pub per_workspace: i32,
+    pub long: bool,
     pub lease: Duration,
     pub start: fn(Value, C, Run) -> Body,
 }
@@ -32,7 +33,13 @@ impl<C: Send + 'static> Registry<C> {
 
     /// Panics where two kinds have one name: a defect, found at start-up.
     pub fn register<J: Job<C>>(mut self) -> Self {
-        let kind = Kind { name: J::NAME, per_workspace: J::PER_WORKSPACE, lease: J::LEASE, start: start::<C, J> };
+        let kind = Kind {
+            name: J::NAME,
+            per_workspace: J::PER_WORKSPACE,
+            long: J::LONG,
+            lease: J::LEASE,
+            start: start::<C, J>,
+        };
         let taken = self.kinds.insert(J::NAME, kind);
         assert!(taken.is_none(), "two kinds of jobs are called {}", J::NAME);
         self

@@ -16,7 +16,7 @@ use crate::{
         Clock, Result,
         ids::{JobId, UserId, WorkspaceId},
     },
-    db::{Db, Tx},
+    db::{Db, Tx, in_time},
 };
 
 /// One attempt at a job. Clones are the same attempt.
@@ -53,17 +53,11 @@ impl Run {
         Ok(())
     }
 
-    /// The same for a batch that has to be finished although somebody cancelled the job.
-    pub async fn hold_despite_cancel_in(&self, tx: &mut Tx) -> Result<(), JobError> {
-        queries::hold(tx.connection(), self.fence()).await?.ok_or(JobError::Lost)?;
-        Ok(())
-    }
-
     /// Tells how far it has come; written at most a few times a second, and at the end. A
     /// database that does not answer is no reason to stop, so that is only logged.
     pub async fn report(&self, progress: Progress) -> Result<(), JobError> {
         let Some(progress) = self.inner.unwritten.offer(progress, Instant::now()) else { return Ok(()) };
-        match self.write(&progress).await {
+        match in_time(self.write(&progress)).await {
             Ok(None) => Err(JobError::Lost),
             Ok(Some(cancel_requested)) => {
                 if cancel_requested {

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     base::{Clock, Error, Result},
-    db::Db,
+    db::{Db, in_time},
 };
 
 /// Even short leases are not looked after more often.
@@ -136,14 +136,14 @@ async fn take_jobs<C: Clone + Send + Sync + 'static>(
         tokio::select! {
             () = stop.cancelled() => return,
             _ = polls.tick() => {
-                let tended = tend(shared).await;
+                let tended = in_time(tend(shared)).await;
                 tended.unwrap_or_else(|error| tell_of_failure(&error));
             }
             () = shared.db.jobs_wake().notified() => {}
             // a slot is free, and so perhaps is a place of a workspace that waits
             Some(_) = running.join_next() => while running.try_join_next().is_some() {},
         }
-        let claimed = claim_free(shared, &mut claimer, running).await;
+        let claimed = in_time(claim_free(shared, &mut claimer, running)).await;
         claimed.unwrap_or_else(|error| tell_of_failure(&error));
     }
 }
@@ -153,15 +153,26 @@ async fn claim_free<C: Clone + Send + Sync + 'static>(
     claimer: &mut Claimer,
     running: &mut JoinSet<()>,
 ) -> Result<()> {
-    let free = shared.config.concurrency.saturating_sub(running.len());
-    if free == 0 {
-        return Ok(());
+    let concurrency = shared.config.concurrency;
+    let long_slots = concurrency.saturating_sub(1).max(1);
+    loop {
+        let free = concurrency.saturating_sub(running.len());
+        let long = shared.holds.all().iter().filter(|hold| hold.long).count();
+        let free_for_long = long_slots.saturating_sub(long);
+        // never more at once than may all turn out to be long
+        let slots = if free_for_long == 0 { free } else { free.min(free_for_long) };
+        let kinds = shared.registry.kinds().filter(|kind| free_for_long > 0 || !kind.long);
+        let kinds = kinds.map(|kind| kind.name).collect();
+        let claimed = if slots == 0 { Vec::new() } else { claimer.claim(shared, kinds, slots).await? };
+        let nothing_more = claimed.len() < slots || slots == 0;
+        for (claimed, hold) in claimed {
+            let kept = shared.holds.keep(hold);
+            running.spawn(attempt(shared.clone(), claimed, kept));
+        }
+        if nothing_more {
+            return Ok(());
+        }
     }
-    for (claimed, hold) in claimer.claim(shared, free).await? {
-        let kept = shared.holds.keep(hold);
-        running.spawn(attempt(shared.clone(), claimed, kept));
-    }
-    Ok(())
 }
 
 /// Frees what crashed workers held, and brings up what has become due.
@@ -203,7 +214,7 @@ async fn count<C: Send + Sync + 'static>(shared: Arc<Shared<C>>) {
     ticks.tick().await;
     loop {
         ticks.tick().await;
-        match depths(&shared).await {
+        match in_time(depths(&shared)).await {
             Ok(depths) => {
                 for kind in shared.registry.kinds() {
                     let jobs = |state| {

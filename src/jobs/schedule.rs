@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::{enqueue, queries};
 use crate::{
     base::{Clock, Result},
-    db::{Db, Tx},
+    db::{Db, Tx, in_time},
 };
 
 /// Makes the row of the job, with the given unique key.
@@ -66,7 +66,7 @@ pub(super) async fn keep(db: Db, clock: Clock, schedules: Vec<Schedule>, every: 
             if next.is_none_or(|next| now < next) {
                 continue;
             }
-            match fire(&db, schedule, now).await {
+            match in_time(fire(&db, schedule, now)).await {
                 Ok(()) => *next = schedule.times.next(now),
                 Err(error) => {
                     let source = std::error::Error::source(&error);

@@ -1,6 +1,11 @@
 //! Mail for people who have no server: one `.eml` file per message, readable by any mail program.
 
-use std::{io, path::PathBuf};
+use std::{
+    fs::{self, DirBuilder, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::PathBuf,
+};
 
 use uuid::Uuid;
 
@@ -12,11 +17,7 @@ pub(super) struct Folder(PathBuf);
 impl Folder {
     /// Makes the folder, readable by its owner alone: the mails hold links that let people in.
     pub fn new(path: PathBuf) -> Result<Self> {
-        let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        let made = builder.create(&path);
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
         made.map_err(|error| {
             Error::Unavailable(format!("The folder of mails, {}, cannot be used: {error}.", path.display()).into())
         })?;
@@ -27,8 +28,11 @@ impl Folder {
     pub async fn write(&self, id: Uuid, message: Vec<u8>) -> Result<()> {
         let (unfinished, done) = (self.0.join(format!(".{id}")), self.0.join(format!("{id}.eml")));
         let write = move || -> io::Result<()> {
-            std::fs::write(&unfinished, message)?;
-            std::fs::rename(&unfinished, &done)
+            // Left by an attempt that died; whatever it is, it is not followed.
+            let removed = fs::remove_file(&unfinished);
+            removed.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })?;
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?.write_all(&message)?;
+            fs::rename(&unfinished, &done)
         };
         tokio::task::spawn_blocking(write).await.map_err(Error::internal)?.map_err(|error| {
             tracing::error!(%error, "a mail could not be written");

@@ -48,10 +48,6 @@ impl Guard {
             _ => Ok(()),
         }
     }
-
-    pub fn allows(&self, address: IpAddr) -> bool {
-        allowed(&self.allow, address)
-    }
 }
 
 impl Resolve for Guard {
@@ -278,7 +274,7 @@ mod tests {
     fn the_configuration_permits_networks() {
         let network = |text: &str| text.parse::<Network>().expect("a network");
         let guard = Guard::new(vec![network("10.1.0.0/16"), network("127.0.0.1"), network("fd00::/8")]);
-        let allows = |address: &str| guard.allows(address.parse().expect("an address"));
+        let allows = |address: &str| allowed(&guard.allow, address.parse().expect("an address"));
         assert!(allows("10.1.2.3") && allows("127.0.0.1") && allows("::ffff:10.1.2.3") && allows("fd12::1"));
         assert!(!allows("10.2.0.0") && !allows("127.0.0.2") && !allows("fe80::1") && !allows("::1"));
         assert!(network("0.0.0.0/0").contains("10.0.0.1".parse().expect("an address")));

@@ -17,7 +17,7 @@ use crate::{
         text::{self, EmailAddress},
     },
     ctx::Ctx,
-    db::Tx,
+    db::{Tx, locks},
 };
 
 /// A person who wants a workspace of their own.
@@ -61,7 +61,7 @@ pub async fn register(
     tx.commit().await?;
     let hash = registration.password.hash().await?;
     let mut tx = ctx.db.system_in(WorkspaceId::new()).await?;
-    queries::installation::lock_registration(tx.connection()).await?;
+    locks::hold_in(&mut tx, locks::REGISTRATION).await?;
     let empty = !queries::installation::any_user(tx.connection()).await?;
     let right_key = match &key {
         Some(key) if empty => queries::links::use_set_up_link(tx.connection(), key, ctx.clock.now()).await?,
@@ -95,7 +95,7 @@ pub async fn first_admin(ctx: &Ctx, registration: Registration) -> Result<Option
     tx.commit().await?;
     let hash = registration.password.hash().await?;
     let mut tx = ctx.db.system_in(WorkspaceId::new()).await?;
-    queries::installation::lock_registration(tx.connection()).await?;
+    locks::hold_in(&mut tx, locks::REGISTRATION).await?;
     if queries::installation::any_user(tx.connection()).await? {
         return Ok(None);
     }
@@ -113,7 +113,7 @@ pub async fn any_admin(ctx: &Ctx) -> Result<(WorkspaceId, UserId)> {
 /// A fresh set-up link's key while the installation has no user; earlier ones stop working.
 pub async fn set_up_key(ctx: &Ctx) -> Result<Option<String>> {
     let mut tx = ctx.db.system().await?;
-    queries::installation::lock_registration(tx.connection()).await?;
+    locks::hold_in(&mut tx, locks::REGISTRATION).await?;
     if queries::installation::any_user(tx.connection()).await? {
         return Ok(None);
     }

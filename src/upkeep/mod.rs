@@ -65,17 +65,15 @@ impl Job<Ctx> for PurgeSecrets {
 
     async fn run(self, ctx: Ctx, run: Run) -> Result<(), JobError> {
         let now = ctx.clock.now();
-        let mut tx = ctx.db.system().await?;
-        queries::purge_secrets(tx.connection(), now).await?;
-        tx.commit().await?;
-        loop {
-            run.check_stop()?;
-            let mut tx = ctx.db.system().await?;
-            let purged = queries::purge_sessions(tx.connection(), now).await?;
-            tx.commit().await?;
-            if purged < queries::SESSIONS_AT_ONCE {
-                return Ok(());
+        for expired in queries::Expired::ALL {
+            let mut more = true;
+            while more {
+                run.check_stop()?;
+                let mut tx = ctx.db.system().await?;
+                more = queries::purge(tx.connection(), expired, now).await?;
+                tx.commit().await?;
             }
         }
+        Ok(())
     }
 }

@@ -1,13 +1,18 @@
 //! Migrations, tenancy and transactions on a real database.
 
+use std::pin::pin;
+
 use diesel::{QueryableByName, sql_query, sql_types::Text};
 use diesel_async::RunQueryDsl;
 use kontor::{
-    base::ids::WorkspaceId,
-    db::{Connector, migrate},
+    base::{Error, ids::WorkspaceId},
+    db::{self, Connector, Db, Role, connect_plain, migrate},
 };
 
-use crate::support::database::{self, database};
+use crate::support::{
+    database::{self, database},
+    eventually, sql,
+};
 
 #[derive(QueryableByName)]
 struct Name {
@@ -110,4 +115,92 @@ async fn every_migration_goes_down_and_up_again() {
     assert_eq!(migrate::pending(&connector).await.expect("looked").len(), reverted);
     let ran = migrate::prepare(&connector).await.expect("up again");
     assert_eq!(ran.len(), reverted);
+}
+
+/// What docs/deployment.md asks of the user in `DATABASE_URL`, and no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_owns_the_database_and_may_make_roles_is_enough() {
+    database::install_crypto();
+    let name = format!("kontor_owner_{}", std::process::id());
+    let remove = [
+        format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
+        format!("DROP ROLE IF EXISTS {name}_app, {name}_system, {name}"),
+    ];
+    for statement in &remove {
+        database::run_as_admin(statement).await;
+    }
+    database::run_as_admin(&format!("CREATE ROLE {name} LOGIN NOSUPERUSER CREATEROLE PASSWORD 'secret'")).await;
+    database::run_as_admin(&format!("CREATE DATABASE {name} OWNER {name}")).await;
+    let url = database::url_of(&name, "secret", &name);
+    let config = db::Config { role_prefix: Some(name.clone()), ..database::config(&url) };
+
+    let connector = Connector::new(&config).expect("valid");
+    assert!(!migrate::prepare(&connector).await.expect("prepared").is_empty());
+    assert!(migrate::prepare(&connector).await.expect("prepared again").is_empty());
+    let db = Db::open(&config).expect("valid");
+    let workspace = WorkspaceId::new();
+    sql::run(&db, &format!("INSERT INTO workspaces (id, name) VALUES ('{workspace}', 'w')")).await;
+    let mut tx = db.begin(&workspace).await.expect("a transaction of the app role");
+    assert_eq!(sql::number_in(&mut tx, "SELECT count(*) AS value FROM workspaces").await, 1);
+    tx.commit().await.expect("committed");
+    db.close();
+    for statement in &remove {
+        database::run_as_admin(statement).await;
+    }
+}
+
+#[tokio::test]
+async fn functions_with_their_owners_rights_are_not_everybodys() {
+    let test = database().await;
+    // an owner's rights need a search path of their own, too, or the caller's tables stand in
+    let open = "SELECT proname::text AS value FROM pg_proc
+                 WHERE prosecdef AND pronamespace = 'public'::regnamespace
+                   AND (proacl IS NULL OR EXISTS (SELECT FROM aclexplode(proacl) WHERE grantee = 0)
+                        OR NOT EXISTS (SELECT FROM unnest(proconfig) AS setting WHERE setting LIKE 'search_path=%'))";
+    assert_eq!(sql::texts(&test.db, open).await, [""; 0]);
+    let all = "SELECT count(*) AS value FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace";
+    assert!(sql::number(&test.db, all).await > 0, "the test looks at something");
+}
+
+#[tokio::test]
+async fn a_statement_that_nobody_waits_for_is_ended_and_its_connection_replaced() {
+    let test = database().await;
+    // who steps down to a role does not see what others do, not even in the same role
+    let connector = Connector::new(&database::config(&test.url)).expect("valid");
+    let superuser = connect_plain(&connector).await.expect("connected");
+    let sleeping = async || {
+        let count = "SELECT count(*) FROM pg_stat_activity
+                      WHERE datname = current_database() AND state = 'active' AND query = 'SELECT pg_sleep(59)'";
+        superuser.query_one(count, &[]).await.expect("counted").get::<_, i64>(0)
+    };
+    // more often than there are connections
+    for _ in 0..10 {
+        let mut tx = test.db.system().await.expect("a connection is free");
+        {
+            let mut sleep = pin!(sql_query("SELECT pg_sleep(59)").execute(tx.connection()));
+            tokio::select! {
+                ended = &mut sleep => panic!("it sleeps: {ended:?}"),
+                () = eventually("it runs", async || sleeping().await > 0) => {}
+            }
+        }
+        drop(tx);
+    }
+    eventually("nothing sleeps any more", async || sleeping().await == 0).await;
+}
+
+#[tokio::test]
+async fn a_server_that_takes_connections_and_says_nothing_is_given_up() {
+    database::install_crypto();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    let _silent = tokio::spawn(async move {
+        let mut taken = Vec::new();
+        while let Ok((connection, _)) = listener.accept().await {
+            taken.push(connection);
+        }
+    });
+    let connector = Connector::new(&database::config(&format!("postgresql://k@127.0.0.1:{port}/k"))).expect("valid");
+    let (own, plain) = tokio::join!(connector.open(Role::System, "kontor test"), connect_plain(&connector));
+    assert!(matches!(own.map(drop), Err(Error::Unavailable(_))));
+    assert!(matches!(plain.map(drop), Err(Error::Unavailable(_))));
 }

@@ -555,3 +555,38 @@ async fn health_tells_when_nobody_relays() {
     eventually("healthy when they are relayed", async || node.events.healthy().is_ok()).await;
     wait_for_position(&node, 1).await;
 }
+
+/// One event of a bulk change may be as large as hundreds of others: pages are cut by bytes, too.
+#[tokio::test]
+async fn large_events_are_read_in_small_pages_without_gap_or_repeat() {
+    const EVENTS: usize = 60;
+    let test = database().await;
+    let (writer, workspace) = (Node::start(&test), WorkspaceId::new());
+    sql::run(&test.db, &format!("INSERT INTO workspaces (id, name) VALUES ('{workspace}', 'w')")).await;
+    let begin = writer.subscribe(workspace, None).await.cursor();
+    let actor = Actor { kind: "system".into(), user: None, through: None };
+    for number in 0..EVENTS {
+        let ids = if number % 7 == 0 { 1 } else { 5_000 };
+        let event = NewEvent {
+            name: "contact.updated",
+            kind: Some("contact"),
+            record_ids: (0..ids).map(|_| uuid::Uuid::new_v4()).collect(),
+            payload: json!({ "number": number }),
+        };
+        let mut tx = test.db.begin(&workspace).await.expect("a transaction");
+        outbox::emit(&mut tx, &actor, Clock::default().now(), &[event]).await.expect("emitted");
+        tx.commit().await.expect("committed");
+    }
+    // the ring of the one that was there holds some, the log of one that comes now all
+    wait_for_position(&writer, EVENTS as i64).await;
+    let late = Node::start(&test);
+    for node in [&writer, &late] {
+        let mut subscription = node.subscribe(workspace, Some(begin)).await;
+        for number in 0..EVENTS {
+            let event = next(&mut subscription).await;
+            assert_eq!(event.payload["number"], number);
+            assert_eq!(event.record_ids.len(), if number % 7 == 0 { 1 } else { 5_000 });
+        }
+        assert_eq!(subscription.cursor(), Cursor::after(EVENTS as i64));
+    }
+}

@@ -92,9 +92,15 @@ impl Lab {
             .await
     }
 
+    /// What the keys of this installation's objects begin with, once there is one.
+    async fn root(&self) -> String {
+        let root = "SELECT split_part(key, '/', 1) AS value FROM file_parts LIMIT 1";
+        sql::texts(&self.test.db, root).await.pop().expect("a piece")
+    }
+
     /// How many objects the store holds.
     async fn objects(&self) -> usize {
-        self.store.list("ws").expect("listed").try_collect::<Vec<_>>().await.expect("listed").len()
+        self.store.list("").expect("listed").try_collect::<Vec<_>>().await.expect("listed").len()
     }
 }
 
@@ -286,7 +292,10 @@ async fn what_is_too_large_is_refused_by_the_limits_name() {
     lab.send(file, 0, &random(1, 60_000)).await.expect("taken");
     let total = Piece { file, offset: 60_000, total: Some(100_001) };
     named(upload::receive(&lab.files, &lab.caller, total, whole(b"x")).await.expect_err("announced too much"));
-    // an endless body is cut off; the upload can never be complete, so it goes
+    assert!(matches!(lab.status(&lab.caller, file).await, Err(Error::NotFound(_))), "it can never be complete");
+    // an endless body is cut off, and its upload goes as well
+    let file = lab.announce(None).await.expect("announced");
+    lab.send(file, 0, &random(1, 60_000)).await.expect("taken");
     let endless = stream::repeat_with(|| Ok(Bytes::from_static(&[0; 1000])));
     named(lab.stream(file, 60_000, endless).await.expect_err("sent too much"));
     assert!(matches!(lab.status(&lab.caller, file).await, Err(Error::NotFound(_))));
@@ -392,7 +401,7 @@ async fn objects_that_are_no_files_are_swept_after_a_day() {
     let lab = Lab::new().await;
     let file = lab.announce(Some(5)).await.expect("announced");
     lab.send(file, 0, b"12345").await.expect("taken");
-    let orphan = format!("ws/{}/{file}/5-orphan", lab.caller.workspace);
+    let orphan = format!("{}/ws/{}/{file}/5-orphan", lab.root().await, lab.caller.workspace);
     lab.store.put(&orphan, Bytes::from_static(b"lost")).await.expect("put");
     let half = lab.folder.path().join(format!("files/{orphan}#1"));
     let old = std::fs::File::create(&half).expect("made");
@@ -405,6 +414,79 @@ async fn objects_that_are_no_files_are_swept_after_a_day() {
     assert_eq!(clean::sweep(&lab.files, lab.clock.now()).await.expect("ran"), 1);
     assert_eq!(lab.objects().await, 1);
     assert_eq!(lab.read(file, 0).await.expect("read"), b"12345");
+}
+
+#[tokio::test]
+async fn two_installations_share_a_store_and_sweep_only_their_own() {
+    let (lab, other) = (Lab::new().await, Lab::new().await);
+    let neighbour = Files::new(
+        other.test.db.clone(),
+        lab.store.clone(),
+        Signer::new(b"secret"),
+        other.clock.clone(),
+        &Limits::default(),
+    );
+    let file = lab.announce(Some(5)).await.expect("announced");
+    lab.send(file, 0, b"12345").await.expect("taken");
+    other.clock.advance(TimeDelta::days(2));
+    assert_eq!(clean::sweep(&neighbour, other.clock.now()).await.expect("ran"), 0);
+    assert_eq!(lab.read(file, 0).await.expect("read"), b"12345");
+}
+
+#[tokio::test]
+async fn the_folder_of_files_is_closed_to_others() {
+    let lab = Lab::new().await;
+    let about = std::fs::metadata(lab.folder.path().join("files")).expect("a folder");
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&about.permissions()) & 0o777, 0o700);
+}
+
+#[tokio::test]
+async fn a_persons_files_together_have_a_limit() {
+    let limits = Limits { user_file_bytes: 100, upload_bytes: 90, ..Limits::default() };
+    let lab = Lab::with(Config::default(), limits).await;
+    let is_too_large = |refused: Error| assert!(matches!(refused, Error::TooLarge(_)), "{refused:?}");
+    let announced = lab.announce(Some(60)).await.expect("room");
+    is_too_large(lab.announce(Some(41)).await.expect_err("no room"));
+    // of unknown size: it may take what is left, and goes away when it wants more
+    let open = lab.announce(None).await.expect("nothing yet");
+    assert_eq!(lab.send(open, 0, &[0; 40]).await.expect("room").received, 40);
+    is_too_large(lab.send(open, 40, &[0; 1]).await.expect_err("no room"));
+    assert!(matches!(lab.status(&lab.caller, open).await, Err(Error::NotFound(_))), "it was deleted");
+    // the announced bytes have their room
+    assert!(lab.send(announced, 0, &[0; 60]).await.expect("room").ready);
+    // somebody else has room of their own, and so has everybody when files have expired
+    let colleague = member(lab.caller.workspace, Role::SalesRep);
+    let mut tx = lab.test.db.begin(&colleague).await.expect("a transaction");
+    let new = NewUpload { name: "a".to_owned(), announced_size: Some(90), ..NewUpload::default() };
+    upload::create(&lab.files, &mut tx, &colleague, new).await.expect("room");
+    drop(tx);
+    lab.clock.advance(TimeDelta::days(31));
+    lab.announce(Some(90)).await.expect("room");
+}
+
+#[tokio::test]
+async fn so_many_bodies_at_once_and_no_more() {
+    let limits = Limits { uploads_per_user: 1, ..Limits::default() };
+    let lab = Lab::with(Config::default(), limits).await;
+    let (first, second) =
+        (lab.announce(Some(5)).await.expect("announced"), lab.announce(Some(5)).await.expect("announced"));
+    let (more, body) = mpsc::channel::<io::Result<Bytes>>(1);
+    let body = stream::unfold(body, async |mut body| body.recv().await.map(|chunk| (chunk, body)));
+    let mut slow = std::pin::pin!(lab.stream(first, 0, body));
+    let refused = tokio::select! {
+        ended = &mut slow => panic!("it waits for bytes: {ended:?}"),
+        refused = async {
+            more.send(Ok(Bytes::from_static(b"1"))).await.expect("taken");
+            // its body was asked for more, so it has its place
+            more.send(Ok(Bytes::from_static(b"2"))).await.expect("taken");
+            more.reserve().await.map(drop).expect("open");
+            lab.send(second, 0, b"12345").await
+        } => refused,
+    };
+    assert!(matches!(refused, Err(Error::Limited { .. })), "{refused:?}");
+    drop(more);
+    assert_eq!(slow.await.expect("kept").received, 2);
+    assert!(lab.send(second, 0, b"12345").await.expect("a place is free").ready);
 }
 
 #[tokio::test]
@@ -421,7 +503,8 @@ async fn a_bucket_serves_as_well_as_a_folder() {
     for from in [0, 2999, 3000, PIECE + 2999, PIECE + 3000, content.len()] {
         assert!(lab.read(file, from as u64).await.expect("read") == content[from..], "from {from}");
     }
-    lab.store.put("ws/nobody/orphan", Bytes::from_static(b"lost")).await.expect("put");
+    let orphan = format!("{}/ws/nobody/orphan", lab.root().await);
+    lab.store.put(&orphan, Bytes::from_static(b"lost")).await.expect("put");
     assert_eq!(clean::sweep(&lab.files, lab.clock.now()).await.expect("ran"), 0);
     lab.clock.advance(TimeDelta::days(2));
     assert_eq!(clean::sweep(&lab.files, lab.clock.now()).await.expect("ran"), 1);
@@ -429,7 +512,7 @@ async fn a_bucket_serves_as_well_as_a_folder() {
     files::remove(&lab.files, lab.caller.workspace, file).await.expect("removed");
     assert_eq!(lab.objects().await, 0);
     // deleted twice is deleted
-    lab.store.delete(vec!["ws/nobody/orphan".to_owned()]).await.expect("deleted");
+    lab.store.delete(vec![orphan]).await.expect("deleted");
     assert!(std::fs::read_dir(lab.folder.path()).expect("a folder").next().is_none(), "nothing stays on this machine");
 }
 

@@ -227,23 +227,6 @@ async fn a_slow_client_is_closed_with_its_cursor_and_resumes_while_others_go_on(
 }
 
 #[tokio::test]
-async fn a_state_is_sent_to_newcomers_at_once() {
-    let (toy, transport, address) = server().await;
-    let newest = |message: Value| message["payload"]["data"]["newest"].as_i64().expect("a number");
-    let mut first = SocketClient::signed_in(address, "alice").await;
-    first.subscribe("1", "subscription { newest }", json!({})).await;
-    assert_eq!(newest(first.json().await), 0);
-    toy.tick("a", "");
-    assert_eq!(newest(first.json().await), 1);
-    let mut second = SocketClient::signed_in(address, "bob").await;
-    second.subscribe("1", "subscription { newest }", json!({})).await;
-    assert_eq!(newest(second.json().await), 1);
-    toy.tick("a", "");
-    assert_eq!((newest(first.json().await), newest(second.json().await)), (2, 2));
-    assert_eq!((transport.shared_executions(), toy.state().executed.load(Ordering::SeqCst)), (1, 1));
-}
-
-#[tokio::test]
 async fn a_defect_in_a_shared_execution_is_told_to_its_members() {
     let (_, transport, address) = server().await;
     let mut client = SocketClient::signed_in(address, "alice").await;

@@ -26,6 +26,10 @@ async fn server() -> u16 {
         .route("/to-name", get(move || async move { Redirect::temporary(&to_name) }))
         .route("/to-other", get(move || async move { Redirect::temporary(&format!("http://127.0.0.2:{port}/")) }))
         .route("/to-file", get(|| async { (StatusCode::FOUND, [(LOCATION, "file:///etc/passwd")]) }))
+        .route("/headers", post(|headers: HeaderMap, body: Bytes| async move { (headers, body) }))
+        .route("/stay", post(|| async { Redirect::temporary("/headers") }))
+        .route("/leave", post(move || async move { Redirect::temporary(&format!("http://localhost:{port}/headers")) }))
+        .route("/done", post(|| async { Redirect::to("/") }))
         .route("/round", get(|| async { Redirect::temporary("/round") }))
         .route("/large", get(|| async { vec![0; 2_000_000] }))
         .route("/silent", get(std::future::pending::<()>));
@@ -99,6 +103,32 @@ async fn a_request_carries_its_headers_and_body() {
     assert_eq!(answer.body, "hello");
     assert_eq!(answer.headers["x-kontor-test"], "yes");
     assert!(answer.headers["user-agent"].to_str().expect("ASCII").starts_with("kontor/"));
+}
+
+#[tokio::test]
+async fn a_redirect_takes_headers_along_to_the_same_server_only() {
+    let (port, outbound) = (server().await, outbound(&["127.0.0.0/8", "::1"]));
+    let send = async |path: &str| {
+        let headers = [("x-signature", "secret"), ("authorization", "Bearer x"), ("content-type", "text/plain")];
+        let headers = headers.map(|(name, value)| (name.parse().expect("a name"), value.parse().expect("a value")));
+        let url = format!("http://127.0.0.1:{port}{path}");
+        let request =
+            Request { method: Method::POST, url, headers: HeaderMap::from_iter(headers), body: "hello".into() };
+        outbound.send(request).await.expect("answered")
+    };
+    let stayed = send("/stay").await;
+    assert_eq!(
+        (stayed.headers["x-signature"].as_bytes(), stayed.body.as_ref()),
+        (b"secret".as_slice(), b"hello".as_slice())
+    );
+    let left = send("/leave").await;
+    assert!(!left.headers.contains_key("x-signature") && !left.headers.contains_key("authorization"));
+    assert_eq!(
+        (left.headers["content-type"].as_bytes(), left.body.as_ref()),
+        (b"text/plain".as_slice(), b"hello".as_slice())
+    );
+    // 303: the answer is elsewhere, to be got
+    assert_eq!(send("/done").await.body, "inside");
 }
 
 #[tokio::test]

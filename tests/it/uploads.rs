@@ -355,3 +355,19 @@ async fn ranges_of_a_file_can_be_asked_for() {
         assert_eq!(request.send().await.expect("an answer").status(), status);
     }
 }
+
+#[tokio::test]
+async fn a_token_without_the_scope_sends_nothing() {
+    let sender = Sender::new().await;
+    let url = sender.announce(json!({ "name": "a.bin", "size": 1 })).await;
+    let query = "mutation { createApiToken(input: { name: \"reader\", scopes: [\"contacts:read\"] }) { secret } }";
+    let made = sender.client.data(query, json!({})).await;
+    let reader = sender.server.client(made["createApiToken"]["secret"].as_str().expect("a token"));
+    let token = reader.token.as_deref().expect("a token");
+    let announce = reader.http.post(format!("{}/api/uploads", reader.url)).json(&json!({ "name": "a", "size": 1 }));
+    let put = reader.http.put(format!("{}{url}", reader.url)).body("1");
+    for request in [announce, put] {
+        let refused = request.bearer_auth(token).send().await.expect("an answer");
+        assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    }
+}

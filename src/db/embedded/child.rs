@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
 use super::account::Account;
+use super::home::NO_LINKS;
 use super::{Error, leftovers};
 
 /// What the supervisor waits for.
@@ -176,6 +177,7 @@ pub(super) fn command(program: &Path, account: &Account, words: &Path) -> Result
         .create(true)
         .truncate(true)
         .mode(0o600)
+        .custom_flags(NO_LINKS)
         .open(words)
         .map_err(|e| Error::io("write", words, e))?;
     let errors = output.try_clone().map_err(|e| Error::io("write", words, e))?;

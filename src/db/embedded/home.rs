@@ -8,11 +8,14 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 use super::Error;
 use super::account::Account;
+
+/// We may be root, and the folder another's: a link that lies there must not lead us to a third one's file.
+pub(super) const NO_LINKS: i32 = OFlags::NOFOLLOW.bits().cast_signed();
 
 const LOCK: &str = "postgres.lock";
 /// In the data folder: where the cluster is, if not here.
@@ -145,6 +148,7 @@ fn lock(folder: &Path) -> Result<File, Error> {
         .create(true)
         .truncate(false)
         .mode(0o600)
+        .custom_flags(NO_LINKS)
         .open(&path)
         .map_err(|e| Error::io("open", &path, e))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -176,10 +180,12 @@ fn read_line(path: &Path) -> Result<Option<String>, Error> {
     }
 }
 
-/// A reader finds the old text or the new, never half of it.
+/// A reader finds the old text or the new, never half of it. A draft that is there already is an
+/// earlier attempt's, or a trap: nothing is written into it.
 fn write_whole(path: &Path, text: &str) -> Result<(), Error> {
     let draft = path.with_extension("new");
-    let written = File::create(&draft).and_then(|mut file| {
+    let _ = fs::remove_file(&draft);
+    let written = File::create_new(&draft).and_then(|mut file| {
         writeln!(file, "{text}")?;
         file.sync_all()?;
         fs::rename(&draft, path)

@@ -197,12 +197,6 @@ impl Group {
         ring.entries.back().and_then(|entry| entry.position).or(ring.evicted).or(self.position.start())
     }
 
-    /// Lets a member read from the newest entry on, if there is one.
-    pub fn read_newest(&self, seat: &Seat) {
-        let ring = self.ring();
-        seat.member.reads.store(ring.end().saturating_sub(1).max(ring.first), Ordering::Relaxed);
-    }
-
     /// Whether the execution has been there. What is further on may be nowhere: a client says it.
     pub fn has_come_to(&self, position: Position) -> bool {
         let newest = self.ring().entries.back().and_then(|entry| entry.position);

@@ -32,7 +32,7 @@ use self::{
     group::{Charged, Group, Read, Seat},
     topic::Topic,
 };
-use super::gateway::{Gateway, Sharing};
+use super::gateway::Gateway;
 pub use super::position::{Position, StreamPosition};
 use crate::auth::Caller;
 
@@ -98,7 +98,7 @@ impl<G: Gateway> Fanout<G> {
     /// Starts a subscription. Whatever is wrong with it comes as its first and only answer.
     pub fn subscribe(self: &Arc<Self>, subscriber: Subscriber) -> Subscription<G> {
         let Subscriber { caller, request, resume_after, pace, request_id } = subscriber;
-        let (topic, after) = Topic::of(request, |field| self.gateway.sharing(field));
+        let (topic, after) = Topic::of(request, |field| self.gateway.is_shared(field));
         let begin = resume_after.or(after);
         let mut subscription = Subscription {
             fanout: Arc::clone(self),
@@ -217,10 +217,6 @@ impl<G: Gateway> Subscription<G> {
                 State::Shared(Membership { group, seat, .. }) => match ready!(group.poll_read(seat, cx)) {
                     Read::Answer(answer) => Some(answer),
                     Read::Complete => None,
-                    Read::TooLate if self.topic.sharing == Some(Sharing::State) => {
-                        group.read_newest(seat);
-                        continue;
-                    }
                     Read::TooLate => {
                         self.note_start();
                         self.state = State::Ended;
@@ -267,7 +263,9 @@ impl<G: Gateway> Subscription<G> {
 
     fn begun(&mut self, caller: Option<Arc<Caller>>) -> State<G> {
         let after = self.cursor();
-        let (Some(sharing), Some(member)) = (self.topic.sharing, &caller) else { return self.own(after, caller, None) };
+        let Some(member) = caller.as_ref().filter(|_| self.topic.is_shared) else {
+            return self.own(after, caller, None);
+        };
         if after.is_some() && self.progress.is_none() {
             // no cursor of ours: its own execution says so
             return self.own(after, caller, None);
@@ -275,11 +273,10 @@ impl<G: Gateway> Subscription<G> {
         let membership = self.fanout.join(&self.topic, Arc::clone(member), Arc::clone(&self.pace));
         self.topic = Arc::clone(&membership.group.topic);
         let Membership { group, seat, .. } = &membership;
-        match (sharing, self.progress) {
-            (Sharing::State, _) => group.read_newest(seat),
-            (Sharing::Events, None) => self.progress = group.read_from_now(seat),
-            (Sharing::Events, Some(progress)) if group.has_come_to(progress) && group.read_after(seat, progress) => {}
-            (Sharing::Events, Some(_)) => return self.own(after, caller, Some(membership)),
+        match self.progress {
+            None => self.progress = group.read_from_now(seat),
+            Some(progress) if group.has_come_to(progress) && group.read_after(seat, progress) => {}
+            Some(_) => return self.own(after, caller, Some(membership)),
         }
         State::Shared(membership)
     }

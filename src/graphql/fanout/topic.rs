@@ -9,7 +9,7 @@ use async_graphql::{
     parser::types::{ExecutableDocument, Field, OperationDefinition, OperationType, Selection},
 };
 
-use super::super::{gateway::Sharing, operation};
+use super::super::operation;
 
 const AFTER: &str = "after";
 
@@ -24,20 +24,21 @@ pub struct Topic {
     movable: bool,
     /// The root field has the argument `after`.
     takes_after: bool,
-    pub sharing: Option<Sharing>,
+    /// Its subscribers share an execution.
+    pub is_shared: bool,
 }
 
 impl Topic {
     /// Takes a request apart into its topic and the cursor it begins after.
-    pub fn of(mut request: Request, sharing: impl Fn(&str) -> Option<Sharing>) -> (Self, Option<String>) {
+    pub fn of(mut request: Request, is_shared: impl Fn(&str) -> bool) -> (Self, Option<String>) {
         let document = request.parsed_query().ok().cloned();
         let Request { query: text, operation_name, variables, .. } = request;
         let mut topic =
-            Self { text, operation_name, variables, document, movable: false, takes_after: false, sharing: None };
+            Self { text, operation_name, variables, document, movable: false, takes_after: false, is_shared: false };
         let after = topic.cut_after();
         if topic.movable {
-            topic.sharing = topic.root().and_then(|root| sharing(root.name.node.as_str()));
-            topic.takes_after |= topic.sharing == Some(Sharing::Events);
+            topic.is_shared = topic.root().is_some_and(|root| is_shared(root.name.node.as_str()));
+            topic.takes_after |= topic.is_shared;
         }
         (topic, after)
     }
@@ -153,7 +154,7 @@ mod tests {
     fn topic(query: &str, variables: &str) -> (Topic, Option<String>) {
         let variables = serde_json::from_str(variables).expect("JSON");
         let request = Request::new(query).variables(Variables::from_json(variables));
-        Topic::of(request, |field| (field == "changed").then_some(Sharing::Events))
+        Topic::of(request, |field| field == "changed")
     }
 
     #[test]
@@ -169,7 +170,7 @@ mod tests {
         for (query, variables, expected) in spellings {
             let (mut topic, after) = topic(query, variables);
             assert_eq!(after.as_deref(), expected, "{query}");
-            assert_eq!(topic.sharing, Some(Sharing::Events), "{query}");
+            assert!(topic.is_shared, "{query}");
             assert!(topic.variables.is_empty());
             let arguments = |root: &Field| root.arguments.iter().filter(|(name, _)| name.node == AFTER).count();
             assert_eq!(topic.root().map(|root| arguments(root)), Some(0), "{query}");
@@ -203,7 +204,7 @@ mod tests {
             ("query { changed { id } }", "{}"),
             ("not GraphQL", "{}"),
         ] {
-            assert_eq!(topic(query, variables).0.sharing, None, "{query}");
+            assert!(!topic(query, variables).0.is_shared, "{query}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use async_graphql::{Request, Response, parser::types::OperationType};
@@ -12,6 +13,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use super::protocol::Envelope;
 use crate::{
     auth::Caller,
+    base::Error,
     graphql::{
         errors,
         fanout::{Answer, Delivery, Pace, Subscriber, Subscription},
@@ -19,6 +21,7 @@ use crate::{
         operation,
         transport::Transport,
     },
+    http::time_limit,
 };
 
 /// A running operation; the socket drops it to cancel it.
@@ -63,7 +66,10 @@ impl<G: Gateway> Running<G> {
         } else {
             let gateway = transport.gateway.clone();
             let answer = async move {
-                let mut response = gateway.execute(caller, request).await;
+                let limit = Duration::from_secs(gateway.limits().request_seconds);
+                let executed = time_limit::in_time(limit, gateway.execute(caller, request)).await;
+                let refused = |error| Response::from_errors(vec![errors::refusal(&error, None)]);
+                let mut response = executed.unwrap_or_else(|error: Error| refused(error));
                 errors::dress(&mut response, gateway.limits(), request_id.as_deref());
                 response
             };

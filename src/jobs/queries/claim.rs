@@ -8,7 +8,7 @@ use diesel::{
     QueryableByName, sql_query,
     sql_types::{Array, BigInt, Double, Int4, Jsonb, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
 };
-use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -17,7 +17,6 @@ use crate::{
         Result,
         ids::{JobId, UserId, WorkspaceId},
     },
-    db::locks,
     jobs::{
         JobState,
         retry::{CRASH_LIMIT, CRASHED},
@@ -107,12 +106,6 @@ pub struct Claimed {
     pub created_by: Option<UserId>,
     #[diesel(sql_type = Jsonb)]
     pub progress: Value,
-}
-
-/// Waits until no other worker claims, until the transaction ends. A statement of its own: the
-/// claim's snapshot must be from after the lock, or it would count running jobs wrongly.
-pub async fn lock_claiming(connection: &mut AsyncPgConnection) -> Result<()> {
-    Ok(connection.batch_execute(&format!("SELECT pg_advisory_xact_lock({})", locks::CLAIM)).await?)
 }
 
 /// Claims up to `slots` jobs from the heads of the lanes: first those that would be the fewest

@@ -33,7 +33,11 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use self::envelope::{BareRefusal, Plain, Refusal, refused};
-use crate::{base::Error, ctx::Ctx, http::guard::Asked};
+use crate::{
+    base::Error,
+    ctx::Ctx,
+    http::{guard::Asked, time_limit},
+};
 
 const ROOT: &str = "/api/v1";
 
@@ -91,7 +95,7 @@ fn without_last_slash(mut request: Request) -> Request {
 }
 
 async fn end_in_time(State(limit): State<Duration>, request: Request, next: Next) -> Result<Response, Refusal> {
-    tokio::time::timeout(limit, next.run(request)).await.map_err(|_| Error::TimedOut.into())
+    Ok(time_limit::in_time(limit, next.run(request)).await?)
 }
 
 async fn unknown_path() -> Refusal {

@@ -13,6 +13,7 @@ use crate::{
         page::PageRequest,
     },
     db::schema::audit_log,
+    newest_first,
 };
 
 pub async fn insert_audit(
@@ -56,11 +57,5 @@ pub async fn audit_page(
         .select(AuditEntry::as_select())
         .limit(page.fetch())
         .into_boxed();
-    let query = match (page.is_backward(), page.from) {
-        (false, Some(from)) => query.filter(audit_log::id.lt(from)).order(audit_log::id.desc()),
-        (false, None) => query.order(audit_log::id.desc()),
-        (true, Some(from)) => query.filter(audit_log::id.gt(from)).order(audit_log::id.asc()),
-        (true, None) => query.order(audit_log::id.asc()),
-    };
-    Ok(query.load(connection).await?)
+    Ok(newest_first!(query, page, audit_log::id).load(connection).await?)
 }

@@ -1,6 +1,6 @@
 //! The installation as a whole: its settings, and whether anybody is there yet.
 
-use diesel::{dsl::exists, prelude::*, select, sql_types::BigInt};
+use diesel::{dsl::exists, prelude::*, select};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 
@@ -11,19 +11,8 @@ use crate::{
         Result,
         ids::{UserId, WorkspaceId},
     },
-    db::{
-        locks,
-        schema::{instance_settings, members, users},
-    },
+    db::schema::{instance_settings, members, users},
 };
-
-pub async fn lock_registration(connection: &mut AsyncPgConnection) -> Result<()> {
-    diesel::sql_query("SELECT pg_advisory_xact_lock($1)")
-        .bind::<BigInt, _>(locks::REGISTRATION)
-        .execute(connection)
-        .await?;
-    Ok(())
-}
 
 pub async fn any_user(connection: &mut AsyncPgConnection) -> Result<bool> {
     Ok(select(exists(users::table.select(users::id))).get_result(connection).await?)

@@ -13,6 +13,7 @@ use crate::{
         page::PageRequest,
     },
     db::schema::{members, users},
+    newest_first,
 };
 
 type UserColumns = (
@@ -113,13 +114,7 @@ pub async fn user_page(
     if let Some(only) = only {
         query = query.filter(users::id.eq(only));
     }
-    query = match (page.is_backward(), page.from) {
-        (false, Some(from)) => query.filter(users::id.lt(from)).order(users::id.desc()),
-        (false, None) => query.order(users::id.desc()),
-        (true, Some(from)) => query.filter(users::id.gt(from)).order(users::id.asc()),
-        (true, None) => query.order(users::id.asc()),
-    };
-    Ok(query.load(connection).await?)
+    Ok(newest_first!(query, page, users::id).load(connection).await?)
 }
 
 pub async fn count_users(connection: &mut AsyncPgConnection, workspace: WorkspaceId) -> Result<i64> {

@@ -9,7 +9,7 @@ use super::{
     events, head,
     head::{Head, Place},
     map,
-    model::{Counts, ImportStatus, Mapping},
+    model::{Counts, Import, ImportStatus, Mapping},
     pipeline::{self, Source},
     queries::{self, End, Work},
     stage,
@@ -59,6 +59,7 @@ impl Job<Ctx> for RunImport {
     // errors count over the whole of a long run
     const MAX_ATTEMPTS: i32 = 25;
     const PER_WORKSPACE: i32 = 2;
+    const LONG: bool = true;
 
     async fn run(self, ctx: Ctx, run: Run) -> Result<(), JobError> {
         let workspace = run.workspace.ok_or_else(|| JobError::Fail(Error::NotFound("Workspace")))?;
@@ -196,7 +197,7 @@ async fn fail(ctx: &Ctx, run: &Run, workspace: WorkspaceId, id: ImportId, messag
     Ok(tx.commit().await?)
 }
 
-/// Notes which imports failed because their jobs were given up, and drops the staging tables of
+/// Notes which imports ended with their jobs, given up or cancelled, and drops the staging tables of
 /// imports that have ended.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SettleImports {}
@@ -210,21 +211,22 @@ impl Job<Ctx> for SettleImports {
         let given_up = queries::given_up(tx.connection()).await?;
         tx.commit().await?;
         for (workspace, import) in given_up {
-            settle(&ctx, workspace, import.id, import.message).await?;
+            settle(&ctx, workspace, import).await?;
         }
         sweep(&ctx).await?;
         Ok(())
     }
 }
 
-async fn settle(ctx: &Ctx, workspace: WorkspaceId, id: ImportId, message: Option<String>) -> Result<()> {
+async fn settle(ctx: &Ctx, workspace: WorkspaceId, import: Import) -> Result<()> {
+    let Import { id, status, message, .. } = import;
     let mut tx = ctx.db.begin(&workspace).await?;
     let Some(work) = queries::lock(tx.connection(), workspace, id).await? else { return Ok(()) };
     if !work.status.is_open() {
         return Ok(());
     }
     let caller = Caller::new(workspace, work.created_by, crate::auth::Role::Support, Origin::System, Via::System);
-    let (status, now) = (ImportStatus::Failed, ctx.clock.now());
+    let now = ctx.clock.now();
     queries::end(tx.connection(), workspace, id, End { status, message, total: work.total, now }).await?;
     outbox::emit(&mut tx, &caller.actor(), now, &[events::ended(id, status, work.counts)]).await?;
     tx.commit().await

@@ -5,6 +5,7 @@ pub mod staging;
 
 use chrono::{DateTime, Utc};
 use diesel::{
+    dsl::case_when,
     pg::Pg,
     prelude::*,
     sql_types::{Array, BigInt, Nullable, Text},
@@ -26,6 +27,7 @@ use crate::{
     crm::RecordKind,
     db::schema::{import_errors, imports, jobs},
     jobs::JobState,
+    newest_first,
 };
 
 #[derive(Insertable)]
@@ -107,12 +109,21 @@ fn import((row, job, last_error, job_ended_at): WithJob) -> Import {
         started_at: row.started_at,
         completed_at: row.completed_at,
     };
-    if import.status.is_open() && job == Some(JobState::Failed) {
-        import.status = ImportStatus::Failed;
-        import.message = import.message.or(last_error);
+    if let Some(ended) = job.and_then(given_up_as).filter(|_| import.status.is_open()) {
+        import.status = ended;
+        import.message = import.message.or(last_error.filter(|_| ended == ImportStatus::Failed));
         import.completed_at = import.completed_at.or(job_ended_at);
     }
     import
+}
+
+/// How an import ends whose job ended without it: it was given up, or cancelled as a job.
+fn given_up_as(job: JobState) -> Option<ImportStatus> {
+    match job {
+        JobState::Failed => Some(ImportStatus::Failed),
+        JobState::Cancelled => Some(ImportStatus::Cancelled),
+        JobState::Queued | JobState::Running | JobState::Completed => None,
+    }
 }
 
 fn mapping(value: Value) -> Mapping {
@@ -157,22 +168,14 @@ pub async fn page(
         query = query.filter(imports::created_by.eq(user));
     }
     if !filter.statuses.is_empty() {
-        let given_up = jobs::state.eq(JobState::Failed).and(imports::status.eq_any(OPEN));
-        let given_up = given_up.assume_not_null();
-        let open = filter.statuses.clone();
-        query = if filter.statuses.contains(&ImportStatus::Failed) {
-            query.filter(imports::status.eq_any(open).or(given_up))
-        } else {
-            query.filter(imports::status.eq_any(open))
-        };
+        let given_up = |job: JobState| imports::status.eq_any(OPEN).and(jobs::state.eq(job));
+        let word = |status: ImportStatus| status.into_sql::<Text>();
+        let status = case_when(given_up(JobState::Failed), word(ImportStatus::Failed))
+            .when(given_up(JobState::Cancelled), word(ImportStatus::Cancelled))
+            .otherwise(imports::status);
+        query = query.filter(status.eq_any(filter.statuses.clone()));
     }
-    query = match (request.is_backward(), request.from) {
-        (false, Some(from)) => query.filter(imports::id.lt(from)).order(imports::id.desc()),
-        (false, None) => query.order(imports::id.desc()),
-        (true, Some(from)) => query.filter(imports::id.gt(from)).order(imports::id.asc()),
-        (true, None) => query.order(imports::id.asc()),
-    };
-    let rows: Vec<WithJob> = query.load(connection).await?;
+    let rows: Vec<WithJob> = newest_first!(query, request, imports::id).load(connection).await?;
     Ok(rows.into_iter().map(import).collect())
 }
 
@@ -230,8 +233,7 @@ pub async fn start(
     diesel::update(imports::table.filter(imports::workspace_id.eq(workspace).and(imports::id.eq(id))))
         .set((
             imports::status.eq(ImportStatus::Processing),
-            imports::started_at
-                .eq(diesel::dsl::case_when(imports::started_at.is_null(), Some(now)).otherwise(imports::started_at)),
+            imports::started_at.eq(case_when(imports::started_at.is_null(), Some(now)).otherwise(imports::started_at)),
             imports::message.eq(None::<String>),
             imports::completed_at.eq(None::<DateTime<Utc>>),
             imports::updated_at.eq(now),
@@ -322,11 +324,11 @@ pub async fn end(connection: &mut AsyncPgConnection, workspace: WorkspaceId, id:
     Ok(())
 }
 
-/// Imports that look unfinished although their jobs were given up, over all workspaces.
+/// Imports that look unfinished although their jobs were given up or cancelled, over all workspaces.
 pub async fn given_up(connection: &mut AsyncPgConnection) -> Result<Vec<(WorkspaceId, Import)>> {
     let rows: Vec<(WorkspaceId, WithJob)> = imports::table
         .inner_join(jobs::table.on(jobs::id.eq(imports::job_id)))
-        .filter(imports::status.eq_any(OPEN).and(jobs::state.eq(JobState::Failed)))
+        .filter(imports::status.eq_any(OPEN).and(jobs::state.eq_any([JobState::Failed, JobState::Cancelled])))
         .select((imports::workspace_id, columns!()))
         .limit(1_000)
         .load(connection)

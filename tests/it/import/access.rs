@@ -4,6 +4,7 @@ use kontor::{
     auth::{Permission, Role},
     base::{Error, page::PageArgs},
     crm::RecordKind,
+    team::work,
     transfer::import::{self, ImportFilter, ImportStatus, NewImport, SettleImports},
 };
 
@@ -157,11 +158,7 @@ async fn an_import_whose_job_was_given_up_has_failed() {
     let page = import::page(&lab.ctx, &lab.caller, filter, PageArgs::default()).await.expect("a page");
     assert_eq!(page.rows.len(), 1);
 
-    let mut tx = lab.ctx.db.system().await.expect("a transaction");
-    let about = kontor::jobs::Enqueued::default();
-    let now = lab.ctx.clock.now();
-    kontor::jobs::enqueue::<kontor::ctx::Ctx, _>(&mut tx, now, &SettleImports {}, about).await.expect("enqueued");
-    tx.commit().await.expect("committed");
+    settle(&lab).await;
     let _worker = lab.worker();
     eventually("it is noted", async || {
         lab.number("SELECT count(*) AS value FROM imports WHERE status = 'failed' AND message = 'It broke'").await == 1
@@ -169,6 +166,42 @@ async fn an_import_whose_job_was_given_up_has_failed() {
     .await;
     eventually("nothing is left staged", async || staged(&lab).await == 0).await;
     assert_eq!(lab.number("SELECT count(*) AS value FROM outbox WHERE name = 'import.failed'").await, 1);
+}
+
+/// Whoever cancels the job and not the import ends the import all the same.
+#[tokio::test]
+async fn an_import_whose_job_was_cancelled_is_cancelled() {
+    let lab = Lab::new().await;
+    let import = lab.create("email\na@x.de\n", NEITHER).await;
+    work::cancel(&lab.ctx, &lab.caller, import.job).await.expect("cancelled");
+    let cancelled = lab.get(import.id).await;
+    assert_eq!((cancelled.status, cancelled.message.as_deref()), (ImportStatus::Cancelled, None));
+    assert!(cancelled.completed_at.is_some());
+    for (status, found) in [(ImportStatus::Cancelled, 1), (ImportStatus::Pending, 0), (ImportStatus::Failed, 0)] {
+        let filter = ImportFilter { statuses: vec![status], ..ImportFilter::default() };
+        let page = import::page(&lab.ctx, &lab.caller, filter, PageArgs::default()).await.expect("a page");
+        assert_eq!(page.rows.len(), found, "{status}");
+    }
+    let again = import::cancel(&lab.ctx, &lab.caller, import.id).await;
+    assert!(matches!(again, Err(Error::Conflict(_))), "{again:?}");
+
+    settle(&lab).await;
+    let _worker = lab.worker();
+    eventually("it is noted", async || {
+        lab.number("SELECT count(*) AS value FROM imports WHERE status = 'cancelled' AND message IS NULL").await == 1
+    })
+    .await;
+    assert_eq!(lab.number("SELECT count(*) AS value FROM outbox WHERE name = 'import.cancelled'").await, 1);
+    assert!(lab.contacts("id").await.is_empty());
+}
+
+/// Enqueues the chore that notes how imports ended.
+async fn settle(lab: &Lab) {
+    let mut tx = lab.ctx.db.system().await.expect("a transaction");
+    let about = kontor::jobs::Enqueued::default();
+    let now = lab.ctx.clock.now();
+    kontor::jobs::enqueue::<kontor::ctx::Ctx, _>(&mut tx, now, &SettleImports {}, about).await.expect("enqueued");
+    tx.commit().await.expect("committed");
 }
 
 async fn staged(lab: &Lab) -> i64 {

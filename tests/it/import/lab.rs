@@ -18,6 +18,7 @@ use kontor::{
     },
     jobs::{Config, Registry, Runner, RunnerHandle},
     mail::{self, Mailer},
+    outbound::{self, Outbound},
     transfer::import::{self, Import, ImportOptions, ImportStatus, NewImport, RowError, RunImport, SettleImports},
 };
 use tokio_util::sync::CancellationToken;
@@ -60,7 +61,8 @@ impl Lab {
         let auth = auth::Config::default();
         let resolver = Resolver::new(db.clone(), clock.clone(), auth.clone());
         let public_url = "http://kontor.test".into();
-        let ctx = Ctx { db, files, mail, clock, limits: Arc::new(limits), auth, resolver, public_url };
+        let outbound = Outbound::new(&outbound::Config::default()).expect("the default works");
+        let ctx = Ctx { db, files, mail, outbound, clock, limits: Arc::new(limits), auth, resolver, public_url };
         let caller = person(&ctx.db, workspace(&ctx.db).await, Role::Admin).await;
         Self { database, ctx, caller, _folder: folder }
     }

@@ -9,7 +9,7 @@ use kontor::{
 };
 
 use super::{
-    kinds::{Act, Chore, Context, Pair, Plain, Single, Urgent, registry},
+    kinds::{Act, Chore, Context, Long, Pair, Plain, Single, Urgent, registry},
     lab::Lab,
 };
 use crate::support::{database::config, eventually};
@@ -289,4 +289,34 @@ async fn rows_read(lab: &Lab) -> (i32, i32) {
     let sequential = "SELECT seq_tup_read::int AS number FROM pg_stat_user_tables WHERE relname = 'jobs'";
     let by_index = "SELECT sum(idx_tup_read)::int AS number FROM pg_stat_user_indexes WHERE relname = 'jobs'";
     (lab.number(sequential).await, lab.number(by_index).await)
+}
+
+#[tokio::test]
+async fn long_jobs_leave_one_slot_to_the_others() {
+    let mut lab = Lab::new().await;
+    for number in 0..6 {
+        let workspace = if number % 2 == 0 { lab.a } else { lab.b };
+        lab.enqueue(workspace, Long::new(format!("long {number}"), Act::Wait)).await;
+    }
+    let _worker = lab.worker(3);
+    for _ in 0..2 {
+        assert!(lab.started().await.0.starts_with("long"));
+    }
+    for number in 0..5 {
+        let short = lab.enqueue(lab.a, Plain::new(number, Act::Look)).await;
+        assert_eq!(lab.started().await.0, number.to_string());
+        lab.until(short, JobState::Completed).await;
+    }
+    // and the short ones leave the long ones theirs
+    lab.context.gate.add_permits(6);
+    lab.until_ended(6).await;
+    assert!(lab.most_at_once::<Long>(lab.a) + lab.most_at_once::<Long>(lab.b) <= 3);
+}
+
+#[tokio::test]
+async fn a_worker_with_one_slot_runs_long_jobs_too() {
+    let mut lab = Lab::new().await;
+    let _worker = lab.worker(1);
+    let long = lab.enqueue(lab.a, Long::new("long", Act::Look)).await;
+    lab.until(long, JobState::Completed).await;
 }

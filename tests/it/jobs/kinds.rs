@@ -180,5 +180,6 @@ kinds! {
     Single = "test.single" { PER_WORKSPACE: i32 = 1 }
     Urgent = "test.urgent" { PRIORITY: i16 = 10 }
     Chore = "test.chore" { PRIORITY: i16 = 90 }
+    Long = "test.long" { LONG: bool = true, PER_WORKSPACE: i32 = 1000 }
     Brief = "test.brief" { LEASE: Duration = Duration::from_millis(1500), PER_WORKSPACE: i32 = 1 }
 }

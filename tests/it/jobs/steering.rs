@@ -47,7 +47,7 @@ async fn a_running_job_is_asked_to_end() {
 }
 
 #[tokio::test]
-async fn a_batch_learns_of_a_cancel_at_once_and_may_finish_all_the_same() {
+async fn a_batch_learns_of_a_cancel_at_once() {
     let mut lab = Lab::new().await;
     let _worker = lab.worker(1);
     let job = lab.enqueue(lab.a, Plain::new("j", Act::Hang)).await;
@@ -55,7 +55,6 @@ async fn a_batch_learns_of_a_cancel_at_once_and_may_finish_all_the_same() {
     cancel_now(&lab, job).await;
     let mut tx = lab.db.begin(&lab.a).await.expect("a transaction");
     assert!(matches!(run.hold_in(&mut tx).await, Err(JobError::Cancelled)));
-    run.hold_despite_cancel_in(&mut tx).await.expect("it holds its job");
 }
 
 #[tokio::test]
@@ -92,7 +91,7 @@ async fn another_workspaces_job_is_not_there() {
     assert!(find(&mut tx, lab.b, job).await.expect("looked").is_none());
     assert!(matches!(cancel(&mut tx, lab.b, job, now).await, Err(Error::NotFound(_))));
     assert!(matches!(rerun(&mut tx, lab.b, job, now).await, Err(Error::NotFound(_))));
-    let all = page(&mut tx, lab.b, &JobFilter::default(), &PageRequest::first(10)).await.expect("a page");
+    let all = page(&mut tx, lab.b, &JobFilter::default(), &first(10)).await.expect("a page");
     assert!(all.rows.is_empty());
 }
 
@@ -119,7 +118,7 @@ async fn pages_are_newest_first_and_filtered() {
         (slice.rows.iter().map(|job| job.id).collect::<Vec<_>>(), slice.has_next, slice.has_previous)
     };
     let all = JobFilter::default();
-    assert_eq!(ids(&mut tx, all.clone(), PageRequest::first(2)).await, (vec![urgent, jobs[4]], true, false));
+    assert_eq!(ids(&mut tx, all.clone(), first(2)).await, (vec![urgent, jobs[4]], true, false));
     let after = PageRequest { size: 2, direction: Direction::Forward, from: Some(jobs[2]) };
     assert_eq!(ids(&mut tx, all.clone(), after).await, (vec![jobs[1], jobs[0]], false, true));
     let before = PageRequest { size: 2, direction: Direction::Backward, from: Some(jobs[2]) };
@@ -128,13 +127,13 @@ async fn pages_are_newest_first_and_filtered() {
     assert_eq!(ids(&mut tx, all.clone(), oldest).await, (vec![jobs[1], jobs[0]], false, true));
 
     let cancelled = JobFilter { state: Some(JobState::Cancelled), ..all.clone() };
-    assert_eq!(ids(&mut tx, cancelled, PageRequest::first(9)).await.0, [jobs[1]]);
+    assert_eq!(ids(&mut tx, cancelled, first(9)).await.0, [jobs[1]]);
     let kind = JobFilter { kind: Some("test.urgent".into()), ..all.clone() };
-    assert_eq!(ids(&mut tx, kind, PageRequest::first(9)).await.0, [urgent]);
+    assert_eq!(ids(&mut tx, kind, first(9)).await.0, [urgent]);
     let others = JobFilter { created_by: Some(UserId::new()), ..all.clone() };
-    assert!(ids(&mut tx, others, PageRequest::first(9)).await.0.is_empty());
+    assert!(ids(&mut tx, others, first(9)).await.0.is_empty());
     let own = JobFilter { created_by: Some(lab.user), ..all };
-    assert_eq!(ids(&mut tx, own, PageRequest::first(9)).await.0.len(), 6);
+    assert_eq!(ids(&mut tx, own, first(9)).await.0.len(), 6);
 }
 
 #[tokio::test]
@@ -156,4 +155,9 @@ async fn old_jobs_are_purged_and_dead_letters_are_kept_longer() {
     tx.commit().await.expect("committed");
     assert_eq!(lab.number("SELECT count(*)::int AS number FROM jobs").await, 1);
     lab.job(waits).await;
+}
+
+/// The first page.
+fn first(size: usize) -> PageRequest<JobId> {
+    PageRequest { size, direction: Direction::Forward, from: None }
 }

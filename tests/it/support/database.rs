@@ -58,6 +58,15 @@ pub fn server_url(database: &str) -> String {
     query.map_or_else(|| format!("{root}/{database}"), |query| format!("{root}/{database}?{query}"))
 }
 
+/// The cluster's URL with this database's name, for somebody else than the superuser.
+pub fn url_of(user: &str, password: &str, database: &str) -> String {
+    let url = server_url(database);
+    let (scheme, rest) = url.split_once("://").expect("a URL");
+    let (authority, path) = rest.split_once('/').expect("a URL with a database");
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{user}:{password}@{host}/{path}")
+}
+
 /// In a runtime of its own: migrating needs the multi-threaded one, and tests run in the other.
 async fn make_template() -> String {
     let make = async {

@@ -20,6 +20,7 @@ use kontor::{
     db::Db,
     files::{Files, Signer, Store},
     mail::Mailer,
+    outbound::Outbound,
 };
 use reqwest::StatusCode;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
@@ -179,6 +180,7 @@ impl Installation {
         Ctx {
             files: Files::new(db.clone(), store, Signer::new(b"secret"), clock.clone(), &config.limits),
             mail: Mailer::new(&config.mail, &config.data_dir, clock.clone()).expect("the default works"),
+            outbound: Outbound::new(&config.outbound).expect("the default works"),
             resolver: Resolver::new(db.clone(), clock.clone(), config.auth.clone()),
             db,
             clock,

@@ -19,6 +19,7 @@ use kontor::{
     events::{Cursor, Events},
     files::{Files, Signer, Store},
     mail::Mailer,
+    outbound::Outbound,
     server::{Server, forget_rights_on_events},
     team::{access, registration, users},
     worker::Worker,
@@ -91,6 +92,7 @@ impl TestServer {
         let mut ctx = Ctx {
             files: Files::new(db.clone(), store, Signer::new(b"secret"), clock.clone(), &config.limits),
             mail: Mailer::new(&config.mail, &config.data_dir, clock.clone()).expect("the default works"),
+            outbound: Outbound::new(&config.outbound).expect("the default works"),
             resolver: Resolver::new(db.clone(), clock.clone(), config.auth.clone()),
             db,
             clock: clock.clone(),

@@ -23,7 +23,7 @@ use kontor::{
         ids::{SessionId, UserId, WorkspaceId},
     },
     graphql::{
-        Arrival, Gateway, Sharing, Timings, Transport,
+        Arrival, Gateway, Timings, Transport,
         cost::Costs,
         fanout::{Position, StreamPosition},
     },
@@ -159,12 +159,8 @@ impl Gateway for Toy {
         self.inner.schema.execute_stream(request.data(caller))
     }
 
-    fn sharing(&self, field: &str) -> Option<Sharing> {
-        match field {
-            "ticks" => Some(Sharing::Events),
-            "newest" | "explodes" => Some(Sharing::State),
-            _ => None,
-        }
+    fn is_shared(&self, field: &str) -> bool {
+        matches!(field, "ticks" | "explodes")
     }
 
     fn limits(&self) -> &Limits {
@@ -322,19 +318,6 @@ impl Feed {
         }
         position.passed(Position { event: start, index: 0 });
         Ok(follow(state, position, topic, start))
-    }
-
-    /// The newest number, as a state.
-    async fn newest(&self, ctx: &Context<'_>) -> impl Stream<Item = usize> {
-        let state = Arc::clone(state(ctx));
-        let (alive, grown) = (Alive::new(&state), state.grown.subscribe());
-        stream::unfold((grown, true, alive), |(mut grown, first, alive)| async move {
-            if !first {
-                grown.changed().await.ok()?;
-            }
-            let newest = *grown.borrow_and_update();
-            Some((newest, (grown, false, alive)))
-        })
     }
 
     /// Counts without end, always ready.

@@ -43,10 +43,7 @@ pub async fn list(client: &Client) -> Result<Vec<String>> {
 /// Drops one, unless it is in use for longer than a moment.
 pub async fn remove(client: &Client, table: &str) -> Result<()> {
     let table = quote_identifier(table);
-    let statements = format!("BEGIN; SET LOCAL lock_timeout = '2s'; DROP TABLE IF EXISTS staging.{table}; COMMIT");
-    let dropped = client.batch_execute(&statements).await;
-    if dropped.is_err() {
-        client.batch_execute("ROLLBACK").await.map_err(from_postgres)?;
-    }
-    dropped.map_err(from_postgres)
+    // several statements sent as one are one transaction
+    let statements = format!("SET LOCAL lock_timeout = '2s'; DROP TABLE IF EXISTS staging.{table}");
+    client.batch_execute(&statements).await.map_err(from_postgres)
 }
