@@ -82,7 +82,7 @@ impl Server {
             .merge(face(doors, "doors", None, guard::refuse))
             .layer(middleware::from_fn(request_id::layer))
             .layer(Extension(TrustedProxies(config.trusted_proxies)))
-            .layer(Extension(AtHome::of(config.public_url.as_deref(), config.trusted_proxies)));
+            .layer(Extension(AtHome::of(config.public_url.as_deref())));
         let idle = Duration::from_secs(config.limits.idle_seconds);
         let allowance = Allowance { connections: config.limits.connections, idle };
         Ok(Self { router, rates, metrics, transport, allowance })

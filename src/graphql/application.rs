@@ -17,10 +17,7 @@ use crate::{
     base::{Error, Limits, Result},
     ctx::Ctx,
     events::Bus,
-    http::{
-        bounds::Rates,
-        caller::{Credential, same_origin},
-    },
+    http::{bounds::Rates, caller::Credential, origin::same_origin},
 };
 
 /// The schema with its tools.

@@ -10,7 +10,7 @@ use axum::{
     http::{HeaderMap, Method, header, request::Parts},
 };
 
-use super::{client::ClientInfo, problem::Problem, request_id::RequestId};
+use super::{client::ClientInfo, origin::same_origin, problem::Problem, request_id::RequestId};
 use crate::{
     auth::{Caller, Via},
     base::{Error, Result},
@@ -50,22 +50,6 @@ fn cookie(headers: &HeaderMap) -> Option<String> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value.to_owned())
-}
-
-/// Whether a browser sent this from one of our own pages. Programs that are no browsers send
-/// neither header, and have no cookie that they did not mean to send.
-pub fn same_origin(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(site) = text(header::HeaderName::from_static("sec-fetch-site")) {
-        return site == "same-origin" || site == "none";
-    }
-    match (text(header::ORIGIN), text(header::HOST)) {
-        (Some(origin), Some(host)) => {
-            origin.split_once("://").is_some_and(|(_, origin)| origin.eq_ignore_ascii_case(host))
-        }
-        (None, _) => true,
-        (Some(_), None) => false,
-    }
 }
 
 /// The caller of a request, or `None` where nobody is signed in. A wrong credential is an error.
@@ -115,14 +99,5 @@ mod tests {
         let cookie = headers(&[("cookie", "x=1; kontor_session=def")]);
         assert_eq!(Credential::of(&cookie), Some(Credential::Cookie("def".into())));
         assert_eq!(Credential::of(&headers(&[("authorization", "Basic abc")])), None);
-    }
-
-    #[test]
-    fn a_page_of_another_site_is_told_apart() {
-        assert!(same_origin(&headers(&[("origin", "http://k.example:8080"), ("host", "k.example:8080")])));
-        assert!(!same_origin(&headers(&[("origin", "https://evil.example"), ("host", "k.example")])));
-        assert!(!same_origin(&headers(&[("origin", "null"), ("host", "k.example")])));
-        assert!(!same_origin(&headers(&[("sec-fetch-site", "same-site"), ("origin", "http://a"), ("host", "a")])));
-        assert!(same_origin(&headers(&[])));
     }
 }

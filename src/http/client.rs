@@ -12,7 +12,7 @@ use axum::{
     },
 };
 
-use super::caller::same_origin;
+use super::origin::same_origin;
 
 /// Address and program of the client.
 #[derive(Debug, Clone, Default)]
@@ -28,19 +28,19 @@ pub struct ClientInfo {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TrustedProxies(pub usize);
 
-/// Whether the configuration names neither a proxy nor an address for strangers; a request
-/// extension set by the server. Otherwise nobody counts as local.
+/// Whether the configuration names no address for strangers; a request extension set by the
+/// server. Otherwise nobody counts as local, whatever a proxy leaves out.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AtHome(pub bool);
 
 impl AtHome {
     /// `public_url` as configured.
-    pub fn of(public_url: Option<&str>, proxies: usize) -> Self {
+    pub fn of(public_url: Option<&str>) -> Self {
         let is_ours = |url: &str| {
             let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
             is_loopback_name(rest.split('/').next().unwrap_or_default())
         };
-        Self(proxies == 0 && public_url.is_none_or(is_ours))
+        Self(public_url.is_none_or(is_ours))
     }
 }
 
@@ -134,11 +134,10 @@ mod tests {
     }
 
     #[test]
-    fn behind_a_proxy_or_under_a_public_name_nobody_is_local() {
-        assert!(AtHome::of(None, 0).0);
-        assert!(AtHome::of(Some("http://127.0.0.1:8080"), 0).0);
-        assert!(AtHome::of(Some("http://localhost"), 0).0);
-        assert!(!AtHome::of(None, 1).0);
-        assert!(!AtHome::of(Some("https://kontor.example.com"), 0).0);
+    fn under_a_public_name_nobody_is_local() {
+        assert!(AtHome::of(None).0);
+        assert!(AtHome::of(Some("http://127.0.0.1:8080")).0);
+        assert!(AtHome::of(Some("http://localhost")).0);
+        assert!(!AtHome::of(Some("https://kontor.example.com")).0);
     }
 }

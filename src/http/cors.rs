@@ -1,6 +1,6 @@
 //! Which pages of other origins may call the APIs from a browser. They send a token; a cookie never
 //! counts from there: no answer allows credentials, and whoever sends one all the same is refused
-//! by the check of the origin (`caller::same_origin`).
+//! by the check of the origin (`origin::same_origin`).
 
 use std::time::Duration;
 

@@ -9,6 +9,7 @@ pub mod cors;
 pub mod guard;
 pub mod health;
 pub mod listen;
+pub mod origin;
 pub mod problem;
 pub mod request_id;
 pub mod time_limit;
