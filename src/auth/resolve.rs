@@ -9,10 +9,9 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
 };
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     Caller, Config, Permission,
@@ -25,7 +24,7 @@ use crate::{
     db::Db,
 };
 
-const FRESH_FOR: Duration = Duration::from_secs(5);
+const FRESH_FOR: TimeDelta = TimeDelta::seconds(5);
 const MOST_KEPT: usize = 20_000;
 /// "Last used" is written at most this often.
 const TOUCH_EVERY: TimeDelta = TimeDelta::minutes(1);
@@ -42,9 +41,16 @@ pub struct Resolver {
 
 struct Kept {
     caller: Arc<Caller>,
-    since: Instant,
+    since: DateTime<Utc>,
     /// What [`Changes::count`] was before it was looked up.
     epoch: u64,
+}
+
+impl Kept {
+    /// Not where the clock was set back, either.
+    fn is_fresh(&self, now: DateTime<Utc>) -> bool {
+        (now - self.since).abs() < FRESH_FOR
+    }
 }
 
 /// When whose rights changed last, in a few kilobytes whatever the number of users: those who
@@ -80,7 +86,7 @@ impl Resolver {
         let epoch = self.epoch();
         let caller = if secret::is_api_token(text) { self.token(&hash).await? } else { self.session(&hash).await? };
         let caller = Arc::new(caller.ok_or_else(not_signed_in)?);
-        self.keep(hash, Kept { caller: caller.clone(), since: Instant::now(), epoch });
+        self.keep(hash, Kept { caller: caller.clone(), since: self.clock.now(), epoch });
         Ok(caller)
     }
 
@@ -151,15 +157,17 @@ impl Resolver {
     }
 
     fn look_up(&self, hash: &secret::Hash) -> Option<Arc<Caller>> {
+        let now = self.clock.now();
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = |kept: &&Kept| kept.since.elapsed() < FRESH_FOR && !self.is_stale(&kept.caller, kept.epoch);
+        let fresh = |kept: &&Kept| kept.is_fresh(now) && !self.is_stale(&kept.caller, kept.epoch);
         kept.get(hash).filter(fresh).map(|kept| kept.caller.clone())
     }
 
     fn keep(&self, hash: secret::Hash, new: Kept) {
+        let now = new.since;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= MOST_KEPT {
-            kept.retain(|_, kept| kept.since.elapsed() < FRESH_FOR);
+            kept.retain(|_, kept| kept.is_fresh(now));
             if kept.len() >= MOST_KEPT {
                 kept.clear();
             }
