@@ -50,7 +50,7 @@ async fn a_column_of_owners_is_not_matched_for_those_who_may_not_assign() {
 #[tokio::test]
 async fn what_a_token_may_not_its_import_may_not_either() {
     let lab = Lab::new().await;
-    let scopes = [Permission::ContactsWrite, Permission::ImportsRun, Permission::JobsRead];
+    let scopes = [Permission::ContactsWrite, Permission::ImportsRun, Permission::JobsRead, Permission::FilesWrite];
     let token = lab.caller.clone().with_scopes(scopes.into());
     let text = |address: &str| format!("email,ownerId\n{address},{}\n", lab.caller.user);
     let import = lab.create_as(&token, RecordKind::Contact, text("a@x.de").as_bytes(), UPDATE).await;
