@@ -356,7 +356,7 @@ async fn the_figures_tell_what_an_operator_asks_and_name_nobody() {
 async fn readiness_tells_strangers_no_more_than_that() {
     let server = TestServer::start().await;
     let stranger = server.stranger();
-    let ready = json!({ "status": "ready", "database": "ok", "events": "ok" });
+    let ready = json!({ "status": "ready", "database": "ok", "schema": "ok", "events": "ok" });
     eventually("the server is ready", async || {
         let answer = send(&stranger, Method::GET, "/ready", |request| request).await;
         answer.json::<Value>().await.expect("JSON") == ready

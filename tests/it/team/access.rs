@@ -37,7 +37,7 @@ async fn signing_in_gives_tokens_or_a_cookie_and_never_both() {
     let cookie = answer.headers["set-cookie"].to_str().expect("text").to_owned();
     let (pair, attributes) = cookie.split_once("; ").expect("attributes");
     assert!(pair.starts_with("kontor_session=kontor_c_"), "{cookie}");
-    assert_eq!(attributes, "Path=/; HttpOnly; SameSite=Lax; Max-Age=1209600");
+    assert_eq!(attributes, "Path=/; HttpOnly; SameSite=Lax; Max-Age=34560000");
     let browser = server.stranger().with_cookie(pair);
     assert_eq!(browser.data(WHO, json!({})).await["viewer"]["user"]["id"], json!(ada.user()));
     browser.get("/auth/me").await.expect(StatusCode::OK);
