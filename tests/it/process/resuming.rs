@@ -96,17 +96,36 @@ async fn write_here(ctx: Ctx, caller: Caller, writer: usize, writing: Arc<Writin
     }
 }
 
-/// Follows for a while, then is gone without a word; what it saw, and after which cursor it resumes.
-async fn follow(client: &Client, seen: &mut Vec<(String, String)>, random: &mut StdRng) {
-    let after = seen.last().map_or_else(|| Cursor::after(0).encode(), |(cursor, _)| cursor.clone());
-    let mut live = Live::begin(client, CHANGES, json!({ "after": after })).await;
+/// Follows for a while, then is gone without a word.
+async fn follow(client: &Client, seen: &mut Seen, random: &mut StdRng) {
+    let mut live = resume(client, seen).await;
     for _ in 0..random.random_range(0..80) {
         // now and then cut off in the middle of waiting
         let patience = Duration::from_micros(random.random_range(0..50_000));
-        let Ok(mut data) = timeout(patience, live.next()).await else { return };
-        let mut text = |name: &str| data["recordChanged"][name].take().as_str().expect("a text").to_owned();
-        seen.push((text("cursor"), text("recordId")));
+        let Ok(data) = timeout(patience, live.next()).await else { return };
+        note(seen, data);
     }
+}
+
+/// Follows until so many were seen.
+async fn catch_up(client: &Client, seen: &mut Seen, all: usize) {
+    let mut live = resume(client, seen).await;
+    while seen.len() < all {
+        note(seen, live.next().await);
+    }
+}
+
+/// Cursor and record of each event, in the order in which they came.
+type Seen = Vec<(String, String)>;
+
+async fn resume(client: &Client, seen: &Seen) -> Live {
+    let after = seen.last().map_or_else(|| Cursor::after(0).encode(), |(cursor, _)| cursor.clone());
+    Live::begin(client, CHANGES, json!({ "after": after })).await
+}
+
+fn note(seen: &mut Seen, mut data: serde_json::Value) {
+    let mut text = |name: &str| data["recordChanged"][name].take().as_str().expect("a text").to_owned();
+    seen.push((text("cursor"), text("recordId")));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -149,9 +168,7 @@ async fn a_subscriber_who_comes_and_goes_sees_every_event_once_and_in_order() {
     assert_eq!(log.iter().cloned().collect::<HashSet<_>>(), committed);
     assert!(log.len() == committed.len() && log.len() > 200, "the writers were at work: {}", log.len());
     for seen in &mut read {
-        while seen.len() < log.len() {
-            follow(&clients[0], seen, &mut StdRng::seed_from_u64(seen.len() as u64)).await;
-        }
+        catch_up(&clients[0], seen, log.len()).await;
         let different = seen.iter().map(|(_, id)| id).zip(&log).position(|(seen, logged)| seen != logged);
         assert_eq!((seen.len(), different), (log.len(), None));
     }
