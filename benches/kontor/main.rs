@@ -77,6 +77,8 @@ async fn main() -> Result<()> {
     let server = Server::start(&folder.join("server"), Some(&database.url)).await?;
     // the others need its contacts
     imports::measure(&mut report, scale, &folder, &database, &server).await?;
+    // autovacuum would do it at some moment of what follows
+    server::connect(&database.url).await?.batch_execute("VACUUM ANALYZE").await?;
     let floor = Server::start_floor(&database.url, &server.workspace).await?;
     if wants("pages") {
         pages::measure(&mut report, scale, &database, &server, &floor).await?;
