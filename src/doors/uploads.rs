@@ -117,7 +117,7 @@ async fn receive(
     match take(&ctx, &caller, &id, &parts.headers, body.clone().read()).await {
         Ok((file, progress)) => Ok(told(file, progress)),
         Err(error) => {
-            body.drain().await;
+            body.drain();
             Ok(refused(error))
         }
     }

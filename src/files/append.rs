@@ -64,10 +64,20 @@ impl Appender {
             // Copied rather than kept: a slice keeps alive the network buffer around it, and a
             // body of tiny chunks would hold many times its own size.
             let (now, later) = bytes.split_at(bytes.len().min(PIECE - self.buffer.len()));
+            if self.buffer.is_empty() {
+                self.buffer.reserve(self.room());
+            }
             self.buffer.extend_from_slice(now);
             bytes = later;
         }
         Ok(())
+    }
+
+    /// What the buffer needs for the next piece. Asked for at once, for a buffer that doubles as it
+    /// fills holds itself twice while it is copied; what is never written to costs no memory.
+    fn room(&self) -> usize {
+        let coming = self.announced.map(|announced| announced.saturating_sub(self.size));
+        coming.and_then(|coming| usize::try_from(coming).ok()).unwrap_or(PIECE).min(PIECE)
     }
 
     /// Writes what is gathered and records it; returns the file as it is then.
@@ -86,6 +96,10 @@ impl Appender {
             && let Err(error) = self.files.store.delete(vec![key]).await
         {
             tracing::warn!(%error, file = %self.file, "a refused piece stays until the sweep");
+        }
+        if let Ok(mut emptied) = bytes.try_into_mut() {
+            emptied.clear();
+            self.buffer = emptied;
         }
         recorded
     }

@@ -10,9 +10,9 @@ use axum::body::{Body, BodyDataStream};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 
-/// So much of a refused body is still read and thrown away.
-const DRAINED: usize = 64 * 1024 * 1024;
-const DRAINED_WITHIN: Duration = Duration::from_secs(10);
+/// For so long a refused body is still read and thrown away, unless it falls silent before.
+const DRAINED_FOR: Duration = Duration::from_secs(30);
+const DRAINED_SILENCE: Duration = Duration::from_secs(5);
 
 /// A request's body that is still ours after somebody was given it to read.
 #[derive(Clone)]
@@ -38,16 +38,16 @@ impl SharedBody {
         })
     }
 
-    /// Reads what is left of a refused body, within limits.
-    pub async fn drain(self) {
-        let rest = self.read().take_while({
-            let mut seen = 0_usize;
-            move |chunk| {
-                seen = seen.saturating_add(chunk.as_ref().map_or(usize::MAX, Bytes::len));
-                std::future::ready(seen <= DRAINED)
-            }
-        });
-        let _ = tokio::time::timeout(DRAINED_WITHIN, rest.for_each(|_| async {})).await;
+    /// Reads what is left of a refused body and throws it away, while the answer is already on its
+    /// way: a client that listens as it sends stops at once, and any other may come to its end. A
+    /// connection closed over unread bytes is reset, and the answer would be lost with it.
+    pub fn drain(self) {
+        tokio::spawn(self.drained(DRAINED_FOR));
+    }
+
+    async fn drained(self, limit: Duration) {
+        let rest = self.read_within(DRAINED_SILENCE).take_while(|chunk| std::future::ready(chunk.is_ok()));
+        let _ = tokio::time::timeout(limit, rest.for_each(|_| async {})).await;
     }
 }
 
@@ -64,14 +64,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn draining_ends_with_the_body_and_at_its_limit() {
-        let chunk = Bytes::from(vec![0; 1024 * 1024]);
-        let endless = stream::repeat_with(move || Ok::<_, std::io::Error>(chunk.clone()));
-        let body = SharedBody::new(Body::from_stream(endless));
-        body.clone().drain().await;
-        assert!(body.read().next().await.is_some());
-        let short = SharedBody::new(Body::from("abc"));
-        short.clone().drain().await;
+    async fn draining_ends_with_the_body_or_its_time() {
+        let chunk = || Ok::<_, std::io::Error>(Bytes::from_static(b"a"));
+        let short = SharedBody::new(Body::from_stream(stream::iter([chunk(), chunk()])));
+        short.clone().drained(DRAINED_FOR).await;
         assert!(short.read().next().await.is_none());
+        let endless = stream::repeat_with(chunk).then(|chunk| async {
+            tokio::task::yield_now().await;
+            chunk
+        });
+        let endless = SharedBody::new(Body::from_stream(endless));
+        endless.clone().drained(Duration::from_millis(1)).await;
+        assert!(endless.read().next().await.is_some());
     }
 }

@@ -260,7 +260,7 @@ async fn create(
         }
         Err(error) => {
             form.drop_file(&ctx, &caller).await;
-            body.drain().await;
+            body.drain();
             Err(renamed(error, form_name).into())
         }
     }

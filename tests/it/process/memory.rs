@@ -28,7 +28,7 @@ fn large() -> u64 {
 
 /// The peak may rise by so much, whatever comes: buffers of some connections and the allocator's
 /// slack, and far less than what is sent.
-const SLACK: u64 = 56 * MEGABYTE;
+const SLACK: u64 = 40 * MEGABYTE;
 
 /// Runs this, and checks that the server's memory stayed flat.
 async fn flat<T>(server: &Process, what: &str, work: impl Future<Output = T>) -> T {
