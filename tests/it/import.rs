@@ -6,4 +6,5 @@ mod faults;
 pub mod lab;
 mod leases;
 mod options;
+mod plans;
 mod rows;

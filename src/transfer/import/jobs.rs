@@ -12,7 +12,7 @@ use super::{
     model::{Counts, Import, ImportStatus, Mapping},
     pipeline::{self, Source},
     queries::{self, End, Work},
-    stage,
+    stage, statistics,
     target::Target,
 };
 use crate::{
@@ -119,6 +119,7 @@ async fn work_on(ctx: &Ctx, run: &Run, workspace: WorkspaceId, id: ImportId, wor
     let source = Source { workspace, file, head, from, total: work.total };
     let counts = pipeline::run(&applier, source, work.counts).await?;
     complete(ctx, run, &caller, id, counts).await?;
+    statistics::settle(ctx, &checker.target, counts).await;
     Ok(())
 }
 

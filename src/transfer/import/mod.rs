@@ -34,6 +34,7 @@ mod read;
 mod report;
 mod stage;
 mod statements;
+mod statistics;
 mod target;
 
 pub use jobs::{RunImport, SettleImports};

@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod staging;
+pub mod statistics;
 
 use chrono::{DateTime, Utc};
 use diesel::{
