@@ -285,9 +285,30 @@ fn extract(file: &Figment, mut variables: Vec<Variable>, flags: &impl Serialize)
         let unfit = variables.iter_mut().find(|variable| variable.setting == setting);
         match (&error.kind, unfit.and_then(reread)) {
             (Kind::InvalidType(Actual::Str(_), _), Some(())) => {}
-            _ => return Err(Error::invalid("configuration", format!("is wrong: {error}"))),
+            _ => return Err(Error::invalid("configuration", format!("is wrong: {}", discreet(error)))),
         }
     }
+}
+
+/// What is wrong and where, without the value, which may be a password.
+fn discreet(error: figment::Error) -> String {
+    let described = error.into_iter().map(|mut error| {
+        error.kind = match error.kind {
+            Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
+                Kind::Message(format!("expected {expected}"))
+            }
+            Kind::Message(text) => Kind::Message(without_excerpt(&text)),
+            kind => kind,
+        };
+        error.to_string()
+    });
+    described.collect::<Vec<_>>().join("; ")
+}
+
+/// A message of the TOML parser without the lines of the file that it shows.
+fn without_excerpt(message: &str) -> String {
+    let is_excerpt = |line: &str| line.trim_start_matches(|c: char| c == ' ' || c.is_ascii_digit()).starts_with('|');
+    message.lines().filter(|line| !is_excerpt(line)).collect::<Vec<_>>().join(", ")
 }
 
 /// Takes the text for the number, truth value, list or table that it may stand for.
@@ -340,10 +361,23 @@ mod tests {
     fn a_wrong_variable_is_named() {
         let wrong = |name: &str, value: &str| load(&[(name, value)]).expect_err("refused").to_string();
         let text = wrong("KONTOR_LIMITS__BODY_BYTES", "many");
-        assert!(text.contains("KONTOR_LIMITS__BODY_BYTES") && text.contains("many"), "{text}");
+        assert!(text.contains("KONTOR_LIMITS__BODY_BYTES") && text.contains("expected"), "{text}");
         let text = wrong("KONTOR_JOB_CONCURRENCY", "-1");
         assert!(text.contains("KONTOR_JOB_CONCURRENCY"), "{text}");
         let text = wrong("KONTOR_NONSENSE", "1");
         assert!(text.contains("nonsense"), "{text}");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_without_the_value() {
+        let wrong = |toml: &str| {
+            let none = serde_json::json!({});
+            let error = extract(&Figment::new().merge(Toml::string(toml)), Vec::new(), &none).expect_err("refused");
+            error.to_string()
+        };
+        let text = wrong("work = true\nadmin_password = \"hush-hush\nlog = \"warn\"\n");
+        assert!(text.contains("line 2") && !text.contains("hush"), "{text}");
+        let text = wrong("work = \"hush-hush\"\n");
+        assert!(text.contains("work") && !text.contains("hush"), "{text}");
     }
 }

@@ -34,12 +34,9 @@ pub async fn revert_last(connector: &Connector) -> Result<Vec<String>> {
 pub async fn pending(connector: &Connector) -> Result<Vec<String>> {
     let owner = connect_plain(connector).await?;
     if role_exists(&owner, &connector.roles().system).await.map_err(Error::internal)? {
-        return run(connector, Way::Look).await;
+        return lacking(&mut connector.open(Role::System, "kontor migrate").await?).await;
     }
-    let all = MigrationSource::<Pg>::migrations(&MIGRATIONS).map_err(Error::internal)?;
-    let mut names: Vec<_> = all.iter().map(|migration| migration.name().to_string()).collect();
-    names.sort();
-    Ok(names)
+    names_without(&[])
 }
 
 async fn role_exists(owner: &Client, role: &str) -> Result<bool, tokio_postgres::Error> {
@@ -50,7 +47,6 @@ async fn role_exists(owner: &Client, role: &str) -> Result<bool, tokio_postgres:
 enum Way {
     Up,
     DownOne,
-    Look,
 }
 
 async fn check_version(owner: &Client) -> Result<()> {
@@ -141,9 +137,6 @@ async fn run(connector: &Connector, way: Way) -> Result<Vec<String>> {
             harness.run_pending_migrations(MIGRATIONS).map(|done| done.iter().map(ToString::to_string).collect())
         }
         Way::DownOne => harness.revert_last_migration(MIGRATIONS).map(|name| vec![name.to_string()]),
-        Way::Look => harness
-            .pending_migrations(MIGRATIONS)
-            .map(|waiting| waiting.iter().map(|migration| migration.name().to_string()).collect()),
     };
     // closing the connection gives the lock back
     names.map_err(Error::internal)
@@ -163,12 +156,24 @@ struct Version {
     version: String,
 }
 
-/// The migrations that a prepared database still lacks, by a connection of the system role. Only
-/// reads, and waits for nobody who migrates.
+/// The migrations that a database lacks, by a connection of the system role. Only reads, and waits
+/// for nobody who migrates.
 pub async fn lacking(connection: &mut AsyncPgConnection) -> Result<Vec<String>> {
-    let done: Vec<Version> = sql_query("SELECT version FROM __diesel_schema_migrations").load(connection).await?;
+    let begun = "SELECT table_name::text AS version FROM information_schema.tables \
+                  WHERE table_schema = 'public' AND table_name = '__diesel_schema_migrations'";
+    if sql_query(begun).load::<Version>(connection).await?.is_empty() {
+        return names_without(&[]);
+    }
+    let done = sql_query("SELECT version FROM __diesel_schema_migrations").load(connection).await?;
+    names_without(&done)
+}
+
+/// The names of this version's migrations without these, in their order.
+fn names_without(done: &[Version]) -> Result<Vec<String>> {
     let all = MigrationSource::<Pg>::migrations(&MIGRATIONS).map_err(Error::Internal)?;
     let names = all.iter().map(|migration| migration.name());
     let lacking = names.filter(|name| !done.iter().any(|done| done.version == name.version().to_string()));
-    Ok(lacking.map(ToString::to_string).collect())
+    let mut names: Vec<_> = lacking.map(ToString::to_string).collect();
+    names.sort();
+    Ok(names)
 }

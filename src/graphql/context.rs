@@ -37,17 +37,27 @@ pub struct Repeatable {
     client_mutation_id: Option<String>,
 }
 
-/// Both for a mutation that may be sent again; the operation finds the key with its caller.
-pub fn once<'a>(context: &Context<'a>, sent: &Repeatable) -> async_graphql::Result<(&'a Ctx, Caller)> {
-    once_by(context, sent.client_mutation_id.as_deref())
+/// Defines the input of a mutation that needs to know only of what:
+/// `id_input!(JobInput "JobInput")`.
+#[macro_export]
+macro_rules! id_input {
+    ($name:ident $graphql:literal) => {
+        #[derive(async_graphql::InputObject)]
+        #[graphql(name = $graphql)]
+        pub struct $name {
+            #[graphql(flatten)]
+            repeat: $crate::graphql::context::Repeatable,
+            id: async_graphql::ID,
+        }
+    };
 }
 
-/// The same for a mutation without an input object. What was asked for is the mutation's name and
-/// all of its arguments, whoever parses them.
-pub fn once_by<'a>(context: &Context<'a>, key: Option<&str>) -> async_graphql::Result<(&'a Ctx, Caller)> {
+/// Both for a mutation that may be sent again; the operation finds the key with its caller. What
+/// was asked for is the mutation's name and all of its arguments, whoever parses them.
+pub fn once<'a>(context: &Context<'a>, sent: &Repeatable) -> async_graphql::Result<(&'a Ctx, Caller)> {
     let (ctx, caller) = both(context)?;
     let caller = Caller::clone(caller);
-    let Some(key) = key else { return Ok((ctx, caller)) };
+    let Some(key) = &sent.client_mutation_id else { return Ok((ctx, caller)) };
     let field = context.field();
     let mut asked = field.name().to_owned();
     for (name, value) in field.arguments()? {

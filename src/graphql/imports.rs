@@ -10,8 +10,7 @@ use super::{
     errors::{Nullable, found, nullable, parse_id},
     jobs::{JobProgress, JobStatus, follow},
     loaders::{ErrorsOf, Loaders},
-    objects::user::UserObject,
-    page::PageInfo,
+    objects::{scalars::ByteCount, user::UserObject},
 };
 use crate::{
     base::{
@@ -23,26 +22,34 @@ use crate::{
     crm::RecordKind,
     events::Bus,
     files::upload,
+    id_input,
     team::repeat::{self, Turn},
     transfer::import::{self as imports, Import, ImportFilter, ImportOptions, ImportStatus, NewImport, RowError},
 };
 
-impl From<ImportStatus> for JobStatus {
-    fn from(status: ImportStatus) -> Self {
-        match status {
-            ImportStatus::Pending => Self::Pending,
-            ImportStatus::Checking => Self::Checking,
-            ImportStatus::Ready => Self::Ready,
-            ImportStatus::Processing => Self::Processing,
-            ImportStatus::Paused => Self::Paused,
-            ImportStatus::Completed => Self::Completed,
-            ImportStatus::Failed => Self::Failed,
-            ImportStatus::Cancelled => Self::Cancelled,
-            ImportStatus::Expired => Self::Expired,
-            ImportStatus::Undoing => Self::Undoing,
-            ImportStatus::Undone => Self::Undone,
+/// The words of both are the same.
+macro_rules! same_words {
+    ($($word:ident)+) => {
+        impl From<ImportStatus> for JobStatus {
+            fn from(status: ImportStatus) -> Self {
+                match status {
+                    $(ImportStatus::$word => Self::$word,)+
+                }
+            }
         }
-    }
+
+        impl From<JobStatus> for ImportStatus {
+            fn from(status: JobStatus) -> Self {
+                match status {
+                    $(JobStatus::$word => Self::$word,)+
+                }
+            }
+        }
+    };
+}
+
+same_words! {
+    Pending Checking Ready Processing Paused Completed Failed Cancelled Expired Undoing Undone
 }
 
 #[derive(Clone)]
@@ -72,9 +79,8 @@ impl ImportJobObject {
         &self.0.file_name
     }
 
-    /// In bytes.
-    async fn file_size(&self) -> i64 {
-        self.0.file_size
+    async fn file_size(&self) -> ByteCount {
+        ByteCount(self.0.file_size.try_into().unwrap_or_default())
     }
 
     /// Column of the file to field; empty until the columns were matched.
@@ -192,22 +198,12 @@ connection!(ImportErrorConnection ImportErrorEdge of ImportErrorObject, "ImportE
     *failed
 });
 
-/// A page of imports.
-#[derive(SimpleObject)]
-#[graphql(name = "ImportJobConnection")]
-pub struct ImportJobConnection {
-    edges: Vec<ImportJobEdge>,
-    /// The rows without their cursors.
-    nodes: Vec<ImportJobObject>,
-    page_info: PageInfo,
-}
+impl crate::graphql::leaves::Leaves for ImportJobObject {}
 
-#[derive(SimpleObject)]
-#[graphql(name = "ImportJobEdge")]
-pub struct ImportJobEdge {
-    cursor: String,
-    node: ImportJobObject,
-}
+connection!(ImportJobConnection ImportJobEdge of ImportJobObject, "ImportJobConnection" "ImportJobEdge", count(filter: ImportFilter, context) {
+    let (ctx, caller) = both(context)?;
+    imports::count(ctx, caller, filter).await?
+});
 
 /// Queries about imports.
 #[derive(Default)]
@@ -231,27 +227,16 @@ impl ImportQuery {
         context: &Context<'_>,
         #[graphql(desc = "At most 500; 50 unless told.")] first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+        status: Option<JobStatus>,
         kind: Option<RecordKind>,
     ) -> async_graphql::Result<ImportJobConnection> {
         let (ctx, caller) = both(context)?;
-        let filter = ImportFilter { kind, ..ImportFilter::default() };
-        let args = PageArgs { first, after, ..PageArgs::default() };
-        let slice = imports::page(ctx, caller, filter, args).await?;
-        let cursor = |import: &Import| cursors::encode(&import.id);
-        Ok(ImportJobConnection {
-            page_info: PageInfo {
-                has_next_page: slice.has_next,
-                has_previous_page: slice.has_previous,
-                start_cursor: slice.rows.first().map(cursor),
-                end_cursor: slice.rows.last().map(cursor),
-            },
-            nodes: slice.rows.iter().cloned().map(ImportJobObject).collect(),
-            edges: slice
-                .rows
-                .into_iter()
-                .map(|import| ImportJobEdge { cursor: cursor(&import), node: ImportJobObject(import) })
-                .collect(),
-        })
+        let statuses = status.map(ImportStatus::from).into_iter().collect();
+        let filter = ImportFilter { statuses, kind, ..ImportFilter::default() };
+        let slice = imports::page(ctx, caller, &filter, PageArgs { first, after, last, before }).await?;
+        Ok(ImportJobConnection::new(slice, filter, |job| (cursors::encode(&job.id), ImportJobObject(job))))
     }
 }
 
@@ -265,8 +250,8 @@ pub struct CreateUploadInput {
     /// `application/octet-stream` unless given.
     #[graphql(default)]
     media_type: String,
-    /// In bytes, where it is known beforehand.
-    size: Option<u64>,
+    /// Where it is known beforehand.
+    size: Option<ByteCount>,
 }
 
 /// Where to send the bytes.
@@ -303,13 +288,7 @@ pub struct CreateImportInput {
     options: ImportOptionsInput,
 }
 
-#[derive(InputObject)]
-#[graphql(name = "ImportJobInput")]
-pub struct ImportJobInput {
-    #[graphql(flatten)]
-    repeat: Repeatable,
-    id: ID,
-}
+id_input!(ImportJobInput "ImportJobInput");
 
 #[derive(SimpleObject)]
 #[graphql(name = "ImportJobPayload")]
@@ -330,7 +309,11 @@ impl ImportMutation {
         input: CreateUploadInput,
     ) -> async_graphql::Result<UploadPayload> {
         let (ctx, caller) = once(context, &input.repeat)?;
-        let new = upload::NewUpload { name: input.name, media_type: input.media_type, announced_size: input.size };
+        let new = upload::NewUpload {
+            name: input.name,
+            media_type: input.media_type,
+            announced_size: input.size.map(|size| size.0),
+        };
         let id: FileId = match repeat::begin(ctx, &caller).await? {
             Turn::First(mut tx) => {
                 let id = upload::create(&ctx.files, &mut tx, &caller, new).await?;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
-    context::{both, once_by},
+    context::{both, once},
     errors::{Nullable, found, nullable, parse_id},
 };
 use crate::{
@@ -22,6 +22,7 @@ use crate::{
     connection,
     ctx::Ctx,
     events::{Bus, TopicWatch},
+    id_input,
     jobs::{self, JobFilter, JobState, JobSummary, Progress, Told},
     team::work,
 };
@@ -213,6 +214,8 @@ impl JobQuery {
     }
 }
 
+id_input!(JobInput "JobInput");
+
 #[derive(SimpleObject)]
 #[graphql(name = "JobPayload")]
 pub struct JobPayload {
@@ -226,28 +229,16 @@ pub struct JobMutation;
 #[Object(name = "JobMutation")]
 impl JobMutation {
     /// Asks a job to end; one that has not begun is cancelled at once.
-    async fn cancel_job(
-        &self,
-        context: &Context<'_>,
-        id: ID,
-        #[graphql(desc = "Sent again with the same key, it is done once: see the inputs of other mutations.")]
-        client_mutation_id: Option<String>,
-    ) -> async_graphql::Result<JobPayload> {
-        let (ctx, caller) = once_by(context, client_mutation_id.as_deref())?;
-        let job = work::cancel(ctx, &caller, parse_id::<JobId>("id", &id)?).await.map(JobObject)?;
+    async fn cancel_job(&self, context: &Context<'_>, input: JobInput) -> async_graphql::Result<JobPayload> {
+        let (ctx, caller) = once(context, &input.repeat)?;
+        let job = work::cancel(ctx, &caller, parse_id::<JobId>("id", &input.id)?).await.map(JobObject)?;
         Ok(JobPayload { job })
     }
 
     /// Tries a job again that has failed for good.
-    async fn rerun_job(
-        &self,
-        context: &Context<'_>,
-        id: ID,
-        #[graphql(desc = "Sent again with the same key, it is done once: see the inputs of other mutations.")]
-        client_mutation_id: Option<String>,
-    ) -> async_graphql::Result<JobPayload> {
-        let (ctx, caller) = once_by(context, client_mutation_id.as_deref())?;
-        let job = work::rerun(ctx, &caller, parse_id::<JobId>("id", &id)?).await.map(JobObject)?;
+    async fn rerun_job(&self, context: &Context<'_>, input: JobInput) -> async_graphql::Result<JobPayload> {
+        let (ctx, caller) = once(context, &input.repeat)?;
+        let job = work::rerun(ctx, &caller, parse_id::<JobId>("id", &input.id)?).await.map(JobObject)?;
         Ok(JobPayload { job })
     }
 }

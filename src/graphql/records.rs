@@ -3,7 +3,7 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
 use super::{
-    context::{Repeatable, both, caller, once, once_by},
+    context::{Repeatable, both, caller, once},
     errors::{Nullable, nullable, parse_id},
     loaders::Loaders,
     objects::{
@@ -26,6 +26,7 @@ use crate::{
             select::{self, Order, Sort},
         },
     },
+    id_input,
 };
 
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]
@@ -236,16 +237,26 @@ pub struct DeleteRecordInput {
     expected_version: Option<i32>,
 }
 
-#[derive(SimpleObject)]
-#[graphql(name = "ContactPayload")]
-pub struct ContactPayload {
-    contact: ContactObject,
+id_input!(RestoreRecordInput "RestoreRecordInput");
+
+/// What the mutations of one kind answer with.
+macro_rules! payloads {
+    ($($name:ident $graphql:literal { $field:ident: $object:ty })+) => {$(
+        #[derive(SimpleObject)]
+        #[graphql(name = $graphql)]
+        pub struct $name {
+            $field: $object,
+        }
+    )+};
 }
 
-#[derive(SimpleObject)]
-#[graphql(name = "AccountPayload")]
-pub struct AccountPayload {
-    account: AccountObject,
+payloads! {
+    CreateContactPayload "CreateContactPayload" { contact: ContactObject }
+    UpdateContactPayload "UpdateContactPayload" { contact: ContactObject }
+    RestoreContactPayload "RestoreContactPayload" { contact: ContactObject }
+    CreateAccountPayload "CreateAccountPayload" { account: AccountObject }
+    UpdateAccountPayload "UpdateAccountPayload" { account: AccountObject }
+    RestoreAccountPayload "RestoreAccountPayload" { account: AccountObject }
 }
 
 #[derive(SimpleObject)]
@@ -265,23 +276,23 @@ impl RecordMutation {
         &self,
         context: &Context<'_>,
         input: CreateContactInput,
-    ) -> async_graphql::Result<ContactPayload> {
+    ) -> async_graphql::Result<CreateContactPayload> {
         let (ctx, caller) = once(context, &input.repeat)?;
         let given = input.contact.given();
         let contact = ops::create(ctx, &caller, given.raw()).await?;
-        Ok(ContactPayload { contact: ContactObject(contact) })
+        Ok(CreateContactPayload { contact: ContactObject(contact) })
     }
 
     async fn update_contact(
         &self,
         context: &Context<'_>,
         input: UpdateContactInput,
-    ) -> async_graphql::Result<ContactPayload> {
+    ) -> async_graphql::Result<UpdateContactPayload> {
         let (ctx, caller) = once(context, &input.repeat)?;
         let id: ContactId = parse_id("id", &input.id)?;
         let given = input.patch.given();
         let contact = ops::update(ctx, &caller, id.0, input.expected_version, given.raw()).await?;
-        Ok(ContactPayload { contact: ContactObject(contact) })
+        Ok(UpdateContactPayload { contact: ContactObject(contact) })
     }
 
     async fn delete_contact(
@@ -299,37 +310,35 @@ impl RecordMutation {
     async fn restore_contact(
         &self,
         context: &Context<'_>,
-        id: ID,
-        #[graphql(desc = "Sent again with the same key, it is done once: see the inputs of other mutations.")]
-        client_mutation_id: Option<String>,
-    ) -> async_graphql::Result<ContactPayload> {
-        let (ctx, caller) = once_by(context, client_mutation_id.as_deref())?;
-        let id: ContactId = parse_id("id", &id)?;
+        input: RestoreRecordInput,
+    ) -> async_graphql::Result<RestoreContactPayload> {
+        let (ctx, caller) = once(context, &input.repeat)?;
+        let id: ContactId = parse_id("id", &input.id)?;
         let contact = ops::restore(ctx, &caller, id.0).await?;
-        Ok(ContactPayload { contact: ContactObject(contact) })
+        Ok(RestoreContactPayload { contact: ContactObject(contact) })
     }
 
     async fn create_account(
         &self,
         context: &Context<'_>,
         input: CreateAccountInput,
-    ) -> async_graphql::Result<AccountPayload> {
+    ) -> async_graphql::Result<CreateAccountPayload> {
         let (ctx, caller) = once(context, &input.repeat)?;
         let given = input.account.given();
         let account = ops::create(ctx, &caller, given.raw()).await?;
-        Ok(AccountPayload { account: AccountObject(account) })
+        Ok(CreateAccountPayload { account: AccountObject(account) })
     }
 
     async fn update_account(
         &self,
         context: &Context<'_>,
         input: UpdateAccountInput,
-    ) -> async_graphql::Result<AccountPayload> {
+    ) -> async_graphql::Result<UpdateAccountPayload> {
         let (ctx, caller) = once(context, &input.repeat)?;
         let id: AccountId = parse_id("id", &input.id)?;
         let given = input.patch.given();
         let account = ops::update(ctx, &caller, id.0, input.expected_version, given.raw()).await?;
-        Ok(AccountPayload { account: AccountObject(account) })
+        Ok(UpdateAccountPayload { account: AccountObject(account) })
     }
 
     async fn delete_account(
@@ -347,14 +356,12 @@ impl RecordMutation {
     async fn restore_account(
         &self,
         context: &Context<'_>,
-        id: ID,
-        #[graphql(desc = "Sent again with the same key, it is done once: see the inputs of other mutations.")]
-        client_mutation_id: Option<String>,
-    ) -> async_graphql::Result<AccountPayload> {
-        let (ctx, caller) = once_by(context, client_mutation_id.as_deref())?;
-        let id: AccountId = parse_id("id", &id)?;
+        input: RestoreRecordInput,
+    ) -> async_graphql::Result<RestoreAccountPayload> {
+        let (ctx, caller) = once(context, &input.repeat)?;
+        let id: AccountId = parse_id("id", &input.id)?;
         let account = ops::restore(ctx, &caller, id.0).await?;
-        Ok(AccountPayload { account: AccountObject(account) })
+        Ok(RestoreAccountPayload { account: AccountObject(account) })
     }
 }
 

@@ -21,4 +21,4 @@ pub mod users;
 pub mod work;
 pub mod workspace;
 
-pub use model::{User, UserStatus, Workspace};
+pub use model::{User, UserStatus, Weekday, Workspace};

@@ -23,6 +23,21 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// A day of the week.
+    #[derive(async_graphql::Enum)]
+    #[graphql(name = "Weekday")]
+    pub enum Weekday {
+        Monday = "monday",
+        Tuesday = "tuesday",
+        Wednesday = "wednesday",
+        Thursday = "thursday",
+        Friday = "friday",
+        Saturday = "saturday",
+        Sunday = "sunday",
+    }
+}
+
 /// A person as a member of one workspace. Never carries the password.
 #[derive(Debug, Clone, Queryable)]
 pub struct User {
@@ -47,7 +62,7 @@ pub struct Workspace {
     pub name: String,
     /// An IANA name.
     pub time_zone: String,
-    pub week_start: String,
+    pub week_start: Weekday,
     pub created_at: DateTime<Utc>,
 }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{
     audit, events,
-    model::Workspace,
+    model::{Weekday, Workspace},
     queries,
     repeat::{self, Turn},
 };
@@ -19,11 +19,8 @@ pub struct WorkspacePatch {
     pub name: Option<String>,
     /// An IANA name such as `Europe/Berlin`.
     pub time_zone: Option<String>,
-    /// The English name of a day, in lower case.
-    pub week_start: Option<String>,
+    pub week_start: Option<Weekday>,
 }
-
-const DAYS: &[&str] = &["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 /// The caller's workspace.
 pub async fn get(ctx: &Ctx, caller: &Caller) -> Result<Workspace> {
@@ -43,9 +40,6 @@ pub async fn update(ctx: &Ctx, caller: &Caller, patch: WorkspacePatch) -> Result
     let name = patch.name.as_deref().and_then(|name| text::required(&mut fields, "name", name));
     if patch.time_zone.as_deref().is_some_and(|zone| zone.parse::<chrono_tz::Tz>().is_err()) {
         fields.add("timeZone", "must be an IANA name such as Europe/Berlin");
-    }
-    if patch.week_start.as_deref().is_some_and(|day| !DAYS.contains(&day)) {
-        fields.add("weekStart", format!("must be one of {}", DAYS.join(", ")));
     }
     fields.into_result()?;
     let mut tx = match repeat::begin(ctx, caller).await? {

@@ -357,7 +357,7 @@ async fn the_oldest_of_many_sessions_can_be_ended_and_nobody_elses() {
         oldest.session
     );
     sql::run(&server.database.db, &count).await;
-    let end = "mutation($id: ID!) { endSession(id: $id) { done } }";
+    let end = "mutation($id: ID!) { endSession(input: { id: $id }) { done } }";
     let id = json!({ "id": oldest.session.to_string() });
     admin.invite_role(Role::Admin).await.refused(end, id.clone(), "NOT_FOUND").await;
     server.other_workspace().await.refused(end, id.clone(), "NOT_FOUND").await;

@@ -38,7 +38,7 @@ async fn a_restored_record_is_told() {
     let admin = server.admin().await;
     let made = admin.post("/contacts", json!({ "first_name": "A", "last_name": "B", "email": "a@x.de" })).await.data();
     admin.delete(&format!("/contacts/{}", made["id"].as_str().expect("an id"))).await.data();
-    let restore = "mutation R($id: ID!) { restoreContact(id: $id) { contact { id } } }";
+    let restore = "mutation R($id: ID!) { restoreContact(input: { id: $id }) { contact { id } } }";
     admin.data(restore, json!({ "id": made["id"] })).await;
     for action in ["record.deleted", "record.restored"] {
         let told = entries(&admin, action).await;

@@ -57,7 +57,7 @@ async fn a_count_follows_every_way_that_records_come_and_go() {
     admin.delete(&path(&contacts[1])).await.data();
     admin.delete(&path(&contacts[1])).await.refused(404);
     assert_eq!((total(&admin, "").await, total_count(&admin, "").await), (2, 2));
-    let restore = "mutation R($id: ID!) { restoreContact(id: $id) { contact { id } } }";
+    let restore = "mutation R($id: ID!) { restoreContact(input: { id: $id }) { contact { id } } }";
     for _ in 0..2 {
         admin.data(restore, json!({ "id": contacts[1]["id"] })).await;
     }

@@ -113,6 +113,11 @@ async fn every_migration_goes_down_and_up_again() {
         assert!(reverted < 1000);
     }
     assert_eq!(migrate::pending(&connector).await.expect("looked").len(), reverted);
+    // looking changes nothing
+    sql::run(&test.db, "DROP TABLE __diesel_schema_migrations").await;
+    assert_eq!(migrate::pending(&connector).await.expect("looked").len(), reverted);
+    let table = "SELECT count(*) AS value FROM pg_tables WHERE tablename = '__diesel_schema_migrations'";
+    assert_eq!(sql::number(&test.db, table).await, 0);
     let ran = migrate::prepare(&connector).await.expect("up again");
     assert_eq!(ran.len(), reverted);
 }

@@ -132,7 +132,7 @@ async fn a_record_has_its_history_page_by_page() {
     update(&ada, &id, json!({ "city": "Rome", "title": "Countess" })).await;
     cora.put(&format!("/contacts/{id}"), json!({ "city": "Oslo" })).await.data();
     ada.data("mutation($id: ID!) { deleteContact(input: { id: $id }) { deletedId } }", json!({ "id": id })).await;
-    ada.data("mutation($id: ID!) { restoreContact(id: $id) { contact { id } } }", json!({ "id": id })).await;
+    ada.data("mutation($id: ID!) { restoreContact(input: { id: $id }) { contact { id } } }", json!({ "id": id })).await;
     update(&ada, &id, json!({ "city": null })).await;
 
     let whole = page(10, None).await;

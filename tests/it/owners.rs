@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::server::{Client, TestServer};
 
 async fn deactivate(admin: &Client, somebody: &Client) {
-    let deactivate = "mutation D($id: ID!) { deactivateUser(id: $id) { done } }";
+    let deactivate = "mutation D($id: ID!) { deactivateUser(input: { id: $id }) { done } }";
     admin.data(deactivate, json!({ "id": somebody.user() })).await;
 }
 

@@ -15,7 +15,7 @@ const CREATE: &str =
     "mutation($input: CreateContactInput!) { createContact(input: $input) { contact { id version email lastName } } }";
 const UPDATE: &str = "mutation($input: UpdateContactInput!) { updateContact(input: $input) { contact { id version updatedAt city title email } } }";
 const DELETE: &str = "mutation($input: DeleteRecordInput!) { deleteContact(input: $input) { deletedId } }";
-const RESTORE: &str = "mutation($id: ID!) { restoreContact(id: $id) { contact { id version email } } }";
+const RESTORE: &str = "mutation($id: ID!) { restoreContact(input: { id: $id }) { contact { id version email } } }";
 
 /// A new contact's id.
 async fn contact(client: &Client, fields: Value) -> String {

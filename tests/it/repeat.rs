@@ -29,7 +29,7 @@ impl Case {
     }
 
     fn of_id(name: &'static str, id: &str, answer: &'static str) -> Self {
-        Self::new(name, format!("id: \"{id}\", clientMutationId: $key"), answer)
+        Self::input(name, format!("id: \"{id}\""), answer)
     }
 
     fn document(&self) -> String {
@@ -166,7 +166,7 @@ async fn every_mutation_that_takes_a_key_is_done_once() {
             assert_eq!(ada.data(&document, variables).await, first, "{document}");
         }
         // under another name it is another request
-        let other = "mutation { updateWorkspace(input: { clientMutationId: \"KEY\", weekStart: \"sunday\" }) { workspace { name } } }";
+        let other = "mutation { updateWorkspace(input: { clientMutationId: \"KEY\", weekStart: SUNDAY }) { workspace { name } } }";
         ada.refused(&other.replace("KEY", case.name), json!({}), "CONFLICT").await;
     }
     for (table, rows) in [("contacts", 4), ("accounts", 4), ("invitations", 3), ("tokens", 2), ("imports", 2)] {

@@ -39,7 +39,7 @@ const DOES = {
     return "Your password is set. Sign in with it.";
   },
   forgot: async ({ email }) => {
-    await ask("mutation Forgot($email: String!) { requestPasswordReset(email: $email) { done } }", { email });
+    await ask("mutation Forgot($email: String!) { requestPasswordReset(input: { email: $email }) { done } }", { email });
     return `If somebody here has the address ${email}, a mail with a link is on its way to it.`;
   },
 };

@@ -5,10 +5,10 @@ use std::str::FromStr;
 use async_graphql::{InputValueError, InputValueResult, Json, Scalar, ScalarType, Value};
 use bigdecimal::BigDecimal;
 
-/// An exact decimal number, as a string: `"1200.50"`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decimal(pub BigDecimal);
 
+/// An exact decimal number, as a string: `"1200.50"`.
 #[Scalar(name = "Decimal")]
 impl ScalarType for Decimal {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -25,6 +25,26 @@ impl ScalarType for Decimal {
 
     fn to_value(&self) -> Value {
         Value::String(self.0.to_plain_string())
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByteCount(pub u64);
+
+/// The largest whole number that every client's numbers hold exactly, 2^53 - 1.
+const LARGEST: u64 = (1 << 53) - 1;
+
+/// A number of bytes. A whole number like an `Int`, but larger: up to 2^53 - 1.
+#[Scalar(name = "ByteCount")]
+impl ScalarType for ByteCount {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let Value::Number(number) = &value else { return Err(InputValueError::expected_type(value)) };
+        let bytes = number.as_u64().filter(|bytes| *bytes <= LARGEST);
+        bytes.map(Self).ok_or_else(|| InputValueError::custom("is not a whole number of bytes"))
+    }
+
+    fn to_value(&self) -> Value {
+        self.0.into()
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     graphql::objects::scalars::json,
-    team::{Workspace, model::AuditEntry},
+    team::{Weekday, Workspace, model::AuditEntry},
 };
 
 pub struct WorkspaceObject(pub Workspace);
@@ -27,9 +27,9 @@ impl WorkspaceObject {
         &self.0.time_zone
     }
 
-    /// The first day of the week: the English name, in lower case.
-    async fn week_start(&self) -> &str {
-        &self.0.week_start
+    /// The first day of the week.
+    async fn week_start(&self) -> Weekday {
+        self.0.week_start
     }
 
     async fn created_at(&self) -> DateTime<Utc> {

@@ -86,10 +86,16 @@ pub struct AcceptInvitationInput {
     sign_in_as: SignInAs,
 }
 
+#[derive(InputObject)]
+#[graphql(name = "RefreshSessionInput")]
+pub struct RefreshSessionInput {
+    refresh_token: String,
+}
+
 /// A fresh pair of tokens.
 #[derive(SimpleObject)]
-#[graphql(name = "RefreshPayload")]
-pub struct RefreshPayload {
+#[graphql(name = "RefreshSessionPayload")]
+pub struct RefreshSessionPayload {
     token: String,
     refresh_token: String,
     expires_at: DateTime<Utc>,
@@ -100,6 +106,24 @@ pub struct RefreshPayload {
 pub struct ChangePasswordInput {
     current_password: String,
     new_password: String,
+}
+
+#[derive(InputObject)]
+#[graphql(name = "EndSessionInput")]
+pub struct EndSessionInput {
+    id: ID,
+}
+
+#[derive(InputObject)]
+#[graphql(name = "SwitchWorkspaceInput")]
+pub struct SwitchWorkspaceInput {
+    id: ID,
+}
+
+#[derive(InputObject)]
+#[graphql(name = "RequestPasswordResetInput")]
+pub struct RequestPasswordResetInput {
+    email: String,
 }
 
 #[derive(InputObject)]
@@ -171,10 +195,10 @@ impl AccessMutation {
     async fn refresh_session(
         &self,
         context: &Context<'_>,
-        refresh_token: String,
-    ) -> async_graphql::Result<RefreshPayload> {
-        let started = access::refresh(ctx(context)?, &refresh_token).await?;
-        Ok(RefreshPayload {
+        input: RefreshSessionInput,
+    ) -> async_graphql::Result<RefreshSessionPayload> {
+        let started = access::refresh(ctx(context)?, &input.refresh_token).await?;
+        Ok(RefreshSessionPayload {
             token: started.access.text,
             refresh_token: started.refresh.map(|refresh| refresh.text).unwrap_or_default(),
             expires_at: started.expires_at,
@@ -190,22 +214,30 @@ impl AccessMutation {
     }
 
     /// Ends one of your sessions.
-    async fn end_session(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<DonePayload> {
+    async fn end_session(&self, context: &Context<'_>, input: EndSessionInput) -> async_graphql::Result<DonePayload> {
         let (ctx, caller) = both(context)?;
-        access::end_session(ctx, caller, parse_id::<SessionId>("id", &id)?).await?;
+        access::end_session(ctx, caller, parse_id::<SessionId>("id", &input.id)?).await?;
         Ok(DONE)
     }
 
     /// Goes on with another workspace of yours.
-    async fn switch_workspace(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<DonePayload> {
+    async fn switch_workspace(
+        &self,
+        context: &Context<'_>,
+        input: SwitchWorkspaceInput,
+    ) -> async_graphql::Result<DonePayload> {
         let (ctx, caller) = both(context)?;
-        access::switch_workspace(ctx, caller, parse_id::<WorkspaceId>("id", &id)?).await?;
+        access::switch_workspace(ctx, caller, parse_id::<WorkspaceId>("id", &input.id)?).await?;
         Ok(DONE)
     }
 
     /// Mails a link to set a new password, if the address is somebody's; the answer does not tell.
-    async fn request_password_reset(&self, context: &Context<'_>, email: String) -> async_graphql::Result<DonePayload> {
-        access::forgot_password(ctx(context)?, &email, &client(context)).await?;
+    async fn request_password_reset(
+        &self,
+        context: &Context<'_>,
+        input: RequestPasswordResetInput,
+    ) -> async_graphql::Result<DonePayload> {
+        access::forgot_password(ctx(context)?, &input.email, &client(context)).await?;
         Ok(DONE)
     }
 

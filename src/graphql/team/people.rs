@@ -12,10 +12,11 @@ use crate::{
     },
     connection,
     graphql::{
-        context::{Repeatable, both, once, once_by},
+        context::{Repeatable, both, once},
         errors::{Nullable, found, nullable, parse_id},
         objects::user::{InvitationObject, UserObject},
     },
+    id_input,
     team::{UserStatus, invitations, users},
 };
 
@@ -64,6 +65,9 @@ pub struct UpdateUserInput {
     /// Admins only.
     status: Option<UserStatus>,
 }
+
+id_input!(DeactivateUserInput "DeactivateUserInput");
+id_input!(RevokeInvitationInput "RevokeInvitationInput");
 
 #[derive(InputObject)]
 #[graphql(name = "InviteUserInput")]
@@ -158,12 +162,10 @@ impl PeopleMutation {
     async fn deactivate_user(
         &self,
         context: &Context<'_>,
-        id: ID,
-        #[graphql(desc = "Sent again with the same key, it is done once: see the inputs of other mutations.")]
-        client_mutation_id: Option<String>,
+        input: DeactivateUserInput,
     ) -> async_graphql::Result<DonePayload> {
-        let (ctx, caller) = once_by(context, client_mutation_id.as_deref())?;
-        users::deactivate(ctx, &caller, parse_id::<UserId>("id", &id)?).await?;
+        let (ctx, caller) = once(context, &input.repeat)?;
+        users::deactivate(ctx, &caller, parse_id::<UserId>("id", &input.id)?).await?;
         Ok(DONE)
     }
 
@@ -183,12 +185,10 @@ impl PeopleMutation {
     async fn revoke_invitation(
         &self,
         context: &Context<'_>,
-        id: ID,
-        #[graphql(desc = "Sent again with the same key, it is done once: see the inputs of other mutations.")]
-        client_mutation_id: Option<String>,
+        input: RevokeInvitationInput,
     ) -> async_graphql::Result<DonePayload> {
-        let (ctx, caller) = once_by(context, client_mutation_id.as_deref())?;
-        invitations::revoke(ctx, &caller, parse_id::<InvitationId>("id", &id)?).await?;
+        let (ctx, caller) = once(context, &input.repeat)?;
+        invitations::revoke(ctx, &caller, parse_id::<InvitationId>("id", &input.id)?).await?;
         Ok(DONE)
     }
 }

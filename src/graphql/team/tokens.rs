@@ -1,16 +1,17 @@
 //! API tokens.
 
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
 use super::{DONE, DonePayload};
 use crate::{
     base::ids::TokenId,
     graphql::{
-        context::{Repeatable, both, once, once_by},
+        context::{Repeatable, both, once},
         errors::parse_id,
         objects::user::ApiTokenObject,
     },
+    id_input,
     team::tokens,
 };
 
@@ -25,6 +26,8 @@ pub struct CreateApiTokenInput {
     scopes: Vec<String>,
     expires_at: Option<DateTime<Utc>>,
 }
+
+id_input!(RevokeApiTokenInput "RevokeApiTokenInput");
 
 #[derive(SimpleObject)]
 #[graphql(name = "ApiTokenPayload")]
@@ -71,12 +74,10 @@ impl TokenMutation {
     async fn revoke_api_token(
         &self,
         context: &Context<'_>,
-        id: ID,
-        #[graphql(desc = "Sent again with the same key, it is done once: see the inputs of other mutations.")]
-        client_mutation_id: Option<String>,
+        input: RevokeApiTokenInput,
     ) -> async_graphql::Result<DonePayload> {
-        let (ctx, caller) = once_by(context, client_mutation_id.as_deref())?;
-        tokens::revoke(ctx, &caller, parse_id::<TokenId>("id", &id)?).await?;
+        let (ctx, caller) = once(context, &input.repeat)?;
+        tokens::revoke(ctx, &caller, parse_id::<TokenId>("id", &input.id)?).await?;
         Ok(DONE)
     }
 }

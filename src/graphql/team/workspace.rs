@@ -15,7 +15,7 @@ use crate::{
         },
     },
     jobs::{JobFilter, JobState},
-    team::{audit, users, work, workspace},
+    team::{Weekday, audit, users, work, workspace},
 };
 
 /// The signed-in person and what they may do.
@@ -80,8 +80,7 @@ pub struct UpdateWorkspaceInput {
     name: Option<String>,
     /// An IANA name such as `Europe/Berlin`.
     time_zone: Option<String>,
-    /// The English name of a day, in lower case.
-    week_start: Option<String>,
+    week_start: Option<Weekday>,
 }
 
 #[derive(SimpleObject)]

@@ -288,7 +288,7 @@ async fn list(
     let filter =
         ImportFilter { statuses: statuses.collect(), kind: kind.map(EntityType::kind), created_by: Some(caller.user) };
     let args = PageArgs { first: Some(LISTED), ..PageArgs::default() };
-    let page = import::page(&ctx, &caller, filter, args).await?;
+    let page = import::page(&ctx, &caller, &filter, args).await?;
     Ok(Json(reply(&ctx, &caller, page.rows).await?))
 }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::super::model::{UserStatus, Workspace};
+use super::super::model::{UserStatus, Weekday, Workspace};
 use crate::{
     base::{
         Error, Result,
@@ -18,7 +18,7 @@ use crate::{
 pub struct WorkspaceChanges {
     pub name: Option<String>,
     pub time_zone: Option<String>,
-    pub week_start: Option<String>,
+    pub week_start: Option<Weekday>,
 }
 
 pub async fn insert_workspace(

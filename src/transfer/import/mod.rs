@@ -39,5 +39,5 @@ mod target;
 
 pub use jobs::{RunImport, SettleImports};
 pub use model::{Counts, Import, ImportFilter, ImportOptions, ImportStatus, Mapping, NewImport};
-pub use ops::{cancel, create, error_pages, errors_of, fields, get, page, require_may_import};
+pub use ops::{cancel, count, create, error_pages, errors_of, fields, get, page, require_may_import};
 pub use report::{RowError, RowErrorCode};

@@ -17,7 +17,7 @@ use crate::{
     auth::{Caller, Grant, Permission},
     base::{
         Error, Result,
-        ids::ImportId,
+        ids::{ImportId, UserId},
         page::{PageArgs, Slice},
     },
     crm::{RecordKind, record::Field},
@@ -94,19 +94,25 @@ pub async fn get(ctx: &Ctx, caller: &Caller, id: ImportId) -> Result<Import> {
 }
 
 /// Newest first; the caller's own, or everybody's for those who see all jobs.
-pub async fn page(ctx: &Ctx, caller: &Caller, mut filter: ImportFilter, args: PageArgs) -> Result<Slice<Import>> {
-    if caller.require(Permission::JobsRead)? != Grant::All {
-        filter.created_by = match filter.created_by {
-            Some(user) if user != caller.user => {
-                return Ok(Slice { rows: Vec::new(), has_next: false, has_previous: false });
-            }
-            _ => Some(caller.user),
-        };
-    }
+pub async fn page(ctx: &Ctx, caller: &Caller, filter: &ImportFilter, args: PageArgs) -> Result<Slice<Import>> {
+    let visible_of = visible_of(caller)?;
     let request = args.parse::<ImportId>()?;
     let mut tx = ctx.db.read(caller).await?;
-    let rows = queries::page(tx.connection(), caller.workspace, &filter, &request).await?;
+    let rows = queries::page(tx.connection(), caller.workspace, visible_of, filter, &request).await?;
     Ok(request.slice(rows))
+}
+
+/// How many [`page`] would list in all.
+pub async fn count(ctx: &Ctx, caller: &Caller, filter: &ImportFilter) -> Result<i64> {
+    let visible_of = visible_of(caller)?;
+    let mut tx = ctx.db.read(caller).await?;
+    queries::count(tx.connection(), caller.workspace, visible_of, filter).await
+}
+
+/// Whose imports the caller may see; `None` for everybody's.
+fn visible_of(caller: &Caller) -> Result<Option<UserId>> {
+    let grant = caller.require(Permission::JobsRead)?;
+    Ok(Some(caller.user).filter(|_| grant != Grant::All))
 }
 
 /// A page of the failed rows of each of these imports that the caller may see, in the order of the
@@ -117,11 +123,10 @@ pub async fn error_pages(
     imports: &[ImportId],
     args: PageArgs,
 ) -> Result<HashMap<ImportId, Slice<RowError>>> {
-    let grant = caller.require(Permission::JobsRead)?;
+    let visible_of = visible_of(caller)?;
     let request = args.parse::<i64>()?;
     let mut tx = ctx.db.read(caller).await?;
-    let maker = Some(caller.user).filter(|_| grant != Grant::All);
-    let visible = queries::present(tx.connection(), caller.workspace, maker, imports).await?;
+    let visible = queries::present(tx.connection(), caller.workspace, visible_of, imports).await?;
     let mut found: HashMap<_, Vec<_>> = visible.iter().map(|import| (*import, Vec::new())).collect();
     for (import, error) in queries::error_pages(tx.connection(), caller.workspace, &visible, &request).await? {
         found.entry(import).or_default().push(error);

@@ -6,7 +6,7 @@ pub mod statistics;
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    dsl::case_when,
+    dsl::{case_when, count_star},
     pg::Pg,
     prelude::*,
     sql_types::{Array, BigInt, Nullable, Text},
@@ -154,30 +154,53 @@ pub async fn find(connection: &mut AsyncPgConnection, workspace: WorkspaceId, id
     Ok(row.map(import))
 }
 
+/// Cuts a boxed query of imports with their jobs down to those that the filter and the maker leave.
+macro_rules! filtered {
+    ($query:expr, $maker:expr, $filter:expr) => {{
+        let mut query = $query;
+        if let Some(maker) = $maker {
+            query = query.filter(imports::created_by.eq(maker));
+        }
+        if let Some(kind) = $filter.kind {
+            query = query.filter(imports::kind.eq(kind));
+        }
+        if let Some(user) = $filter.created_by {
+            query = query.filter(imports::created_by.eq(user));
+        }
+        if !$filter.statuses.is_empty() {
+            let given_up = |job: JobState| imports::status.eq_any(OPEN).and(jobs::state.eq(job));
+            let word = |status: ImportStatus| status.into_sql::<Text>();
+            let status = case_when(given_up(JobState::Failed), word(ImportStatus::Failed))
+                .when(given_up(JobState::Cancelled), word(ImportStatus::Cancelled))
+                .otherwise(imports::status);
+            query = query.filter(status.eq_any($filter.statuses.clone()));
+        }
+        query
+    }};
+}
+
 /// Newest first.
 pub async fn page(
     connection: &mut AsyncPgConnection,
     workspace: WorkspaceId,
+    maker: Option<UserId>,
     filter: &ImportFilter,
     request: &PageRequest<ImportId>,
 ) -> Result<Vec<Import>> {
-    let mut query = with_job(workspace).select(columns!()).limit(request.fetch()).into_boxed::<Pg>();
-    if let Some(kind) = filter.kind {
-        query = query.filter(imports::kind.eq(kind));
-    }
-    if let Some(user) = filter.created_by {
-        query = query.filter(imports::created_by.eq(user));
-    }
-    if !filter.statuses.is_empty() {
-        let given_up = |job: JobState| imports::status.eq_any(OPEN).and(jobs::state.eq(job));
-        let word = |status: ImportStatus| status.into_sql::<Text>();
-        let status = case_when(given_up(JobState::Failed), word(ImportStatus::Failed))
-            .when(given_up(JobState::Cancelled), word(ImportStatus::Cancelled))
-            .otherwise(imports::status);
-        query = query.filter(status.eq_any(filter.statuses.clone()));
-    }
+    let query = with_job(workspace).select(columns!()).limit(request.fetch()).into_boxed::<Pg>();
+    let query = filtered!(query, maker, filter);
     let rows: Vec<WithJob> = newest_first!(query, request, imports::id).load(connection).await?;
     Ok(rows.into_iter().map(import).collect())
+}
+
+pub async fn count(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    maker: Option<UserId>,
+    filter: &ImportFilter,
+) -> Result<i64> {
+    let query = with_job(workspace).select(count_star()).into_boxed::<Pg>();
+    Ok(filtered!(query, maker, filter).first(connection).await?)
 }
 
 const OPEN: [ImportStatus; 2] = [ImportStatus::Pending, ImportStatus::Processing];

@@ -70,7 +70,9 @@ async fn imports_are_their_makers_and_of_those_who_see_all_jobs() {
     let second = lab.create_as(&sales, RecordKind::Account, b"name\n", NEITHER).await;
     lab.create_as(&lab.stranger().await, RecordKind::Contact, b"email\n", NEITHER).await;
     let page = async |caller, filter| {
-        let page = import::page(&lab.ctx, caller, filter, PageArgs::default()).await.expect("a page");
+        let page = import::page(&lab.ctx, caller, &filter, PageArgs::default()).await.expect("a page");
+        let count = import::count(&lab.ctx, caller, &filter).await.expect("counted");
+        assert_eq!(usize::try_from(count), Ok(page.rows.len()));
         page.rows.into_iter().map(|import| import.id).collect::<Vec<_>>()
     };
     let all = ImportFilter::default;
@@ -155,7 +157,7 @@ async fn an_import_whose_job_was_given_up_has_failed() {
     let failed = lab.get(import.id).await;
     assert_eq!((failed.status, failed.message.as_deref()), (ImportStatus::Failed, Some("It broke")));
     let filter = ImportFilter { statuses: vec![ImportStatus::Failed], ..ImportFilter::default() };
-    let page = import::page(&lab.ctx, &lab.caller, filter, PageArgs::default()).await.expect("a page");
+    let page = import::page(&lab.ctx, &lab.caller, &filter, PageArgs::default()).await.expect("a page");
     assert_eq!(page.rows.len(), 1);
 
     settle(&lab).await;
@@ -179,7 +181,7 @@ async fn an_import_whose_job_was_cancelled_is_cancelled() {
     assert!(cancelled.completed_at.is_some());
     for (status, found) in [(ImportStatus::Cancelled, 1), (ImportStatus::Pending, 0), (ImportStatus::Failed, 0)] {
         let filter = ImportFilter { statuses: vec![status], ..ImportFilter::default() };
-        let page = import::page(&lab.ctx, &lab.caller, filter, PageArgs::default()).await.expect("a page");
+        let page = import::page(&lab.ctx, &lab.caller, &filter, PageArgs::default()).await.expect("a page");
         assert_eq!(page.rows.len(), found, "{status}");
     }
     let again = import::cancel(&lab.ctx, &lab.caller, import.id).await;

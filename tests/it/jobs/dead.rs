@@ -62,7 +62,7 @@ async fn a_job_that_was_given_up_is_counted_listed_and_run_again() {
     })
     .await;
 
-    let rerun = "mutation($id: ID!) { rerunJob(id: $id) { job { id } } }";
+    let rerun = "mutation($id: ID!) { rerunJob(input: { id: $id }) { job { id } } }";
     support.refused(rerun, json!({ "id": id }), "NOT_FOUND").await;
     ada.data(rerun, json!({ "id": id })).await;
     eventually("it is given up again", async || {

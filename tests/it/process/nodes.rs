@@ -160,7 +160,7 @@ async fn a_token_revoked_at_one_server_is_refused_at_the_other() {
     create(&admin, "before@x.de").await;
     follower.next().await;
 
-    let revoke = "mutation($id: ID!) { revokeApiToken(id: $id) { done } }";
+    let revoke = "mutation($id: ID!) { revokeApiToken(input: { id: $id }) { done } }";
     admin.data(revoke, json!({ "id": made["apiToken"]["id"] })).await;
     let revoked = Instant::now();
     eventually("the other server knows", async || {

@@ -99,7 +99,7 @@ async fn use_sessions(stranger: &Client, secrets: &mut Secrets) -> Client {
         stranger.send(Method::POST, "/auth/login", send).await.refused(400);
     }
     let (admin, refresh) = signed_in(stranger, secrets, FIRST_PASSWORD).await;
-    let query = "mutation($token: String!) { refreshSession(refreshToken: $token) { token refreshToken } }";
+    let query = "mutation($token: String!) { refreshSession(input: { refreshToken: $token }) { token refreshToken } }";
     let fresh = stranger.data(query, json!({ "token": refresh })).await["refreshSession"].take();
     let mut admin = admin;
     admin.token = Some(secrets.keep("a refreshed token", text(&fresh["token"])));
@@ -150,7 +150,7 @@ async fn use_mailed_links(admin: &Client, stranger: &Client, smtp: &SmtpServer, 
     secrets.keep("the guest's token", text(&guest["token"]));
     assert!(stranger.graphql(accept, input).await["errors"].is_array(), "once only");
 
-    let forgot = "mutation { requestPasswordReset(email: \"ada@kontor.test\") { done } }";
+    let forgot = "mutation { requestPasswordReset(input: { email: \"ada@kontor.test\" }) { done } }";
     stranger.data(forgot, json!({})).await;
     let link = secrets.keep("a reset link", link_of_mail(smtp, 2, "reset").await);
     let reset = "mutation($input: ResetPasswordInput!) { resetPassword(input: $input) { done } }";

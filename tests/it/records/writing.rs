@@ -222,7 +222,7 @@ async fn a_taken_value_names_the_record_that_has_it() {
     ada.data(RESTORE, json!({ "id": old })).await;
 
     let first = account(&ada, json!({ "name": "A", "accountNumber": "1" })).await;
-    let restore = "mutation($id: ID!) { restoreAccount(id: $id) { account { id } } }";
+    let restore = "mutation($id: ID!) { restoreAccount(input: { id: $id }) { account { id } } }";
     let delete = "mutation($input: DeleteRecordInput!) { deleteAccount(input: $input) { deletedId } }";
     ada.data(delete, json!({ "input": { "id": first } })).await;
     let second = account(&ada, json!({ "name": "B", "accountNumber": "1" })).await;
@@ -298,7 +298,8 @@ async fn what_a_record_links_to_is_of_its_own_workspace_and_live() {
         .await;
     assert!(refused["extensions"]["fields"]["accountId"].is_string(), "{refused}");
     updated(&ada, &id, None, json!({ "city": "X" })).await;
-    ada.data("mutation($id: ID!) { restoreAccount(id: $id) { account { id } } }", json!({ "id": ours })).await;
+    ada.data("mutation($id: ID!) { restoreAccount(input: { id: $id }) { account { id } } }", json!({ "id": ours }))
+        .await;
     assert_eq!(read(&ada, &id, "account { name }").await, json!({ "account": { "name": "A" } }));
 }
 

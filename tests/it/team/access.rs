@@ -43,7 +43,7 @@ async fn signing_in_gives_tokens_or_a_cookie_and_never_both() {
     browser.get("/auth/me").await.expect(StatusCode::OK);
     // a cookie's secret is no token for refreshing
     let secret = pair.trim_start_matches("kontor_session=");
-    let refresh = "mutation($token: String!) { refreshSession(refreshToken: $token) { token } }";
+    let refresh = "mutation($token: String!) { refreshSession(input: { refreshToken: $token }) { token } }";
     server.stranger().refused(refresh, json!({ "token": secret }), "UNAUTHENTICATED").await;
 }
 
@@ -107,7 +107,7 @@ async fn nobody_learns_who_has_an_account() {
     };
     assert_eq!(code(&known.body), "UNAUTHENTICATED");
     assert_eq!((known.status, told(&known.body)), (unknown.status, told(&unknown.body)));
-    let ask = "mutation($email: String!) { requestPasswordReset(email: $email) { done } }";
+    let ask = "mutation($email: String!) { requestPasswordReset(input: { email: $email }) { done } }";
     for email in ["ada@first.test", "nobody@first.test", "no address"] {
         let answer = server.stranger().data(ask, json!({ "email": email })).await;
         assert_eq!(answer, json!({ "requestPasswordReset": { "done": true } }), "{email}");

@@ -16,7 +16,7 @@ const INVITE: &str =
     "mutation($input: InviteUserInput!) { inviteUser(input: $input) { invitation { id email role expiresAt } } }";
 const ACCEPT: &str = "mutation($input: AcceptInvitationInput!) { acceptInvitation(input: $input) { token user { email fullName role } } }";
 const OPEN: &str = "{ invitations { id email } }";
-const ASK: &str = "mutation($email: String!) { requestPasswordReset(email: $email) { done } }";
+const ASK: &str = "mutation($email: String!) { requestPasswordReset(input: { email: $email }) { done } }";
 const RESET: &str = "mutation($input: ResetPasswordInput!) { resetPassword(input: $input) { done } }";
 const REGISTER: &str = "mutation($input: RegisterInput!) { register(input: $input) { token user { role } } }";
 
@@ -86,7 +86,7 @@ async fn invitations_that_were_taken_back_or_lapsed_open_nothing() {
     let stranger = server.stranger();
     let withdrawn = invited(&server, &ada, 0).await;
     let id = ada.data(OPEN, json!({})).await["invitations"][0]["id"].clone();
-    let revoke = "mutation($id: ID!) { revokeInvitation(id: $id) { done } }";
+    let revoke = "mutation($id: ID!) { revokeInvitation(input: { id: $id }) { done } }";
     ada.data(revoke, json!({ "id": id })).await;
     stranger.refused(ACCEPT, acceptance(&withdrawn, PASSWORD), "BAD_USER_INPUT").await;
     ada.refused(revoke, json!({ "id": id }), "NOT_FOUND").await;

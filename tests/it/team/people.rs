@@ -13,8 +13,8 @@ use crate::support::{
 };
 
 const UPDATE: &str = "mutation($input: UpdateUserInput!) { updateUser(input: $input) { user { id role status } } }";
-const DEACTIVATE: &str = "mutation($id: ID!) { deactivateUser(id: $id) { done } }";
-const SWITCH: &str = "mutation($id: ID!) { switchWorkspace(id: $id) { done } }";
+const DEACTIVATE: &str = "mutation($id: ID!) { deactivateUser(input: { id: $id }) { done } }";
+const SWITCH: &str = "mutation($id: ID!) { switchWorkspace(input: { id: $id }) { done } }";
 
 async fn update(admin: &Client, input: Value) -> Value {
     admin.graphql(UPDATE, json!({ "input": input })).await
@@ -188,16 +188,16 @@ async fn the_audit_log_tells_who_did_what_and_from_where() {
     let bob = text(&bob["createUser"]["user"]["id"]);
     done(&ada, &format!("updateUser(input: {{ id: \"{bob}\", role: SALES_REP }}) {{ user {{ id }} }}")).await;
     done(&ada, "updateUser(input: { department: \"D\" }) { user { id } }").await;
-    done(&ada, &format!("deactivateUser(id: \"{bob}\") {{ done }}")).await;
+    done(&ada, &format!("deactivateUser(input: {{ id: \"{bob}\" }}) {{ done }}")).await;
     let invitation =
         done(&ada, "inviteUser(input: { email: \"c@first.test\", role: SUPPORT }) { invitation { id } }").await;
     let invitation = text(&invitation["inviteUser"]["invitation"]["id"]);
-    done(&ada, &format!("revokeInvitation(id: \"{invitation}\") {{ done }}")).await;
+    done(&ada, &format!("revokeInvitation(input: {{ id: \"{invitation}\" }}) {{ done }}")).await;
     let token =
         done(&ada, "createApiToken(input: { name: \"T\", scopes: [\"contacts:read\"] }) { apiToken { id } secret }")
             .await;
     let token = &token["createApiToken"];
-    done(&ada, &format!("revokeApiToken(id: {}) {{ done }}", token["apiToken"]["id"])).await;
+    done(&ada, &format!("revokeApiToken(input: {{ id: {} }}) {{ done }}", token["apiToken"]["id"])).await;
     done(&ada, "updateWorkspace(input: { name: \"Second\", timeZone: \"Europe/Berlin\" }) { workspace { id } }").await;
     done(&ada, &format!("changePassword(input: {{ currentPassword: \"{PASSWORD}\", newPassword: \"a whole new password\" }}) {{ done }}")).await;
     let contact = done(&ada, "createContact(input: { contact: { lastName: \"N\" } }) { contact { id } }").await;

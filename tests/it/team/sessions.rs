@@ -13,7 +13,8 @@ use crate::support::{
     sql,
 };
 
-const REFRESH: &str = "mutation($token: String!) { refreshSession(refreshToken: $token) { token refreshToken } }";
+const REFRESH: &str =
+    "mutation($token: String!) { refreshSession(input: { refreshToken: $token }) { token refreshToken } }";
 const SESSIONS: &str = "{ sessions { id kind userAgent address isCurrent createdAt lastUsedAt } }";
 
 async fn refresh(client: &Client, token: &Value) -> Value {
@@ -124,7 +125,7 @@ async fn sessions_are_listed_and_ended_one_by_one() {
     assert_eq!([&cookie["isCurrent"], &tokens["isCurrent"]], [false, true]);
     assert!(!format!("{sessions:?}").contains("kontor_"), "no secrets");
 
-    let end = "mutation($id: ID!) { endSession(id: $id) { done } }";
+    let end = "mutation($id: ID!) { endSession(input: { id: $id }) { done } }";
     admin.refused(end, json!({ "id": cookie["id"] }), "NOT_FOUND").await;
     rep.data(end, json!({ "id": cookie["id"] })).await;
     assert!(is_out(&browser).await && !is_out(&rep).await);

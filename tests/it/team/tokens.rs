@@ -9,7 +9,7 @@ use super::{CHANGES, change_something, code, is_out, sessions::second_node, text
 use crate::support::{client::Client, eventually, live::Told, server::TestServer, sql};
 
 const CREATE: &str = "mutation($input: CreateApiTokenInput!) { createApiToken(input: $input) { secret apiToken { id hint scopes expiresAt } } }";
-const REVOKE: &str = "mutation($id: ID!) { revokeApiToken(id: $id) { done } }";
+const REVOKE: &str = "mutation($id: ID!) { revokeApiToken(input: { id: $id }) { done } }";
 
 /// Id and holder of a new token.
 async fn token(server: &TestServer, client: &Client, input: Value) -> (String, Client) {
