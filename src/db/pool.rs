@@ -136,7 +136,8 @@ impl Connector {
 
     /// The settings of every connection. PostgreSQL has to notice, too, that one of us is gone:
     /// when a machine of ours loses its power, for the sake of the locks that it held; and while a
-    /// statement runs, for the sake of the work that nobody waits for.
+    /// statement runs, for the sake of the work that nobody waits for. The list before a search index
+    /// is kept short, for whoever fills it up empties it (some milliseconds), and searches read it.
     fn step_down(&self, role: Role) -> String {
         let (role, seconds) = match role {
             Role::App => (&self.roles.app, self.statement_seconds),
@@ -146,6 +147,7 @@ impl Connector {
         format!(
             "SET ROLE {}; SET statement_timeout = '{seconds}s'; SET idle_in_transaction_session_timeout = '60s'; \
              SET timezone = 'UTC'; SET jit = off; SET client_min_messages = warning; \
+             SET gin_pending_list_limit = '256kB'; \
              SET client_connection_check_interval = '1s'; SET tcp_user_timeout = '10s'; \
              SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3",
             quote_identifier(role)

@@ -73,7 +73,7 @@ impl Applier<'_> {
         tx.limit_statements(STATEMENT).await?;
         let mut tally = Tally::default();
         if !batch.staged.is_empty() {
-            queries::batch::plan_for_few_rows(tx.connection()).await?;
+            queries::batch::set_up(tx.connection()).await?;
             self.apply_rows(&mut tx, &batch, statements, &mut tally).await.map_err(overtaken)?;
         }
         let counts = before + self.settle(&batch, &mut tally);

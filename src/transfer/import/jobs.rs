@@ -8,11 +8,11 @@ use super::{
     check::Checker,
     events, head,
     head::{Head, Place},
-    map,
+    maintenance, map,
     model::{Counts, Import, ImportStatus, Mapping},
     pipeline::{self, Source},
     queries::{self, End, Work},
-    stage, statistics,
+    stage,
     target::Target,
 };
 use crate::{
@@ -119,7 +119,7 @@ async fn work_on(ctx: &Ctx, run: &Run, workspace: WorkspaceId, id: ImportId, wor
     let source = Source { workspace, file, head, from, total: work.total };
     let counts = pipeline::run(&applier, source, work.counts).await?;
     complete(ctx, run, &caller, id, counts).await?;
-    statistics::settle(ctx, &checker.target, counts).await;
+    maintenance::settle(ctx, &checker.target, counts).await;
     Ok(())
 }
 

@@ -25,6 +25,7 @@ mod count;
 mod events;
 mod head;
 mod jobs;
+mod maintenance;
 mod map;
 mod model;
 mod ops;
@@ -34,7 +35,6 @@ mod read;
 mod report;
 mod stage;
 mod statements;
-mod statistics;
 mod target;
 
 pub use jobs::{RunImport, SettleImports};

@@ -21,11 +21,11 @@ use super::{
     check::Checker,
     count::Counter,
     head::{Head, Place},
+    maintenance::Maintenance,
     model::Counts,
     read::{Feed, Rows},
     stage,
     statements::Statements,
-    statistics::Statistics,
 };
 use crate::{
     base::{
@@ -84,14 +84,14 @@ pub async fn run(applier: &Applier<'_>, source: Source, before: Counts) -> Resul
     let statements: Vec<_> = (0..stage::SLOTS)
         .map(|slot| Statements::new(&checker.target, &checker.mapped, &stage::table(import, run.attempt, slot)))
         .collect();
-    let mut statistics = Statistics::begin(ctx, &checker.target, before).await?;
+    let mut maintenance = Maintenance::begin(ctx, &checker.target, before).await?;
     let mut counts = before;
     loop {
         run.check_stop()?;
         match staged.recv().await {
             Some(Handed::Batch(Ready { batch, slot, _slot })) => {
                 counts = applier.apply(batch, &statements[slot], counts, total.get()).await?;
-                statistics.follow(counts);
+                maintenance.follow(counts);
             }
             Some(Handed::End) => return Ok(counts),
             Some(Handed::Broken(error)) => return Err(error.into()),

@@ -1,8 +1,8 @@
 //! The SQL of imports: their own rows here, batches and staging tables apart.
 
 pub mod batch;
+pub mod maintenance;
 pub mod staging;
-pub mod statistics;
 
 use chrono::{DateTime, Utc};
 use diesel::{

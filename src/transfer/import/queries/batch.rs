@@ -18,10 +18,13 @@ use crate::{
     crm::RecordKind,
 };
 
-/// Staged rows find their records by index, one by one. The planner has no statistics of a staging
-/// table and might read all records instead.
-pub async fn plan_for_few_rows(connection: &mut AsyncPgConnection) -> Result<()> {
-    Ok(connection.batch_execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off").await?)
+/// Settings of a batch's transaction. Staged rows find their records by index, one by one: the
+/// planner has no statistics of a staging table and might read all records instead. And more rows
+/// than usual may wait for the search index: see the migration `search_pending`.
+pub async fn set_up(connection: &mut AsyncPgConnection) -> Result<()> {
+    let settings =
+        "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL gin_pending_list_limit = '4MB'";
+    Ok(connection.batch_execute(settings).await?)
 }
 
 #[derive(QueryableByName)]

@@ -1,16 +1,16 @@
-//! Keeps the planner's statistics in step with a table that an import fills. PostgreSQL's own
-//! renewal comes a minute late, and until then it takes a table of a million records for an empty
-//! one and reads all of it for every page.
+//! Keeps a table that an import fills in good order for those who read it meanwhile and afterwards.
+//! PostgreSQL's own maintenance comes a minute late, and until then its planner takes a table of a
+//! million records for an empty one and reads all of it for every page.
 
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{model::Counts, queries::statistics, target::Target};
+use super::{model::Counts, queries::maintenance, target::Target};
 use crate::{base::Result, ctx::Ctx};
 
 /// Fewer changes than these change no plan.
 const LEAST: i64 = 5_000;
 
-/// Renewed when the table has grown to so many times what it was at the last time.
+/// Statistics are renewed when the table has grown to so many times what it was at the last time.
 const GROWTH: i64 = 3;
 
 /// The tables that imports of this kind fill.
@@ -19,7 +19,7 @@ fn tables(target: &Target) -> [&'static str; 2] {
 }
 
 /// Watches one run of an import.
-pub struct Statistics {
+pub struct Maintenance {
     ctx: Ctx,
     tables: [&'static str; 2],
     /// Rows of the table when they were last renewed.
@@ -29,9 +29,9 @@ pub struct Statistics {
     renewing: Option<AbortOnDropHandle<()>>,
 }
 
-impl Statistics {
+impl Maintenance {
     pub async fn begin(ctx: &Ctx, target: &Target, before: Counts) -> Result<Self> {
-        let known = statistics::known_rows(&*ctx.db.copy().await?, target.table).await?;
+        let known = maintenance::known_rows(&*ctx.db.copy().await?, target.table).await?;
         let (ctx, tables) = (ctx.clone(), tables(target));
         Ok(Self { ctx, tables, known, renewed_at: changes(before), renewing: None })
     }
@@ -50,24 +50,30 @@ impl Statistics {
     }
 }
 
-/// After an import has ended: renews where it changed more than a tenth of the table.
+/// After an import has ended: what waits for the search index goes into it, so that the next
+/// person who saves a record need not do that work, and the statistics are renewed where more than
+/// a tenth of the table is new.
 pub async fn settle(ctx: &Ctx, target: &Target, counts: Counts) {
-    let changed = async || {
-        let known = statistics::known_rows(&*ctx.db.copy().await?, target.table).await?;
-        Ok::<_, crate::base::Error>(changes(counts) >= LEAST.max(known / 10))
+    let settled = async || {
+        let client = ctx.db.copy().await?;
+        maintenance::finish_search_index(&client, target.table).await?;
+        if changes(counts) >= LEAST.max(maintenance::known_rows(&client, target.table).await? / 10) {
+            maintenance::renew_statistics(&client, &tables(target)).await?;
+        }
+        Ok(())
     };
-    match changed().await {
-        Ok(true) => renew(ctx, &tables(target)).await,
-        Ok(false) => {}
-        Err(error) => tracing::info!(%error, "statistics are left to the database's own renewal"),
-    }
+    left_to_the_database(settled().await);
 }
 
-/// The import is none the worse where this fails: the database does it itself, later.
 async fn renew(ctx: &Ctx, tables: &[&str]) {
-    let renewed = async || statistics::renew(&*ctx.db.copy().await?, tables).await;
-    if let Err(error) = renewed().await {
-        tracing::info!(%error, "statistics are left to the database's own renewal");
+    let renewed = async || maintenance::renew_statistics(&*ctx.db.copy().await?, tables).await;
+    left_to_the_database(renewed().await);
+}
+
+/// The import is none the worse where its maintenance fails.
+fn left_to_the_database(done: Result<()>) {
+    if let Err(error) = done {
+        tracing::info!(%error, "an import's maintenance is left to the database's own");
     }
 }
 
