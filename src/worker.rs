@@ -60,8 +60,8 @@ pub fn registry() -> Registry<Ctx> {
         .schedule("upkeep.purge_jobs", "17 3 * * *", utc, || PurgeJobs {})
         .schedule("upkeep.purge_secrets", "37 * * * *", utc, || PurgeSecrets {})
         .schedule("upkeep.purge_files", "47 4 * * *", utc, || PurgeFiles {})
-        .schedule("crm.fold_counts", "*/5 * * * *", utc, || FoldCounts {})
-        .schedule("transfer.settle_imports", "7 * * * *", utc, || SettleImports {})
+        .schedule("crm.fold_counts", "* * * * *", utc, || FoldCounts {})
+        .schedule("transfer.settle_imports", "* * * * *", utc, || SettleImports {})
 }
 
 /// Progress is a state, not an event: it goes to whoever watches, and nowhere else.

@@ -179,6 +179,15 @@ impl Caller {
         }
     }
 
+    /// Refuses a caller who may not do this to everything in the workspace. For operations that do
+    /// not look at whose a thing is.
+    pub fn require_all(&self, permission: Permission) -> Result<()> {
+        match self.require(permission)? {
+            Grant::All => Ok(()),
+            _ => Err(Error::Forbidden("You may do this only to what is your own".into())),
+        }
+    }
+
     /// Refuses a caller who may do this only to records of their own, and this is none.
     pub fn require_for(&self, permission: Permission, owner: Option<UserId>) -> Result<()> {
         match self.require(permission)? {

@@ -40,8 +40,18 @@ pub async fn serve(mut config: Config) -> Result<()> {
     config.listen = listener.local_addr().map_err(Error::internal)?;
     let Some(started) = until_stopped(&stop, Box::pin(Parts::start(&config))).await else { return Ok(()) };
     let mut parts = started?;
-    greet(&config, &parts.ctx).await?;
-    let server = Server::new(&config, parts.ctx.clone(), parts.events.clone())?;
+    let server = async {
+        greet(&config, &parts.ctx).await?;
+        Server::new(&config, parts.ctx.clone(), parts.events.clone())
+    };
+    let server = match until_stopped(&stop, Box::pin(server)).await {
+        Some(Ok(server)) => server,
+        refused_or_stopped => {
+            parts.end().await;
+            return refused_or_stopped.map_or(Ok(()), |refused| refused.map(drop));
+        }
+    };
+    parts.start_worker(&config);
     println!("kontor: ready on http://{}", config.listen);
     let stop = parts.stop_with(stop);
     let serving = async {
@@ -61,6 +71,7 @@ pub async fn work(mut config: Config) -> Result<()> {
     let stop = stop_signal()?;
     let Some(started) = until_stopped(&stop, Box::pin(Parts::start(&config))).await else { return Ok(()) };
     let mut parts = started?;
+    parts.start_worker(&config);
     println!("kontor: working");
     hand_back_jobs(parts.worker.take(), &parts.stop_with(stop)).await;
     parts.end().await;
@@ -91,8 +102,13 @@ impl Parts {
         let shutdown = CancellationToken::new();
         let events = Events::start(&ctx.db, &ctx.clock, shutdown.clone());
         server::forget_rights_on_events(&ctx, &events);
-        let worker = config.work.then(|| worker::Worker::start(config, &ctx, &events, &shutdown));
-        Ok(Self { database, ctx, events, worker, shutdown })
+        Ok(Self { database, ctx, events, worker: None, shutdown })
+    }
+
+    /// Once nothing can be refused any more: jobs that are begun and dropped count as crashed.
+    fn start_worker(&mut self, config: &Config) {
+        let worker = config.work.then(|| worker::Worker::start(config, &self.ctx, &self.events, &self.shutdown));
+        self.worker = worker;
     }
 
     /// Cancelled when somebody stops us, or when our own PostgreSQL is gone for good.

@@ -115,6 +115,8 @@ impl<R: Reactor> Reaction<R> {
             self.move_on(tx, dropped).await?;
             return Ok(Look::More);
         }
+        // also where reacting fails: then it stays as high as it is
+        self.tell_behind(position);
         let Some(last) = events.last() else { return Ok(Look::Idle) };
         let reached = Place { position: last.position, logged_at: last.logged_at };
         self.react(&mut tx, events).await?;
@@ -126,9 +128,13 @@ impl<R: Reactor> Reaction<R> {
     async fn move_on(&self, mut tx: Tx, position: i64) -> Result<()> {
         queries::move_reactor(tx.connection(), R::NAME, position, self.clock.now()).await?;
         tx.commit().await?;
+        self.tell_behind(position);
+        Ok(())
+    }
+
+    fn tell_behind(&self, position: i64) {
         let behind = self.bus.head().map_or(0, |head| (head.position - position).max(0));
         gauge!("kontor_reactor_behind_events", "reactor" => R::NAME).set(behind as f64);
-        Ok(())
     }
 
     async fn react(&self, tx: &mut Tx, rows: Vec<EventRow>) -> Result<()> {

@@ -6,13 +6,12 @@ use std::sync::Arc;
 use async_graphql::{Request, parser::types::OperationType};
 use axum::{
     Router,
-    body::{Body, Bytes},
+    body::Body,
     extract::{Request as HttpRequest, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     response::Response,
     routing::any,
 };
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::{
     errors,
@@ -30,6 +29,7 @@ use super::{
 use crate::{
     auth::Caller,
     base::{Error, Result},
+    http::body::read_whole,
 };
 
 /// The one path of the GraphQL API.
@@ -71,7 +71,7 @@ impl<G: Gateway> Exchange<G> {
                 // Also what keeps other sites' pages out: a form or a simple request cannot send
                 // this type, and for any other the browser asks first.
                 require_json(&parts.headers)?;
-                match parameters::from_body(&read(body, limits.body_bytes).await?, limits)? {
+                match parameters::from_body(&read_whole(body, limits.body_bytes).await?, limits)? {
                     Asked::One(request) => self.one(*request).await,
                     Asked::Batch(requests) => self.batch(requests).await,
                 }
@@ -183,16 +183,6 @@ fn require_json(headers: &HeaderMap) -> Result<(), Refusal> {
         parameters.split(';').filter_map(|one| one.split_once('=')).find(|(name, _)| name.trim() == "charset");
     let is_utf8 = charset.is_none_or(|(_, charset)| charset.trim().trim_matches('"').eq_ignore_ascii_case("utf-8"));
     if kind.trim().eq_ignore_ascii_case("application/json") && is_utf8 { Ok(()) } else { Err(Refusal::media_type()) }
-}
-
-async fn read(body: Body, most: usize) -> Result<Bytes> {
-    match Limited::new(body, most).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(Error::TooLarge(format!("The body is larger than {most} bytes").into()))
-        }
-        Err(_) => Err(Error::invalid("body", "broke off before its end")),
-    }
 }
 
 fn text(value: &HeaderValue) -> Option<String> {

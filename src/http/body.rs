@@ -7,8 +7,10 @@ use std::{
 };
 
 use axum::body::{Body, BodyDataStream};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
+
+use crate::base::{Error, Result};
 
 /// For so long a refused body is still read and thrown away, unless it falls silent before.
 const DRAINED_FOR: Duration = Duration::from_secs(30);
@@ -49,6 +51,22 @@ impl SharedBody {
         let rest = self.read_within(DRAINED_SILENCE).take_while(|chunk| std::future::ready(chunk.is_ok()));
         let _ = tokio::time::timeout(limit, rest.for_each(|_| async {})).await;
     }
+}
+
+/// A whole body of at most so many bytes. What comes beyond is read behind the refusal.
+pub async fn read_whole(body: Body, limit: usize) -> Result<Bytes> {
+    let body = SharedBody::new(body);
+    let mut chunks = body.clone().read();
+    let mut whole = BytesMut::new();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| Error::invalid("body", "broke off before its end"))?;
+        if whole.len() + chunk.len() > limit {
+            body.drain();
+            return Err(Error::TooLarge(format!("The body is larger than the limit of {limit} bytes").into()));
+        }
+        whole.extend_from_slice(&chunk);
+    }
+    Ok(whole.freeze())
 }
 
 #[cfg(test)]

@@ -87,12 +87,12 @@ fn admit(ctx: &Ctx, empty: bool, right_key: bool, from: &access::Client) -> Resu
 /// The first workspace and admin of an empty installation, from the configuration or the command
 /// line. `None` where there are users already.
 pub async fn first_admin(ctx: &Ctx, registration: Registration) -> Result<Option<(UserId, WorkspaceId)>> {
-    let checked = check(&registration)?;
     let mut tx = ctx.db.system().await?;
     if queries::installation::any_user(tx.connection()).await? {
         return Ok(None);
     }
     tx.commit().await?;
+    let checked = check(&registration)?;
     let hash = registration.password.hash().await?;
     let mut tx = ctx.db.system_in(WorkspaceId::new()).await?;
     locks::hold_in(&mut tx, locks::REGISTRATION).await?;

@@ -64,7 +64,7 @@ impl FieldChange {
 /// What these changes did, each named by its record and the version after it. One statement,
 /// however many they are; in the order of the field table.
 pub async fn of_versions<R: Record>(ctx: &Ctx, caller: &Caller, changes: &[(Uuid, i32)]) -> Result<Vec<FieldChange>> {
-    caller.require(R::READ)?;
+    caller.require_all(R::READ)?;
     if changes.is_empty() {
         return Ok(Vec::new());
     }
@@ -83,7 +83,7 @@ pub async fn pages<R: Record>(
     records: &[Uuid],
     args: PageArgs,
 ) -> Result<HashMap<Uuid, Slice<FieldChange>>> {
-    caller.require(R::READ)?;
+    caller.require_all(R::READ)?;
     let page = args.parse::<Place>()?;
     let mut tx = ctx.db.read(caller).await?;
     let columns = columns::<R>();
@@ -97,7 +97,7 @@ pub async fn pages<R: Record>(
 
 /// How long the histories of these records are, in all.
 pub async fn counts<R: Record>(ctx: &Ctx, caller: &Caller, records: &[Uuid]) -> Result<HashMap<Uuid, i64>> {
-    caller.require(R::READ)?;
+    caller.require_all(R::READ)?;
     let mut tx = ctx.db.read(caller).await?;
     let columns = columns::<R>();
     let counted = queries::count_fields(tx.connection(), caller.workspace, R::KIND, &columns, records).await?;

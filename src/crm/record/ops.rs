@@ -154,7 +154,7 @@ pub async fn get<R: Record>(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<R> {
 
 /// The live ones of these records, in no order; what does not exist is left out.
 pub async fn by_ids<R: Record>(ctx: &Ctx, caller: &Caller, ids: &[Uuid]) -> Result<Vec<R>> {
-    caller.require(R::READ)?;
+    caller.require_all(R::READ)?;
     let mut tx = ctx.db.read(caller).await?;
     R::rows_by_ids(tx.connection(), caller.workspace, ids).await
 }

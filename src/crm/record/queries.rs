@@ -66,7 +66,8 @@ macro_rules! record_queries {
                 .filter($table::workspace_id.eq(workspace))
                 .filter($table::id.eq(id))
                 .select(Self::as_select())
-                .for_update();
+                // not FOR UPDATE, which would make everybody wait who links to this record
+                .for_no_key_update();
             Ok(diesel_async::RunQueryDsl::first(row, connection).await.optional()?)
         }
 

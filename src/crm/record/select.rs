@@ -31,7 +31,7 @@ pub async fn page<R: Record>(
     order: Order,
     args: PageArgs,
 ) -> Result<Page<R>> {
-    caller.require(R::READ)?;
+    caller.require_all(R::READ)?;
     let request = args.parse::<At>()?;
     request.require_cursor(|at| at.is_of(R::TABLE, order))?;
     let pattern = search_pattern(search)?;
@@ -53,7 +53,7 @@ pub async fn page<R: Record>(
 
 /// How many live records match; exact.
 pub async fn count<R: Record>(ctx: &Ctx, caller: &Caller, search: Option<&str>) -> Result<i64> {
-    caller.require(R::READ)?;
+    caller.require_all(R::READ)?;
     let pattern = search_pattern(search)?;
     let mut tx = ctx.db.read(caller).await?;
     match pattern {
@@ -65,7 +65,7 @@ pub async fn count<R: Record>(ctx: &Ctx, caller: &Caller, search: Option<&str>) 
 /// Any page by its number, with the exact total. Deep pages and sorts without an index cost what
 /// they cost, up to the statement time-out.
 pub async fn numbered<R: Record>(ctx: &Ctx, caller: &Caller, wanted: &Numbered) -> Result<(Vec<R>, i64)> {
-    caller.require(R::READ)?;
+    caller.require_all(R::READ)?;
     if wanted.filters.iter().any(|(field, _)| matches!(field.field_type, FieldType::Json)) {
         return Err(Error::invalid("customFields", "cannot be filtered by equality"));
     }

@@ -1,6 +1,6 @@
 //! The shapes around what a route answers. By history there are two families: records, users and
 //! auth wrap everything in `success` and `data`; lists, imports, exports and conversations are
-//! bare, and their refusals are no more than a `message` (see [`BareRefusal`]).
+//! bare, and their refusals are little more than a `message` (see [`BareRefusal`]).
 
 use std::marker::PhantomData;
 
@@ -133,7 +133,7 @@ pub fn snake(camel: &str) -> String {
 #[derive(Debug)]
 pub struct Refusal<N = Plain>(Error, PhantomData<N>);
 
-/// A refusal of the bare family: `{"message", "code", "fields"?}`.
+/// A refusal of the bare family: `{"message", "code", "fields"?}`; of a caller, with `success` too.
 #[derive(Debug)]
 pub struct BareRefusal(Error);
 
@@ -159,7 +159,12 @@ impl<N: Names> IntoResponse for Refusal<N> {
 impl IntoResponse for BareRefusal {
     fn into_response(self) -> Response {
         let error = renamed(self.0, Plain::name);
-        problem::respond(&error, Value::Object(problem::problem_body(&error, ToOwned::to_owned)))
+        let body = match error {
+            // every route refuses a caller in the same way
+            Error::Unauthenticated(_) | Error::Forbidden(_) => refused(&error),
+            _ => problem::problem_body(&error, ToOwned::to_owned),
+        };
+        problem::respond(&error, Value::Object(body))
     }
 }
 
@@ -195,7 +200,7 @@ pub fn renamed(error: Error, name: impl Fn(&str) -> String) -> Error {
 #[schema(as = Refusal)]
 #[expect(dead_code, reason = "read by the derive alone")]
 pub struct RefusalReply {
-    /// Always false. Not on the bare routes.
+    /// Always false. Not on the bare routes, but for 401 and 403.
     success: bool,
     /// What is wrong, in a plain sentence.
     message: String,

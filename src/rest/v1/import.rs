@@ -52,6 +52,8 @@ const NOUN: &str = "Import";
 /// Imports in a list, and errors of an import.
 const LISTED: i32 = 50;
 const ERRORS: i64 = 1_000;
+/// Errors of each import in a list, which would grow to many megabytes.
+const LISTED_ERRORS: i64 = 20;
 
 /// The link to the file leads somewhere for so long.
 const LINKED: TimeDelta = TimeDelta::days(1);
@@ -169,7 +171,8 @@ struct JobReply {
     successful_rows: i64,
     failed_rows: i64,
     skipped_rows: i64,
-    /// The first 1,000. Row 0 tells why the import as a whole failed.
+    /// The first 1,000, in a list of imports the first 20. Row 0 tells why the import as a whole
+    /// failed.
     errors: Vec<RowErrorReply>,
     #[schema(required, format = DateTime)]
     started_at: Option<String>,
@@ -256,7 +259,7 @@ async fn create(
             }
             // sent again: the file is here twice, and the first one may have errors by now
             form.drop_file(&ctx, &caller).await;
-            Ok((StatusCode::CREATED, Json(reply(&ctx, &caller, vec![import]).await?.remove(0))))
+            Ok((StatusCode::CREATED, Json(reply(&ctx, &caller, vec![import], ERRORS).await?.remove(0))))
         }
         Err(error) => {
             form.drop_file(&ctx, &caller).await;
@@ -278,7 +281,7 @@ async fn create(
 async fn list(
     State(ctx): State<Ctx>,
     Signed { caller, .. }: Signed,
-    query: Parameters,
+    query: Parameters<BareRefusal>,
 ) -> Result<Json<Vec<JobReply>>, BareRefusal> {
     let status = query.get("status")?.filter(|word| !word.is_empty()).map(JobWord::parse);
     let status = status.transpose().map_err(|message| Error::invalid("status", message))?;
@@ -289,7 +292,7 @@ async fn list(
         ImportFilter { statuses: statuses.collect(), kind: kind.map(EntityType::kind), created_by: Some(caller.user) };
     let args = PageArgs { first: Some(LISTED), ..PageArgs::default() };
     let page = import::page(&ctx, &caller, &filter, args).await?;
-    Ok(Json(reply(&ctx, &caller, page.rows).await?))
+    Ok(Json(reply(&ctx, &caller, page.rows, LISTED_ERRORS).await?))
 }
 
 /// One import
@@ -300,7 +303,7 @@ async fn list(
 )]
 async fn one(State(ctx): State<Ctx>, Signed { caller, .. }: Signed, id: PathId) -> Result<Json<JobReply>, BareRefusal> {
     let import = import::get(&ctx, &caller, id.of(NOUN)?).await?;
-    Ok(Json(reply(&ctx, &caller, vec![import]).await?.remove(0)))
+    Ok(Json(reply(&ctx, &caller, vec![import], ERRORS).await?.remove(0)))
 }
 
 /// What the form calls the fields of the operation.
@@ -482,9 +485,9 @@ fn json<T: serde::de::DeserializeOwned>(name: &'static str, text: Option<&str>) 
 }
 
 /// The imports as these routes print them, with their first errors.
-async fn reply(ctx: &Ctx, caller: &Caller, imports: Vec<Import>) -> Result<Vec<JobReply>> {
+async fn reply(ctx: &Ctx, caller: &Caller, imports: Vec<Import>, errors: i64) -> Result<Vec<JobReply>> {
     let ids: Vec<_> = imports.iter().map(|import| import.id).collect();
-    let mut errors = import::errors_of(ctx, caller, &ids, ERRORS).await?;
+    let mut errors = import::errors_of(ctx, caller, &ids, errors).await?;
     imports.into_iter().map(|import| job(ctx, caller, errors.remove(&import.id).unwrap_or_default(), import)).collect()
 }
 

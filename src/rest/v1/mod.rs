@@ -24,7 +24,7 @@ use std::time::Duration;
 use axum::{
     Router,
     extract::{Request, State},
-    http::StatusCode,
+    http::{StatusCode, Uri},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -32,7 +32,7 @@ use tower::ServiceExt;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use self::envelope::{BareRefusal, Plain, Refusal, refused};
+use self::envelope::{BareRefusal, Plain, Refusal};
 use crate::{
     base::Error,
     ctx::Ctx,
@@ -65,16 +65,23 @@ pub fn routes(ctx: Ctx) -> (Router, OpenApi) {
 }
 
 /// The families without an envelope.
-const BARE: [&str; 4] = ["/contact-lists", "/import", "/export", "/conversations"];
+const BARE: [&str; 4] = ["contact-lists", "import", "export", "conversations"];
 
 /// A refusal of the edge, in the envelope of the route's family.
 pub fn refuse(asked: &Asked, error: Error) -> Response {
-    let path = asked.uri.path().strip_prefix(ROOT).unwrap_or_default();
-    let family = path.split('/').nth(1).unwrap_or_default();
-    match BARE.iter().any(|bare| bare.trim_start_matches('/') == family) {
+    enveloped(asked.uri.path().strip_prefix(ROOT).unwrap_or_default(), error)
+}
+
+/// A refusal in the envelope of the family that this path below the root is of.
+fn enveloped(path: &str, error: Error) -> Response {
+    match is_bare(path) {
         true => BareRefusal::from(error).into_response(),
         false => Refusal::<Plain>::from(error).into_response(),
     }
+}
+
+fn is_bare(path: &str) -> bool {
+    BARE.contains(&path.split('/').nth(1).unwrap_or_default())
 }
 
 /// The earlier server took `/contacts/` for `/contacts`.
@@ -94,15 +101,18 @@ fn without_last_slash(mut request: Request) -> Request {
     request
 }
 
-async fn end_in_time(State(limit): State<Duration>, request: Request, next: Next) -> Result<Response, Refusal> {
-    Ok(time_limit::in_time(limit, next.run(request)).await?)
+async fn end_in_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    time_limit::in_time(limit, next.run(request)).await.unwrap_or_else(|error| enveloped(&path, error))
 }
 
-async fn unknown_path() -> Refusal {
-    Error::NotFound("Route").into()
+async fn unknown_path(uri: Uri) -> Response {
+    enveloped(uri.path(), Error::NotFound("Route"))
 }
 
-async fn wrong_method() -> Response {
-    let body = refused(&Error::invalid("method", "is not one that this route has; see the Allow header"));
-    (StatusCode::METHOD_NOT_ALLOWED, axum::Json(body)).into_response()
+async fn wrong_method(uri: Uri) -> Response {
+    let error = Error::invalid("method", "is not one that this route has; see the Allow header");
+    let mut response = enveloped(uri.path(), error);
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    response
 }

@@ -9,11 +9,12 @@ use axum::{
     response::Response,
 };
 
-use super::{envelope::Refusal, request::read};
+use super::enveloped;
 use crate::{
     auth::RepeatKey,
     base::{Error, Result},
     ctx::Ctx,
+    http::body::read_whole,
 };
 
 /// For the document.
@@ -21,19 +22,27 @@ pub const HEADER: &str = "Idempotency-Key";
 const FIELD: &str = "idempotency-key";
 
 /// Leaves the key of a request in its extensions, where the caller's extractor finds it.
-pub async fn layer(State(ctx): State<Ctx>, request: Request, next: Next) -> Result<Response, Refusal> {
+pub async fn layer(State(ctx): State<Ctx>, request: Request, next: Next) -> Response {
     let writes = matches!(*request.method(), Method::POST | Method::PUT | Method::DELETE);
     if !writes || !request.headers().contains_key(FIELD) {
-        return Ok(next.run(request).await);
+        return next.run(request).await;
     }
+    let path = request.uri().path().to_owned();
+    match keyed(request, ctx.limits.body_bytes).await {
+        Ok(request) => next.run(request).await,
+        Err(error) => enveloped(&path, error),
+    }
+}
+
+async fn keyed(request: Request, limit: usize) -> Result<Request> {
     let (mut parts, body) = request.into_parts();
-    let bytes = read(body, ctx.limits.body_bytes).await?;
+    let bytes = read_whole(body, limit).await?;
     let mut asked = format!("{} {}\n", parts.method, parts.uri).into_bytes();
     asked.extend_from_slice(&bytes);
     if let Some(key) = key(&parts.headers, asked)? {
         parts.extensions.insert(key);
     }
-    Ok(next.run(Request::from_parts(parts, Body::from(bytes))).await)
+    Ok(Request::from_parts(parts, Body::from(bytes)))
 }
 
 /// The request's key, if it carries one. `asked` is the whole of what it asks for.

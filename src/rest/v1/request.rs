@@ -8,7 +8,6 @@ use axum::{
     http::{HeaderMap, header::CONTENT_TYPE, request::Parts},
     response::IntoResponse,
 };
-use futures_util::StreamExt;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -17,15 +16,12 @@ use crate::{
     auth::{Caller, RepeatKey},
     base::{Error, FieldErrors, Result},
     ctx::Ctx,
-    http::{self, client::ClientInfo, request_id},
+    http::{self, body::read_whole, client::ClientInfo, request_id},
     team::access,
 };
 
 /// `limit` above this is taken as this.
 const MOST: i64 = 1000;
-/// So much of a too large body is still read and thrown away: a client that is cut off while it
-/// sends never sees the answer.
-const DRAINED: usize = 64 * 1024 * 1024;
 
 const TWICE: &str = "is given more than once";
 
@@ -69,22 +65,25 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
 }
 
 /// The parameters after the question mark, in order.
-pub struct Parameters(Vec<(String, String)>);
+pub struct Parameters<R = Refusal> {
+    pairs: Vec<(String, String)>,
+    refusal: PhantomData<fn() -> R>,
+}
 
-impl<S: Send + Sync> FromRequestParts<S> for Parameters {
-    type Rejection = Refusal;
+impl<S: Send + Sync, R: From<Error> + IntoResponse> FromRequestParts<S> for Parameters<R> {
+    type Rejection = R;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, R> {
         let Query(pairs) = Query::try_from_uri(&parts.uri)
             .map_err(|_| Error::invalid("query", "cannot be read; percent-encode what is special in it"))?;
-        Ok(Self(pairs))
+        Ok(Self { pairs, refusal: PhantomData })
     }
 }
 
-impl Parameters {
+impl<R> Parameters<R> {
     /// The one value of a parameter, `None` where it is absent.
     pub fn get(&self, name: &'static str) -> Result<Option<&str>> {
-        let mut values = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let mut values = self.pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
         match (values.next(), values.next()) {
             (_, Some(_)) => Err(Error::invalid(name, TWICE)),
             (value, None) => Ok(value),
@@ -149,30 +148,10 @@ impl<T: DeserializeOwned, R: From<Error> + IntoResponse> FromRequest<Ctx> for Bo
 
     async fn from_request(request: Request, ctx: &Ctx) -> Result<Self, R> {
         let (parts, body) = request.into_parts();
-        let bytes = read(body, ctx.limits.body_bytes).await?;
+        let bytes = read_whole(body, ctx.limits.body_bytes).await?;
         let content = if bytes.is_empty() { parse(b"{}")? } else { require_json(&parts.headers, &bytes)? };
         Ok(Self { content, refusal: PhantomData })
     }
-}
-
-pub async fn read(body: axum::body::Body, limit: usize) -> Result<Vec<u8>> {
-    let (mut chunks, mut kept, mut seen) = (body.into_data_stream(), Vec::new(), 0_usize);
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| Error::invalid("body", "broke off before its end"))?;
-        seen = seen.saturating_add(chunk.len());
-        if seen <= limit {
-            kept.extend_from_slice(&chunk);
-        } else {
-            kept = Vec::new();
-        }
-        if seen > limit.saturating_add(DRAINED) {
-            break;
-        }
-    }
-    if seen > limit {
-        return Err(Error::TooLarge(format!("The body is larger than the limit of {limit} bytes").into()));
-    }
-    Ok(kept)
 }
 
 fn require_json<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T> {
@@ -235,7 +214,7 @@ pub fn client(info: ClientInfo) -> access::Client {
 
 impl fmt::Debug for Parameters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+        f.debug_list().entries(self.pairs.iter().map(|(name, _)| name)).finish()
     }
 }
 

@@ -42,7 +42,7 @@ pub async fn lock_admins(connection: &mut AsyncPgConnection, workspace: Workspac
         .filter(members::role.eq(Role::Admin))
         .order(members::user_id)
         .select(members::user_id)
-        .for_update()
+        .for_no_key_update()
         .load(connection)
         .await?;
     Ok(())

@@ -95,9 +95,7 @@ pub fn check_given(target: &Target, caller: &Caller, given: &BTreeMap<String, Op
                 errors.add("mapping", format!("names {name} for more than one column"));
             }
             Some(field) if !may_set(caller, field) => {
-                return Err(Error::Forbidden(
-                    "Your role may not give records to others, so leave the owner out".into(),
-                ));
+                return Err(Error::Forbidden(MAY_NOT_GIVE.into()));
             }
             Some(field) => {
                 mapping.insert(column.trim().to_owned(), field.name.to_owned());
@@ -114,7 +112,8 @@ pub fn check_given(target: &Target, caller: &Caller, given: &BTreeMap<String, Op
 /// The columns that are read, in the order of the file. The error is a sentence for the person who
 /// started the import.
 pub fn resolve(target: &Target, caller: &Caller, columns: &[String], mapping: &Mapping) -> Result<Vec<Mapped>, String> {
-    let mapped = if mapping.is_empty() { by_name(target, caller, columns) } else { given(target, columns, mapping)? };
+    let mapped =
+        if mapping.is_empty() { by_name(target, caller, columns) } else { given(target, caller, columns, mapping)? };
     if mapped.is_empty() {
         return Err(format!("No column is called like a field; {}", listed(columns)));
     }
@@ -126,7 +125,7 @@ pub fn resolve(target: &Target, caller: &Caller, columns: &[String], mapping: &M
     Ok(mapped)
 }
 
-fn given(target: &Target, columns: &[String], mapping: &Mapping) -> Result<Vec<Mapped>, String> {
+fn given(target: &Target, caller: &Caller, columns: &[String], mapping: &Mapping) -> Result<Vec<Mapped>, String> {
     let mut mapped = Vec::new();
     for (column, name) in mapping {
         let exact = columns.iter().position(|other| other == column);
@@ -134,6 +133,10 @@ fn given(target: &Target, columns: &[String], mapping: &Mapping) -> Result<Vec<M
         let index =
             index.ok_or_else(|| format!("The file has no column \u{201c}{column}\u{201d}; {}", listed(columns)))?;
         let field = target.field(name).ok_or_else(|| format!("The field {name} cannot be imported"))?;
+        // rights may have been taken away since it was asked for
+        if !may_set(caller, field) {
+            return Err(MAY_NOT_GIVE.to_owned());
+        }
         mapped.push((index, field));
     }
     mapped.sort_by_key(|(index, _)| *index);
@@ -166,6 +169,8 @@ fn by_name(target: &Target, caller: &Caller, columns: &[String]) -> Vec<Mapped> 
 fn plain(name: &str) -> String {
     folded(name).chars().filter(|c| c.is_alphanumeric()).collect()
 }
+
+const MAY_NOT_GIVE: &str = "Your role may not give records to others, so leave the owner out";
 
 /// Whose a record is can be said by those alone who may give it to anybody.
 fn may_set(caller: &Caller, field: &Field) -> bool {

@@ -46,6 +46,21 @@ async fn a_column_of_owners_is_not_matched_for_those_who_may_not_assign() {
     assert_eq!(lab.contacts("owner_id IS NULL").await, ["true"]);
 }
 
+#[tokio::test]
+async fn rights_that_were_taken_away_meanwhile_are_gone_for_the_import_too() {
+    let lab = Lab::new().await;
+    let manager = lab.colleague(Role::Manager).await;
+    let text = format!("email,o\na@x.de,{}\n", lab.caller.user);
+    let columns = [("email", Some("email")), ("o", Some("ownerId"))];
+    let import = create_mapped(&lab, &manager, &text, &columns, NEITHER).await.expect("created");
+    let demote = format!("UPDATE members SET role = 'sales_rep' WHERE user_id = '{}'", manager.user);
+    sql::run(&lab.ctx.db, &demote).await;
+    let _worker = lab.worker();
+    let ended = lab.ended(import.id).await;
+    assert_eq!((ended.status, ended.counts.created), (ImportStatus::Failed, 0));
+    assert!(ended.message.as_deref().is_some_and(|message| message.contains("owner")), "{:?}", ended.message);
+}
+
 /// The job has the rights of its maker, and still no more than the token that made it.
 #[tokio::test]
 async fn what_a_token_may_not_its_import_may_not_either() {
