@@ -208,6 +208,10 @@ async fn a_worker_hands_back_what_it_cannot_finish() {
     let worker = installation.work().await;
     let (admin, db) = (installation.admin(&server).await, installation.db());
     let (import, held) = stuck_import(&admin, &db).await;
+    // for a person who looks: in containers the process alone is 1 everywhere
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let holder = "SELECT leased_by AS value FROM jobs WHERE kind = 'transfer.run_import'";
+    assert_eq!(sql::texts(&db, holder).await, [format!("kontor {host} {}", worker.pid.as_raw_nonzero())]);
     let signalled = Instant::now();
     worker.signal(Signal::INT);
     ended_well(&{ worker }.finish().await, signalled);
