@@ -24,11 +24,7 @@ pub struct Worker {
 impl Worker {
     /// Starts to run jobs, until the token is cancelled.
     pub fn start(config: &Config, ctx: &Ctx, events: &Events, shutdown: &CancellationToken) -> Self {
-        let settings = jobs::Config {
-            concurrency: config.job_concurrency,
-            node: format!("kontor {}", std::process::id()),
-            ..jobs::Config::default()
-        };
+        let settings = jobs::Config { concurrency: config.job_concurrency, node: node(), ..jobs::Config::default() };
         let bus = events.bus().clone();
         let runner = Runner::new(ctx.db.clone(), ctx.clock.clone(), ctx.clone(), registry(), settings)
             .on_news(move |news| tell(&bus, &news))
@@ -43,6 +39,13 @@ impl Worker {
             tracing::info!(cut_off, "jobs were handed back to the queue");
         }
     }
+}
+
+/// Where a job runs, for a person who looks at the rows: in a container the process alone is 1
+/// everywhere.
+fn node() -> String {
+    let system = rustix::system::uname();
+    format!("kontor {} {}", system.nodename().to_string_lossy(), std::process::id())
 }
 
 /// All kinds of jobs, and when the chores run.

@@ -1,7 +1,7 @@
 //! The one error type of operations. It knows neither HTTP nor GraphQL nor diesel; each face
 //! shapes it for its clients. A variant exists only if a client program would act upon it.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt, time::Duration};
+use std::{any::Any, borrow::Cow, collections::BTreeMap, fmt, time::Duration};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 type Source = Box<dyn std::error::Error + Send + Sync + 'static>;
@@ -176,4 +176,10 @@ impl std::error::Error for Error {
             _ => None,
         }
     }
+}
+
+/// What a panic said, for the log.
+pub fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no text)")
 }

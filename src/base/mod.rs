@@ -10,6 +10,6 @@ pub mod secret;
 pub mod text;
 
 pub use clock::Clock;
-pub use error::{Error, FieldErrors, Result};
+pub use error::{Error, FieldErrors, Result, panic_text};
 pub use limits::Limits;
 pub use secret::Secret;

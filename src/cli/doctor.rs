@@ -87,9 +87,17 @@ async fn database(config: &Config) -> Vec<Finding> {
 
 async fn look_at(config: &Config, database: &Database) -> Result<Vec<Finding>> {
     let connector = Connector::new(&database.config)?;
-    connect_plain(&connector).await?;
+    let client = connect_plain(&connector).await?;
     let place = if config.database_url.is_none() { "our own PostgreSQL answers" } else { "DATABASE_URL answers" };
     let mut findings = vec![Finding { part: "database", state: Ok(place.to_owned()) }];
+    findings.push(Finding {
+        part: "letters",
+        state: match migrate::folds_all_letters(&client).await {
+            Ok(true) => Ok("upper and lower case of all languages are known".to_owned()),
+            Ok(false) => Err(migrate::ENGLISH_ONLY.to_owned()),
+            Err(error) => Err(error.to_string()),
+        },
+    });
     let pending = migrate::pending(&connector).await;
     findings.push(Finding {
         part: "schema",

@@ -21,6 +21,9 @@ pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 pub async fn prepare(connector: &Connector) -> Result<Vec<String>> {
     let owner = connect_plain(connector).await?;
     check_version(&owner).await?;
+    if !folds_all_letters(&owner).await? {
+        tracing::warn!("{ENGLISH_ONLY}");
+    }
     prepare_roles(&owner, connector).await?;
     run(connector, Way::Up).await
 }
@@ -57,6 +60,29 @@ async fn check_version(owner: &Client) -> Result<()> {
         return Err(Error::Unavailable(format!("PostgreSQL 15 or newer is needed; this is {name}.").into()));
     }
     Ok(())
+}
+
+/// What is amiss where [`folds_all_letters`] says no.
+pub const ENGLISH_ONLY: &str = "The database's LC_CTYPE knows upper and lower case of English letters only, so that a \
+     search for 'ä' does not find 'Ä'; docs/deployment.md tells how to create one that knows all letters.";
+
+/// Whether a search without regard to case finds the letters of all languages. A database that
+/// cannot keep all of them, or not in our encoding, is refused.
+pub async fn folds_all_letters(owner: &Client) -> Result<bool> {
+    let encoding = owner.query_one("SELECT current_setting('server_encoding')", &[]).await;
+    let encoding: String = encoding.map_err(Error::internal)?.get(0);
+    if encoding != "UTF8" {
+        return Err(Error::Unavailable(
+            format!(
+                "The encoding of the database is {encoding}, and Kontor needs UTF8: create the database anew, as \
+                 docs/deployment.md tells."
+            )
+            .into(),
+        ));
+    }
+    // other encodings may not even have these letters
+    let folds = owner.query_one("SELECT lower('Ä') = 'ä'", &[]).await;
+    Ok(folds.map_err(Error::internal)?.get(0))
 }
 
 /// Makes the two roles and lets the URL's user act as them. Where the user lacks the right, the

@@ -188,8 +188,6 @@ pub struct EventRow {
 
 impl From<EventRow> for LoggedEvent {
     fn from(row: EventRow) -> Self {
-        // One row that a newer version wrote in a shape of its own must not stop the whole log.
-        let unknown = |_| Actor { kind: "system".to_owned(), user: None, through: None };
         Self {
             position: row.position,
             workspace: row.workspace_id,
@@ -197,7 +195,7 @@ impl From<EventRow> for LoggedEvent {
             kind: row.kind,
             record_ids: row.record_ids,
             payload: row.payload,
-            actor: serde_json::from_value(row.actor).unwrap_or_else(unknown),
+            actor: Actor::read(row.actor),
             at: row.at,
         }
     }

@@ -17,7 +17,7 @@ use axum::{
 use futures_util::FutureExt;
 
 use super::{bounds::Rates, problem::Problem, time_limit};
-use crate::base::Error;
+use crate::base::{Error, panic_text};
 
 /// The guard of one face.
 #[derive(Clone)]
@@ -70,9 +70,7 @@ pub async fn layer(State(guard): State<Guard>, request: Request, next: Next) -> 
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Error {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no text)");
-    Error::internal(format!("a handler panicked: {text}"))
+    Error::internal(format!("a handler panicked: {}", panic_text(panic)))
 }
 
 pub fn describe_metrics() {

@@ -9,13 +9,9 @@ pub fn same_origin(headers: &HeaderMap) -> bool {
     if let Some(site) = text(header::HeaderName::from_static("sec-fetch-site")) {
         return site == "same-origin" || site == "none";
     }
-    match (text(header::ORIGIN), text(header::HOST)) {
-        (Some(origin), Some(host)) => {
-            origin.split_once("://").is_some_and(|(_, origin)| origin.eq_ignore_ascii_case(host))
-        }
-        (None, _) => true,
-        (Some(_), None) => false,
-    }
+    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let page = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
+    matches!((page, text(header::HOST)), (Some(page), Some(host)) if page.eq_ignore_ascii_case(host))
 }
 
 #[cfg(test)]
@@ -29,9 +25,14 @@ mod tests {
     #[test]
     fn a_page_of_another_site_is_told_apart() {
         assert!(same_origin(&headers(&[("origin", "http://k.example:8080"), ("host", "k.example:8080")])));
+        assert!(same_origin(&headers(&[("origin", "https://k.example"), ("host", "K.example")])));
         assert!(!same_origin(&headers(&[("origin", "https://evil.example"), ("host", "k.example")])));
+        assert!(!same_origin(&headers(&[("origin", "https://k.example:444"), ("host", "k.example")])));
         assert!(!same_origin(&headers(&[("origin", "null"), ("host", "k.example")])));
+        assert!(!same_origin(&headers(&[("origin", "ä"), ("host", "k.example")])), "what cannot be read is not ours");
+        assert!(!same_origin(&headers(&[("origin", "http://k.example")])));
         assert!(!same_origin(&headers(&[("sec-fetch-site", "same-site"), ("origin", "http://a"), ("host", "a")])));
+        assert!(same_origin(&headers(&[("sec-fetch-site", "same-origin"), ("origin", "http://a"), ("host", "b")])));
         assert!(same_origin(&headers(&[])));
     }
 }

@@ -1,7 +1,7 @@
 //! One attempt from claim to end: the body in a task of its own, so that its panic is only its
 //! own; the lease watched beside it; the ending written behind the fence.
 
-use std::{any::Any, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
@@ -18,7 +18,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    base::{Error, Result},
+    base::{Error, Result, panic_text},
     db::in_time,
 };
 
@@ -113,11 +113,6 @@ fn ended(joined: Result<Result<(), JobError>, tokio::task::JoinError>) -> Ended 
             Err(_) => Ended::Taken(Taken::HandBack),
         },
     }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no text)")
 }
 
 /// The row keeps only what is safe to show; the cause stands here.

@@ -1,9 +1,12 @@
 //! The public clients and audits, run by Node.js from `tests/clients/`. Where that is not
-//! installed, the tests say so and pass: the protocols are tested in Rust as well.
+//! installed, or their packages cannot be had, the tests say so and pass: the protocols are tested
+//! in Rust as well.
 
 use std::{
+    io::Write,
     net::SocketAddr,
     path::{Path, PathBuf},
+    process::Output,
 };
 
 use kontor::{base::Limits, graphql::Timings};
@@ -20,21 +23,32 @@ fn folder() -> PathBuf {
 }
 
 /// Whether the scripts can run; installs their packages the first time.
-#[expect(clippy::print_stderr, reason = "a test that does nothing says so")]
 async fn can_run() -> bool {
     static INSTALLED: OnceCell<bool> = OnceCell::const_new();
     let install = async {
-        let node = version_of("node").await;
-        if node.is_none_or(|node| node < OLDEST_NODE) || version_of("npm").await.is_none() {
-            eprintln!("skipped: the public GraphQL clients need Node.js {OLDEST_NODE} or newer and npm");
-            return false;
-        }
-        if !is_installed() {
-            run("npm", &["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).await;
-        }
-        true
+        let Err(why) = install().await else { return true };
+        // not eprintln, which the test runner swallows
+        let _ = writeln!(std::io::stderr(), "skipped: the public GraphQL clients need {why}");
+        false
     };
     *INSTALLED.get_or_init(|| install).await
+}
+
+/// What is missing, if anything is.
+async fn install() -> Result<(), String> {
+    let node = version_of("node").await;
+    if node.is_none_or(|node| node < OLDEST_NODE) || version_of("npm").await.is_none() {
+        return Err(format!("Node.js {OLDEST_NODE} or newer and npm"));
+    }
+    if is_installed() {
+        return Ok(());
+    }
+    let installed = output("npm", &["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).await;
+    if installed.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&installed.stderr);
+    Err(format!("packages that npm cannot install: {}", said.lines().next().unwrap_or("it gives no reason")))
 }
 
 /// The major version of a tool, if it is installed.
@@ -52,11 +66,15 @@ fn is_installed() -> bool {
 
 /// Runs a tool in the clients' folder; its output, if it ends well.
 async fn run(tool: &str, arguments: &[&str]) -> String {
-    let output = Command::new(tool).args(arguments).current_dir(folder()).kill_on_drop(true).output().await;
-    let output = output.expect("started");
+    let output = output(tool, arguments).await;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{tool} {arguments:?}\n{said}{}", String::from_utf8_lossy(&output.stderr));
     said
+}
+
+async fn output(tool: &str, arguments: &[&str]) -> Output {
+    let output = Command::new(tool).args(arguments).current_dir(folder()).kill_on_drop(true).output().await;
+    output.expect("started")
 }
 
 async fn server() -> SocketAddr {

@@ -122,6 +122,30 @@ async fn every_migration_goes_down_and_up_again() {
     assert_eq!(ran.len(), reverted);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_another_encoding_is_refused_and_one_of_english_letters_is_told() {
+    let test = database().await;
+    let connector = |url: &str| Connector::new(&database::config(url)).expect("valid");
+    let usual = connect_plain(&connector(&test.url)).await.expect("connected");
+    assert!(migrate::folds_all_letters(&usual).await.expect("looked"));
+
+    let name = format!("kontor_in_c_{}", std::process::id());
+    database::make_in_c(&name, "SQL_ASCII").await;
+    let ascii = connector(&database::server_url(&name));
+    let refused = migrate::prepare(&ascii).await.expect_err("nothing is kept there");
+    assert!(matches!(&refused, Error::Unavailable(sentence) if sentence.contains("is SQL_ASCII")), "{refused:?}");
+    let made = connect_plain(&ascii).await.expect("connected");
+    let made = made.query_one("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", &[]).await;
+    assert_eq!(made.expect("counted").get::<_, i64>(0), 0, "it is left as it was");
+
+    database::make_in_c(&name, "UTF8").await;
+    let english = connector(&database::server_url(&name));
+    let client = connect_plain(&english).await.expect("connected");
+    assert!(!migrate::folds_all_letters(&client).await.expect("looked"));
+    assert!(!migrate::prepare(&english).await.expect("prepared all the same").is_empty());
+    database::run_as_admin(&format!("DROP DATABASE {name} WITH (FORCE)")).await;
+}
+
 /// What docs/deployment.md asks of the user in `DATABASE_URL`, and no more.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_who_owns_the_database_and_may_make_roles_is_enough() {

