@@ -13,6 +13,7 @@ pub mod invitations;
 pub mod jobs;
 pub mod letters;
 pub mod model;
+mod purge;
 mod queries;
 pub mod registration;
 pub mod repeat;
@@ -22,3 +23,4 @@ pub mod work;
 pub mod workspace;
 
 pub use model::{User, UserStatus, Weekday, Workspace};
+pub use purge::purge_expired;
