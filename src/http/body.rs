@@ -10,9 +10,35 @@ use axum::body::{Body, BodyDataStream};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 
+use crate::base::Error;
+
 /// For so long a refused body is still read and thrown away, unless it falls silent before.
 const DRAINED_FOR: Duration = Duration::from_secs(30);
 const DRAINED_SILENCE: Duration = Duration::from_secs(5);
+
+/// So much of a body that is too large for [`read`] is still read and thrown away.
+const DRAINED: usize = 64 * 1024 * 1024;
+
+/// Reads the whole of a body of at most so many bytes.
+pub async fn read(body: Body, most: usize) -> Result<Vec<u8>, Error> {
+    let (mut chunks, mut kept, mut seen) = (body.into_data_stream(), Vec::new(), 0_usize);
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| Error::invalid("body", "broke off before its end"))?;
+        seen = seen.saturating_add(chunk.len());
+        if seen <= most {
+            kept.extend_from_slice(&chunk);
+        } else {
+            kept = Vec::new();
+        }
+        if seen > most.saturating_add(DRAINED) {
+            break;
+        }
+    }
+    if seen > most {
+        return Err(Error::TooLarge(format!("The body is larger than the limit of {most} bytes").into()));
+    }
+    Ok(kept)
+}
 
 /// A request's body that is still ours after somebody was given it to read.
 #[derive(Clone)]

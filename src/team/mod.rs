@@ -18,6 +18,7 @@ mod queries;
 pub mod registration;
 pub mod repeat;
 pub mod tokens;
+pub mod uploads;
 pub mod users;
 pub mod work;
 pub mod workspace;

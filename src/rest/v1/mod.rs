@@ -15,7 +15,6 @@ mod openapi;
 mod page;
 mod published;
 mod records;
-mod repeat;
 mod request;
 mod users;
 
@@ -24,7 +23,7 @@ use std::time::Duration;
 use axum::{
     Router,
     extract::{Request, State},
-    http::StatusCode,
+    http::{Method, StatusCode},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -36,7 +35,7 @@ use self::envelope::{BareRefusal, Plain, Refusal, refused};
 use crate::{
     base::Error,
     ctx::Ctx,
-    http::{guard::Asked, time_limit},
+    http::{guard::Asked, repeat, time_limit},
 };
 
 const ROOT: &str = "/api/v1";
@@ -51,7 +50,7 @@ pub fn routes(ctx: Ctx) -> (Router, OpenApi) {
         .merge(contacts::routes())
         .merge(accounts::routes())
         .merge(import::routes())
-        .layer(middleware::from_fn_with_state(ctx.clone(), repeat::layer))
+        .layer(middleware::from_fn_with_state(ctx.clone(), keep_key))
         .layer(middleware::from_fn_with_state(limit, end_in_time))
         .merge(import::upload_routes())
         .split_for_parts();
@@ -92,6 +91,13 @@ fn without_last_slash(mut request: Request) -> Request {
         *request.uri_mut() = shorter;
     }
     request
+}
+
+/// What only reads repeats itself.
+async fn keep_key(State(ctx): State<Ctx>, request: Request, next: Next) -> Result<Response, Refusal> {
+    let writes = matches!(*request.method(), Method::POST | Method::PUT | Method::DELETE);
+    let request = if writes { repeat::take_down(request, ctx.limits.body_bytes).await? } else { request };
+    Ok(next.run(request).await)
 }
 
 async fn end_in_time(State(limit): State<Duration>, request: Request, next: Next) -> Result<Response, Refusal> {

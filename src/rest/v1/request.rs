@@ -8,7 +8,6 @@ use axum::{
     http::{HeaderMap, header::CONTENT_TYPE, request::Parts},
     response::IntoResponse,
 };
-use futures_util::StreamExt;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -17,15 +16,12 @@ use crate::{
     auth::{Caller, RepeatKey},
     base::{Error, FieldErrors, Result},
     ctx::Ctx,
-    http::{self, client::ClientInfo, request_id},
+    http::{self, body, client::ClientInfo, request_id},
     team::access,
 };
 
 /// `limit` above this is taken as this.
 const MOST: i64 = 1000;
-/// So much of a too large body is still read and thrown away: a client that is cut off while it
-/// sends never sees the answer.
-const DRAINED: usize = 64 * 1024 * 1024;
 
 const TWICE: &str = "is given more than once";
 
@@ -149,30 +145,10 @@ impl<T: DeserializeOwned, R: From<Error> + IntoResponse> FromRequest<Ctx> for Bo
 
     async fn from_request(request: Request, ctx: &Ctx) -> Result<Self, R> {
         let (parts, body) = request.into_parts();
-        let bytes = read(body, ctx.limits.body_bytes).await?;
+        let bytes = body::read(body, ctx.limits.body_bytes).await?;
         let content = if bytes.is_empty() { parse(b"{}")? } else { require_json(&parts.headers, &bytes)? };
         Ok(Self { content, refusal: PhantomData })
     }
-}
-
-pub async fn read(body: axum::body::Body, limit: usize) -> Result<Vec<u8>> {
-    let (mut chunks, mut kept, mut seen) = (body.into_data_stream(), Vec::new(), 0_usize);
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| Error::invalid("body", "broke off before its end"))?;
-        seen = seen.saturating_add(chunk.len());
-        if seen <= limit {
-            kept.extend_from_slice(&chunk);
-        } else {
-            kept = Vec::new();
-        }
-        if seen > limit.saturating_add(DRAINED) {
-            break;
-        }
-    }
-    if seen > limit {
-        return Err(Error::TooLarge(format!("The body is larger than the limit of {limit} bytes").into()));
-    }
-    Ok(kept)
 }
 
 fn require_json<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T> {

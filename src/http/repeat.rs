@@ -1,39 +1,32 @@
 //! `Idempotency-Key`: a request that carries one may be sent again, and is done once. Here the key
 //! is read and the request taken down; the operations keep it (`team::repeat`).
 
-use axum::{
-    body::Body,
-    extract::{Request, State},
-    http::{HeaderMap, Method},
-    middleware::Next,
-    response::Response,
-};
+use axum::{body::Body, extract::Request, http::HeaderMap};
 
-use super::{envelope::Refusal, request::read};
+use super::body;
 use crate::{
     auth::RepeatKey,
     base::{Error, Result},
-    ctx::Ctx,
 };
 
 /// For the document.
 pub const HEADER: &str = "Idempotency-Key";
 const FIELD: &str = "idempotency-key";
 
-/// Leaves the key of a request in its extensions, where the caller's extractor finds it.
-pub async fn layer(State(ctx): State<Ctx>, request: Request, next: Next) -> Result<Response, Refusal> {
-    let writes = matches!(*request.method(), Method::POST | Method::PUT | Method::DELETE);
-    if !writes || !request.headers().contains_key(FIELD) {
-        return Ok(next.run(request).await);
+/// Leaves the key of a request in its extensions, where the caller's extractor finds it. What the
+/// request asks for is in its body, so that is read; one without a key comes back as it is.
+pub async fn take_down(request: Request, most: usize) -> Result<Request> {
+    if !request.headers().contains_key(FIELD) {
+        return Ok(request);
     }
     let (mut parts, body) = request.into_parts();
-    let bytes = read(body, ctx.limits.body_bytes).await?;
+    let bytes = body::read(body, most).await?;
     let mut asked = format!("{} {}\n", parts.method, parts.uri).into_bytes();
     asked.extend_from_slice(&bytes);
     if let Some(key) = key(&parts.headers, asked)? {
         parts.extensions.insert(key);
     }
-    Ok(next.run(Request::from_parts(parts, Body::from(bytes))).await)
+    Ok(Request::from_parts(parts, Body::from(bytes)))
 }
 
 /// The request's key, if it carries one. `asked` is the whole of what it asks for.
