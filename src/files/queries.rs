@@ -1,7 +1,11 @@
 //! All SQL of files.
 
 use chrono::{DateTime, Utc};
-use diesel::prelude::*;
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{Array, Text, Uuid as SqlUuid},
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
@@ -182,10 +186,38 @@ pub async fn delete(connection: &mut AsyncPgConnection, workspace: WorkspaceId, 
     if lock(connection, workspace, file).await?.is_none() {
         return Ok(Vec::new());
     }
-    let of_file = file_parts::workspace_id.eq(workspace).and(file_parts::file_id.eq(file));
-    let keys = diesel::delete(file_parts::table.filter(of_file)).returning(file_parts::key).load(connection).await?;
-    diesel::delete(files::table.find((workspace, file))).execute(connection).await?;
-    Ok(keys)
+    delete_locked(connection, &[(workspace, file)]).await
+}
+
+/// Deletes the rows of files that are locked; returns the keys of their objects.
+pub async fn delete_locked(
+    connection: &mut AsyncPgConnection,
+    locked: &[(WorkspaceId, FileId)],
+) -> Result<Vec<String>> {
+    #[derive(QueryableByName)]
+    struct Gone {
+        #[diesel(sql_type = Text)]
+        key: String,
+    }
+    let (workspaces, ids): (Vec<_>, Vec<_>) = locked.iter().copied().unzip();
+    let gone: Vec<Gone> = sql_query(
+        "DELETE FROM file_parts USING unnest($1, $2) AS gone (workspace_id, file_id)
+          WHERE file_parts.workspace_id = gone.workspace_id AND file_parts.file_id = gone.file_id
+         RETURNING file_parts.key",
+    )
+    .bind::<Array<SqlUuid>, _>(&workspaces)
+    .bind::<Array<SqlUuid>, _>(&ids)
+    .load(connection)
+    .await?;
+    sql_query(
+        "DELETE FROM files USING unnest($1, $2) AS gone (workspace_id, id)
+          WHERE files.workspace_id = gone.workspace_id AND files.id = gone.id",
+    )
+    .bind::<Array<SqlUuid>, _>(&workspaces)
+    .bind::<Array<SqlUuid>, _>(&ids)
+    .execute(connection)
+    .await?;
+    Ok(gone.into_iter().map(|part| part.key).collect())
 }
 
 /// Files of all workspaces whose time is over, oldest first; those that another transaction holds

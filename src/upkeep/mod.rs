@@ -48,11 +48,12 @@ pub struct PurgeFiles {}
 impl Job<Ctx> for PurgeFiles {
     const NAME: &'static str = "upkeep.purge_files";
     const PRIORITY: i16 = 90;
+    const LONG: bool = true;
 
-    async fn run(self, ctx: Ctx, _: Run) -> Result<(), JobError> {
+    async fn run(self, ctx: Ctx, run: Run) -> Result<(), JobError> {
         let now = ctx.clock.now();
-        let expired = files::clean::expire(&ctx.files, now).await?;
-        let swept = files::clean::sweep(&ctx.files, now).await?;
+        let expired = files::clean::expire(&ctx.files, now, || run.check_stop()).await?;
+        let swept = files::clean::sweep(&ctx.files, now, || run.check_stop()).await?;
         tracing::debug!(expired, swept, "files were removed");
         Ok(())
     }
