@@ -197,6 +197,7 @@ impl Config {
         range("limits.body_bytes", limits.body_bytes as u64, 1..=GIB);
         range("limits.upload_bytes", limits.upload_bytes, 1..=1_024 * GIB);
         range("limits.user_file_bytes", limits.user_file_bytes, 1..=1_024 * 1_024 * GIB);
+        range("limits.unfinished_uploads_per_user", limits.unfinished_uploads_per_user, 1..=1_000_000);
         range("limits.uploads_at_once", limits.uploads_at_once as u64, 1..=1_000_000);
         range("limits.uploads_per_user", limits.uploads_per_user as u64, 1..=1_000_000);
         range("limits.request_seconds", limits.request_seconds, 1..=3_600);

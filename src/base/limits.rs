@@ -17,6 +17,8 @@ pub struct Limits {
     pub idle_seconds: u64,
     /// Bytes that the files of one person in one workspace may take.
     pub user_file_bytes: u64,
+    /// Uploads of one person in one workspace that are announced and not complete.
+    pub unfinished_uploads_per_user: u64,
     /// Bodies of uploads that are taken in at once, per node; each takes up to 8 MiB of memory.
     pub uploads_at_once: usize,
     /// The same of one person.
@@ -70,6 +72,7 @@ impl Default for Limits {
             // longer than proxies keep theirs, so that it is they who close
             idle_seconds: 75,
             user_file_bytes: 20 * 1024 * 1024 * 1024,
+            unfinished_uploads_per_user: 100,
             uploads_at_once: 32,
             uploads_per_user: 4,
             request_seconds: 30,

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{Array, Text, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
@@ -110,17 +110,35 @@ pub async fn installation(connection: &mut AsyncPgConnection) -> Result<String> 
     kept.as_str().map(str::to_owned).ok_or_else(|| Error::internal("the installation's id is no text"))
 }
 
-/// Bytes that a person's files take, or will take when they are complete.
-pub async fn bytes_of(
+/// What a person's files come to.
+#[derive(QueryableByName)]
+pub struct Kept {
+    /// Bytes that they take, or will take when they are complete.
+    #[diesel(sql_type = BigInt)]
+    pub bytes: i64,
+    /// How many of them are not complete.
+    #[diesel(sql_type = BigInt)]
+    pub unfinished: i64,
+}
+
+/// What this person's unexpired files come to; `files_owner_idx` finds them.
+pub async fn kept_by(
     connection: &mut AsyncPgConnection,
     workspace: WorkspaceId,
     user: UserId,
     now: DateTime<Utc>,
-) -> Result<u64> {
-    let of_user = files::workspace_id.eq(workspace).and(files::created_by.eq(user)).and(files::expires_at.gt(now));
-    let sizes: Vec<(i64, Option<i64>)> =
-        files::table.filter(of_user).select((files::size, files::announced_size)).load(connection).await?;
-    Ok(sizes.into_iter().map(|(size, announced)| announced.unwrap_or(size).unsigned_abs()).sum())
+) -> Result<Kept> {
+    let kept = sql_query(
+        "SELECT coalesce(sum(greatest(coalesce(announced_size, 0), size)), 0)::bigint AS bytes,
+                count(*) FILTER (WHERE status = 'uploading') AS unfinished
+           FROM files WHERE workspace_id = $1 AND created_by = $2 AND expires_at > $3",
+    )
+    .bind::<SqlUuid, _>(workspace)
+    .bind::<SqlUuid, _>(user)
+    .bind::<Timestamptz, _>(now)
+    .get_result(connection)
+    .await?;
+    Ok(kept)
 }
 
 pub async fn find(

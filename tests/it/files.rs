@@ -516,6 +516,73 @@ async fn a_persons_files_together_have_a_limit() {
 }
 
 #[tokio::test]
+async fn announcements_at_once_do_not_share_the_same_room() {
+    let limits = Limits { user_file_bytes: 100, ..Limits::default() };
+    let lab = Lab::with(Config::default(), limits).await;
+    let mut first = lab.test.db.begin(&lab.caller).await.expect("a transaction");
+    let new = NewUpload { name: "a".to_owned(), announced_size: Some(60), ..NewUpload::default() };
+    upload::create(&lab.files, &mut first, &lab.caller, new).await.expect("room");
+    let meanwhile = async {
+        let waiting = "SELECT count(*) AS value FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+                       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        eventually("the second waits for the first", async || sql::number(&lab.test.db, waiting).await == 1).await;
+        // others have room of their own, and wait for nobody
+        let colleague = member(lab.caller.workspace, Role::SalesRep);
+        let mut tx = lab.test.db.begin(&colleague).await.expect("a transaction");
+        let new = NewUpload { name: "a".to_owned(), announced_size: Some(60), ..NewUpload::default() };
+        upload::create(&lab.files, &mut tx, &colleague, new).await.expect("room");
+        first.commit().await.expect("committed");
+    };
+    let (second, ()) = tokio::join!(lab.announce(Some(60)), meanwhile);
+    assert!(matches!(second, Err(Error::TooLarge(_))), "{second:?}");
+}
+
+#[tokio::test]
+async fn uploads_that_grow_at_once_do_not_share_the_same_room() {
+    let limits = Limits { user_file_bytes: 100, ..Limits::default() };
+    let lab = Lab::with(Config::default(), limits).await;
+    // whether their size stays unknown or is told with their bytes
+    for total in [None, Some(60)] {
+        let files = [lab.announce(None).await.expect("nothing yet"), lab.announce(None).await.expect("nothing yet")];
+        let together = Arc::new(Barrier::new(2));
+        let send = |file| {
+            let together = together.clone();
+            // both were let in before either has brought a byte
+            let body = stream::once(async move {
+                together.wait().await;
+                Ok::<_, io::Error>(Bytes::from_static(&[0; 60]))
+            });
+            upload::receive(&lab.files, &lab.caller, Piece { file, offset: 0, total }, body)
+        };
+        let (one, two) = tokio::join!(send(files[0]), send(files[1]));
+        let ((Ok(progress), Err(refused)) | (Err(refused), Ok(progress))) = (one, two) else {
+            panic!("one has room, and one has none");
+        };
+        assert_eq!(progress.received, 60);
+        assert!(refused.to_string().contains("limits.user_file_bytes"), "{refused:?}");
+        assert_eq!(lab.objects().await, 1, "of the other nothing stays");
+        for file in files {
+            files::remove(&lab.files, lab.caller.workspace, file).await.expect("removed");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_persons_unfinished_uploads_have_a_limit() {
+    let limits = Limits { unfinished_uploads_per_user: 2, ..Limits::default() };
+    let lab = Lab::with(Config::default(), limits).await;
+    let (empty, _) = (lab.announce(Some(0)).await.expect("the first"), lab.announce(None).await.expect("the second"));
+    let refused = lab.announce(None).await.expect_err("no third");
+    assert!(matches!(refused, Error::Conflict(_)), "{refused:?}");
+    assert!(refused.to_string().contains("limits.unfinished_uploads_per_user"), "{refused}");
+    assert!(lab.send(empty, 0, b"").await.expect("taken").ready);
+    lab.announce(None).await.expect("one is complete");
+    lab.announce(None).await.expect_err("and another is not");
+    lab.clock.advance(TimeDelta::days(3));
+    lab.announce(None).await.expect("they have expired");
+}
+
+#[tokio::test]
 async fn so_many_bodies_at_once_and_no_more() {
     let limits = Limits { uploads_per_user: 1, ..Limits::default() };
     let lab = Lab::with(Config::default(), limits).await;
