@@ -197,6 +197,7 @@ impl Config {
         range("limits.body_bytes", limits.body_bytes as u64, 1..=GIB);
         range("limits.upload_bytes", limits.upload_bytes, 1..=1_024 * GIB);
         range("limits.user_file_bytes", limits.user_file_bytes, 1..=1_024 * 1_024 * GIB);
+        range("limits.unfinished_uploads_per_user", limits.unfinished_uploads_per_user, 1..=1_000_000);
         range("limits.uploads_at_once", limits.uploads_at_once as u64, 1..=1_000_000);
         range("limits.uploads_per_user", limits.uploads_per_user as u64, 1..=1_000_000);
         range("limits.request_seconds", limits.request_seconds, 1..=3_600);
@@ -209,6 +210,7 @@ impl Config {
         range("limits.live_user_bytes", limits.live_user_bytes as u64, 1..=1_024 * GIB);
         range("limits.sockets_per_user", limits.sockets_per_user as u64, 1..=1_000_000);
         range("limits.subscriptions_per_socket", limits.subscriptions_per_socket as u64, 1..=1_000_000);
+        range("limits.socket_message_bytes", limits.socket_message_bytes as u64, 1_024..=GIB);
         range("limits.socket_queue", limits.socket_queue as u64, 1..=1_000_000);
         range("limits.requests_per_minute", limits.requests_per_minute.into(), 0..=1_000_000_000);
         range("limits.sign_in_attempts", limits.sign_in_attempts.into(), 1..=1_000_000);
@@ -216,6 +218,9 @@ impl Config {
         range("limits.import_cell_bytes", limits.import_cell_bytes as u64, 1..=GIB);
         range("limits.import_columns", limits.import_columns as u64, 1..=1_000_000);
         range("limits.import_batch_rows", limits.import_batch_rows as u64, 1..=100_000);
+        range("limits.import_errors", limits.import_errors as u64, 1..=1_000_000_000);
+        // negative ones become too large
+        range("limits.open_imports_per_user", limits.open_imports_per_user as u64, 1..=1_000_000);
         range("limits.file_days", hours(limits.file_days), 1..=TEN_YEARS);
         wrong.into_result()
     }

@@ -19,10 +19,11 @@ pub mod ctx;
 
 // Floor 3: features
 pub mod team;
-pub mod upkeep;
 
 pub mod crm;
 pub mod transfer;
+
+pub mod upkeep;
 
 // Floor 4: the edge
 pub mod http;

@@ -8,6 +8,7 @@ pub mod caller;
 mod model;
 pub mod password;
 pub mod permission;
+mod purge;
 mod queries;
 pub mod resolve;
 pub mod secret;
@@ -16,6 +17,7 @@ pub mod throttle;
 
 pub use caller::{Actor, Caller, Origin, RepeatKey, Via};
 pub use permission::{Grant, Permission, Role};
+pub use purge::purge_expired;
 pub use resolve::Resolver;
 
 use chrono::TimeDelta;

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use diesel::{
     dsl::exists,
     prelude::*,
-    sql_types::{Binary, Integer, Timestamptz},
+    sql_query,
+    sql_types::{BigInt, Binary, Integer, Timestamptz},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
@@ -371,7 +372,7 @@ pub async fn count_attempt(
         #[diesel(sql_type = Timestamptz)]
         window_ends_at: DateTime<Utc>,
     }
-    let counted: Counted = diesel::sql_query(
+    let counted: Counted = sql_query(
         "INSERT INTO sign_in_failures AS kept (subject, failures, window_ends_at) VALUES ($1, 1, $2)
          ON CONFLICT (subject) DO UPDATE SET
              failures = CASE WHEN kept.window_ends_at > $3 THEN kept.failures + 1 ELSE 1 END,
@@ -397,4 +398,34 @@ pub async fn uncount_attempt(connection: &mut AsyncPgConnection, subject: &[u8])
 pub async fn forget_attempts(connection: &mut AsyncPgConnection, subject: &[u8]) -> Result<()> {
     diesel::delete(sign_in_failures::table.find(subject)).execute(connection).await?;
     Ok(())
+}
+
+/// Deletes some of the secrets that expired before then; how many.
+pub async fn purge_secrets(connection: &mut AsyncPgConnection, before: DateTime<Utc>, most: i64) -> Result<usize> {
+    let delete = sql_query(
+        "DELETE FROM session_secrets WHERE ctid = ANY(ARRAY(
+             SELECT ctid FROM session_secrets WHERE expires_at < $1 ORDER BY expires_at LIMIT $2))",
+    );
+    Ok(delete.bind::<Timestamptz, _>(before).bind::<BigInt, _>(most).execute(connection).await?)
+}
+
+/// Deletes some of the sessions not used since then that have no secret left, so that nobody can
+/// use them; how many.
+pub async fn purge_sessions(connection: &mut AsyncPgConnection, before: DateTime<Utc>, most: i64) -> Result<usize> {
+    let delete = sql_query(
+        "DELETE FROM sessions WHERE id IN (
+             SELECT id FROM sessions WHERE last_used_at < $1 AND NOT EXISTS
+                 (SELECT FROM session_secrets WHERE session_id = sessions.id) ORDER BY last_used_at LIMIT $2)",
+    );
+    Ok(delete.bind::<Timestamptz, _>(before).bind::<BigInt, _>(most).execute(connection).await?)
+}
+
+/// Deletes some of the throttle's windows that ended before then; how many.
+pub async fn purge_failures(connection: &mut AsyncPgConnection, before: DateTime<Utc>, most: i64) -> Result<usize> {
+    // asked again outside: an attempt may have begun the window anew since
+    let delete = sql_query(
+        "DELETE FROM sign_in_failures WHERE window_ends_at < $1 AND ctid = ANY(ARRAY(
+             SELECT ctid FROM sign_in_failures WHERE window_ends_at < $1 ORDER BY window_ends_at LIMIT $2))",
+    );
+    Ok(delete.bind::<Timestamptz, _>(before).bind::<BigInt, _>(most).execute(connection).await?)
 }

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::queries;
 use crate::{
-    base::{Error, Limits, Result},
+    base::{Error, Limits, Result, ids::WorkspaceId},
     db::Tx,
 };
 
@@ -20,6 +20,9 @@ use crate::{
 const NETWORK_FACTOR: i32 = 5;
 /// So many networks must be spent to lock an account for everybody.
 const ACCOUNT_FACTOR: i32 = 10;
+
+/// A workspace may invite so many times as often as one address may be invited.
+const INVITATIONS_FACTOR: i32 = 30;
 
 /// Who shares an allowance: an IPv4 address, or the neighbours in an IPv6 network of 64 bits, for a
 /// single party has all of those.
@@ -72,6 +75,13 @@ impl Attempt {
         let network = address.map(network);
         subjects.extend(network.map(|network| Subject::new(&format!("reset-address:{network}"), NETWORK_FACTOR)));
         Self { subjects }
+    }
+
+    /// To invite somebody. However often an invitation is taken back and sent anew, nobody's mailbox
+    /// is flooded, and no workspace mails the world.
+    pub fn invitation(workspace: WorkspaceId, address: &str) -> Self {
+        let address = Subject::new(&format!("invitation-to:{address}"), 1);
+        Self { subjects: vec![address, Subject::new(&format!("invitations-of:{workspace}"), INVITATIONS_FACTOR)] }
     }
 
     /// Counts this attempt, or refuses it where there were too many in the window. Commit only in

@@ -17,6 +17,8 @@ pub struct Limits {
     pub idle_seconds: u64,
     /// Bytes that the files of one person in one workspace may take.
     pub user_file_bytes: u64,
+    /// Uploads of one person in one workspace that are announced and not complete.
+    pub unfinished_uploads_per_user: u64,
     /// Bodies of uploads that are taken in at once, per node; each takes up to 8 MiB of memory.
     pub uploads_at_once: usize,
     /// The same of one person.
@@ -41,6 +43,8 @@ pub struct Limits {
     pub live_bytes: usize,
     /// Of that, for the subscriptions of one user.
     pub live_user_bytes: usize,
+    /// Largest message of a websocket, in bytes: held before anybody knows who sends it.
+    pub socket_message_bytes: usize,
     /// Messages waiting for one slow websocket before it is closed with its cursor.
     pub socket_queue: usize,
     /// Requests a minute for one token, or one address where nobody is signed in; bursts of a
@@ -57,6 +61,10 @@ pub struct Limits {
     pub import_columns: usize,
     /// Most rows of an imported file that are written in one transaction.
     pub import_batch_rows: usize,
+    /// Rows of one import that failed and are kept to be shown and mended; more are only counted.
+    pub import_errors: usize,
+    /// Imports of one person in one workspace that have not ended.
+    pub open_imports_per_user: i64,
     /// Days that uploads and reports are kept.
     pub file_days: i64,
 }
@@ -70,6 +78,7 @@ impl Default for Limits {
             // longer than proxies keep theirs, so that it is they who close
             idle_seconds: 75,
             user_file_bytes: 20 * 1024 * 1024 * 1024,
+            unfinished_uploads_per_user: 100,
             uploads_at_once: 32,
             uploads_per_user: 4,
             request_seconds: 30,
@@ -82,6 +91,7 @@ impl Default for Limits {
             subscriptions_per_socket: 100,
             live_bytes: 256 * 1024 * 1024,
             live_user_bytes: 32 * 1024 * 1024,
+            socket_message_bytes: 256 * 1024,
             socket_queue: 256,
             requests_per_minute: 3_000,
             sign_in_attempts: 10,
@@ -89,6 +99,8 @@ impl Default for Limits {
             import_cell_bytes: 1024 * 1024,
             import_columns: 1_000,
             import_batch_rows: 5_000,
+            import_errors: 100_000,
+            open_imports_per_user: 50,
             file_days: 30,
         }
     }

@@ -1,6 +1,7 @@
 //! `/api/uploads`: a file comes in as many requests as the network needs.
 //!
-//! 1. `POST /api/uploads` announces it: 201 with its `id` and `url`.
+//! 1. `POST /api/uploads` announces it: 201 with its `id` and `url`. With `Idempotency-Key` it may be
+//!    sent again, and announces one upload all the same.
 //! 2. `PUT` to the `url` sends bytes: all of them, or with `Content-Range` one piece after the
 //!    other. 200 says that the file is complete; 308 that more is to come, with `Upload-Offset` and
 //!    `Range` telling what is there. A request that breaks off loses nothing that arrived.
@@ -24,11 +25,12 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::range::{ContentRange, first_of};
 use crate::{
-    auth::Caller,
+    auth::{Caller, RepeatKey},
     base::{Error, Result, ids::FileId},
     ctx::Ctx,
     files::upload::{self, NewUpload, Piece, Progress},
-    http::{Signed, body::SharedBody, problem::Problem, time_limit},
+    http::{Signed, body::SharedBody, problem::Problem, repeat, time_limit},
+    team::uploads,
 };
 
 const PATH: &str = "/api/uploads";
@@ -77,17 +79,26 @@ impl UploadReply {
 /// Announces an upload; its bytes are sent to the answered `url`.
 #[utoipa::path(
     post, path = "/api/uploads", tag = "uploads", request_body = UploadBody,
-    responses((status = 201, body = UploadReply), (status = 400), (status = 401), (status = 403), (status = 413, description = "Larger than an upload, or all of your files together, may be"))
+    params(("idempotency-key" = Option<String>, Header, description = "New for each upload; sent again with the same body, the answer is the upload of the first request as it is now")),
+    responses((status = 201, body = UploadReply), (status = 400), (status = 401), (status = 403),
+        (status = 409, description = "The `Idempotency-Key` was used before with another request, or too many of your uploads are not complete"),
+        (status = 413, description = "Larger than an upload, or all of your files together, may be"))
 )]
 async fn announce(State(ctx): State<Ctx>, Signed(caller): Signed, request: Request) -> Result<Response, Problem> {
     let limit = Duration::from_secs(ctx.limits.request_seconds);
-    let body = time_limit::in_time(limit, Json::<UploadBody>::from_request(request, &())).await?;
-    let Json(body) = body.map_err(|wrong| Error::invalid("body", describe(&wrong)))?;
+    let read = async {
+        let request = repeat::take_down(request, ctx.limits.body_bytes).await?;
+        let key = request.extensions().get::<RepeatKey>().cloned();
+        let body = Json::<UploadBody>::from_request(request, &()).await;
+        let Json(body) = body.map_err(|wrong| Error::invalid("body", describe(&wrong)))?;
+        Ok::<_, Error>((key, body))
+    };
+    let (key, body) = time_limit::in_time(limit, read).await??;
+    let caller = caller.repeating(key);
     let new = NewUpload { name: body.name, media_type: body.media_type.unwrap_or_default(), announced_size: body.size };
-    let mut tx = ctx.db.begin(&caller).await?;
-    let id = upload::create(&ctx.files, &mut tx, &caller, new).await?;
-    tx.commit().await?;
-    let reply = UploadReply::new(id, Progress { received: 0, announced: body.size, ready: false });
+    let id = uploads::announce(&ctx, &caller, new).await?;
+    // of one that was announced before, some may have arrived
+    let reply = UploadReply::new(id, progress_of(&ctx, &caller, id).await?);
     let location = [(header::LOCATION, reply.url.clone())];
     Ok((StatusCode::CREATED, location, Json(reply)).into_response())
 }
@@ -132,8 +143,7 @@ async fn receive(
     )
 )]
 async fn status(State(ctx): State<Ctx>, Signed(caller): Signed, Path(id): Path<String>) -> Result<Response, Problem> {
-    let mut tx = ctx.db.read(&caller).await?;
-    let progress = upload::status(&mut tx, &caller, parse(&id)?).await?;
+    let progress = progress_of(&ctx, &caller, parse(&id)?).await?;
     Ok((headers(progress), [(header::CACHE_CONTROL, "no-store")]).into_response())
 }
 
@@ -154,7 +164,7 @@ async fn take(
         }
         Some(range) => (Piece { file, offset: range.first, total: range.total }, range.length),
         None => {
-            if length.is_none() && size_of(ctx, caller, file).await?.is_none() {
+            if length.is_none() && progress_of(ctx, caller, file).await?.announced.is_none() {
                 return Err(Error::invalid("Content-Length", "is needed, for the size was not announced"));
             }
             (Piece { file, offset: 0, total: length }, u64::MAX)
@@ -163,9 +173,9 @@ async fn take(
     Ok((file, upload::receive(&ctx.files, caller, piece, first_of(body, most)).await?))
 }
 
-async fn size_of(ctx: &Ctx, caller: &Caller, file: FileId) -> Result<Option<u64>> {
+async fn progress_of(ctx: &Ctx, caller: &Caller, file: FileId) -> Result<Progress> {
     let mut tx = ctx.db.read(caller).await?;
-    Ok(upload::status(&mut tx, caller, file).await?.announced)
+    upload::status(&mut tx, caller, file).await
 }
 
 /// What is no id names nothing that exists.

@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{FileInfo, FileStatus, Files, PIECE, queries};
+use super::{FileInfo, FileStatus, Files, PIECE, queries, quota};
 use crate::base::{
     Error, Result,
     error::Conflict,
-    ids::{FileId, WorkspaceId},
+    ids::{FileId, UserId, WorkspaceId},
 };
 
 /// Gathers bytes at the end of one file, and writes a piece whenever it is full.
@@ -18,8 +18,13 @@ pub(super) struct Appender {
     files: Files,
     workspace: WorkspaceId,
     file: FileId,
+    owner: UserId,
+    /// Whether the owner's room is asked for what is not announced yet.
+    within_quota: bool,
     /// Bytes that are recorded.
     size: u64,
+    /// What counts as the owner's with that.
+    counted: u64,
     /// Bytes that there will be in all, where that is known.
     announced: Option<u64>,
     buffer: BytesMut,
@@ -45,8 +50,25 @@ impl Appender {
         announced: Option<u64>,
         keep_until: DateTime<Utc>,
     ) -> Self {
-        let (files, buffer) = (files.clone(), BytesMut::new());
-        Self { files, workspace, file: info.id, size: info.size, announced, buffer, keep_until }
+        Self {
+            files: files.clone(),
+            workspace,
+            file: info.id,
+            owner: info.created_by,
+            within_quota: false,
+            size: info.size,
+            counted: info.counted(),
+            announced,
+            buffer: BytesMut::new(),
+            keep_until,
+        }
+    }
+
+    /// The same, for what a person sends: refused as soon as all their files would take too much,
+    /// however many of them grow at once.
+    pub fn within_quota(mut self) -> Self {
+        self.within_quota = true;
+        self
     }
 
     /// How large the file is with all that was pushed.
@@ -92,7 +114,7 @@ impl Appender {
         let recorded = self.record(Some((&key, &bytes)), end).await;
         // Only a refusal says that there is no row: a commit whose answer was lost may have
         // happened, and then these bytes are the file's.
-        if matches!(recorded, Err(Error::Conflict(_) | Error::NotFound(_)))
+        if matches!(recorded, Err(Error::Conflict(_) | Error::NotFound(_) | Error::TooLarge(_)))
             && let Err(error) = self.files.store.delete(vec![key]).await
         {
             tracing::warn!(%error, file = %self.file, "a refused piece stays until the sweep");
@@ -106,11 +128,21 @@ impl Appender {
 
     async fn record(&mut self, piece: Option<(&str, &Bytes)>, end: End) -> Result<FileInfo> {
         let mut tx = self.files.db.begin(&self.workspace).await?;
-        let connection = tx.connection();
-        let mut info = queries::lock(connection, self.workspace, self.file).await?.ok_or(Error::NotFound("file"))?;
+        let arrived = self.size + piece.map_or(0, |(_, bytes)| bytes.len() as u64);
+        let grows = self.within_quota && self.announced.unwrap_or(0).max(arrived) > self.counted;
+        if grows {
+            quota::hold(&mut tx, self.workspace, self.owner).await?;
+        }
+        let found = queries::lock(tx.connection(), self.workspace, self.file).await?;
+        let mut info = found.ok_or(Error::NotFound("file"))?;
         if info.size != self.size || info.status == FileStatus::Ready {
             return Err(elsewhere(&info));
         }
+        let (before, room) = match grows {
+            true => (info.counted(), quota::room(&self.files, &mut tx, self.workspace, self.owner).await?),
+            false => (0, u64::MAX),
+        };
+        let connection = tx.connection();
         if let Some((key, bytes)) = piece {
             let part = queries::NewPart {
                 workspace_id: self.workspace,
@@ -129,6 +161,9 @@ impl Appender {
         if info.announced_size == Some(info.size) {
             (info.status, info.expires_at) = (FileStatus::Ready, self.keep_until);
         }
+        if info.counted().saturating_sub(before) > room {
+            return Err(quota::no_room(self.files.user_bytes));
+        }
         let advance = queries::Advance {
             status: info.status,
             size: to_column(info.size)?,
@@ -137,7 +172,7 @@ impl Appender {
         };
         queries::advance(connection, self.workspace, self.file, advance).await?;
         tx.commit().await?;
-        self.size = info.size;
+        (self.size, self.counted) = (info.size, info.counted());
         Ok(info)
     }
 }

@@ -14,6 +14,7 @@ mod intake;
 pub mod link;
 pub mod name;
 mod queries;
+mod quota;
 pub mod read;
 pub mod store;
 pub mod upload;
@@ -87,6 +88,8 @@ pub struct Files {
     upload_bytes: u64,
     /// Bytes of one person's files in one workspace.
     user_bytes: u64,
+    /// Uploads of one person in one workspace that are not complete.
+    unfinished_uploads: u64,
     keep: TimeDelta,
 }
 
@@ -94,8 +97,18 @@ impl Files {
     pub fn new(db: Db, store: Store, signer: Signer, clock: Clock, limits: &Limits) -> Self {
         let keep = TimeDelta::days(limits.file_days);
         let intakes = Intakes::new(limits.uploads_at_once, limits.uploads_per_user);
-        let (upload_bytes, user_bytes) = (limits.upload_bytes, limits.user_file_bytes);
-        Self { db, store, signer, clock, root: Arc::default(), intakes, upload_bytes, user_bytes, keep }
+        Self {
+            db,
+            store,
+            signer,
+            clock,
+            root: Arc::default(),
+            intakes,
+            upload_bytes: limits.upload_bytes,
+            user_bytes: limits.user_file_bytes,
+            unfinished_uploads: limits.unfinished_uploads_per_user,
+            keep,
+        }
     }
 
     /// What the keys of this installation's objects begin with, so that several can share a bucket.
@@ -139,6 +152,13 @@ pub struct FileInfo {
     pub created_at: DateTime<Utc>,
     /// When it is deleted.
     pub expires_at: DateTime<Utc>,
+}
+
+impl FileInfo {
+    /// Bytes that count as its owner's.
+    fn counted(&self) -> u64 {
+        self.announced_size.unwrap_or(0).max(self.size)
+    }
 }
 
 /// The file, if the caller made it and may send files; to all others it does not exist. Reading

@@ -1,7 +1,11 @@
 //! All SQL of files.
 
 use chrono::{DateTime, Utc};
-use diesel::prelude::*;
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{Array, BigInt, Text, Timestamptz, Uuid as SqlUuid},
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
@@ -106,17 +110,35 @@ pub async fn installation(connection: &mut AsyncPgConnection) -> Result<String> 
     kept.as_str().map(str::to_owned).ok_or_else(|| Error::internal("the installation's id is no text"))
 }
 
-/// Bytes that a person's files take, or will take when they are complete.
-pub async fn bytes_of(
+/// What a person's files come to.
+#[derive(QueryableByName)]
+pub struct Kept {
+    /// Bytes that they take, or will take when they are complete.
+    #[diesel(sql_type = BigInt)]
+    pub bytes: i64,
+    /// How many of them are not complete.
+    #[diesel(sql_type = BigInt)]
+    pub unfinished: i64,
+}
+
+/// What this person's unexpired files come to; `files_owner_idx` finds them.
+pub async fn kept_by(
     connection: &mut AsyncPgConnection,
     workspace: WorkspaceId,
     user: UserId,
     now: DateTime<Utc>,
-) -> Result<u64> {
-    let of_user = files::workspace_id.eq(workspace).and(files::created_by.eq(user)).and(files::expires_at.gt(now));
-    let sizes: Vec<(i64, Option<i64>)> =
-        files::table.filter(of_user).select((files::size, files::announced_size)).load(connection).await?;
-    Ok(sizes.into_iter().map(|(size, announced)| announced.unwrap_or(size).unsigned_abs()).sum())
+) -> Result<Kept> {
+    let kept = sql_query(
+        "SELECT coalesce(sum(greatest(coalesce(announced_size, 0), size)), 0)::bigint AS bytes,
+                count(*) FILTER (WHERE status = 'uploading') AS unfinished
+           FROM files WHERE workspace_id = $1 AND created_by = $2 AND expires_at > $3",
+    )
+    .bind::<SqlUuid, _>(workspace)
+    .bind::<SqlUuid, _>(user)
+    .bind::<Timestamptz, _>(now)
+    .get_result(connection)
+    .await?;
+    Ok(kept)
 }
 
 pub async fn find(
@@ -182,10 +204,38 @@ pub async fn delete(connection: &mut AsyncPgConnection, workspace: WorkspaceId, 
     if lock(connection, workspace, file).await?.is_none() {
         return Ok(Vec::new());
     }
-    let of_file = file_parts::workspace_id.eq(workspace).and(file_parts::file_id.eq(file));
-    let keys = diesel::delete(file_parts::table.filter(of_file)).returning(file_parts::key).load(connection).await?;
-    diesel::delete(files::table.find((workspace, file))).execute(connection).await?;
-    Ok(keys)
+    delete_locked(connection, &[(workspace, file)]).await
+}
+
+/// Deletes the rows of files that are locked; returns the keys of their objects.
+pub async fn delete_locked(
+    connection: &mut AsyncPgConnection,
+    locked: &[(WorkspaceId, FileId)],
+) -> Result<Vec<String>> {
+    #[derive(QueryableByName)]
+    struct Gone {
+        #[diesel(sql_type = Text)]
+        key: String,
+    }
+    let (workspaces, ids): (Vec<_>, Vec<_>) = locked.iter().copied().unzip();
+    let gone: Vec<Gone> = sql_query(
+        "DELETE FROM file_parts USING unnest($1, $2) AS gone (workspace_id, file_id)
+          WHERE file_parts.workspace_id = gone.workspace_id AND file_parts.file_id = gone.file_id
+         RETURNING file_parts.key",
+    )
+    .bind::<Array<SqlUuid>, _>(&workspaces)
+    .bind::<Array<SqlUuid>, _>(&ids)
+    .load(connection)
+    .await?;
+    sql_query(
+        "DELETE FROM files USING unnest($1, $2) AS gone (workspace_id, id)
+          WHERE files.workspace_id = gone.workspace_id AND files.id = gone.id",
+    )
+    .bind::<Array<SqlUuid>, _>(&workspaces)
+    .bind::<Array<SqlUuid>, _>(&ids)
+    .execute(connection)
+    .await?;
+    Ok(gone.into_iter().map(|part| part.key).collect())
 }
 
 /// Files of all workspaces whose time is over, oldest first; those that another transaction holds

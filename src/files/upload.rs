@@ -16,14 +16,12 @@ use super::{
     begin::{Beginning, begin},
     get,
     intake::Place,
-    queries, remove,
+    quota::{self, no_room},
+    remove,
 };
 use crate::{
     auth::{Caller, Permission},
-    base::{
-        Error, FieldErrors, Result,
-        ids::{FileId, UserId, WorkspaceId},
-    },
+    base::{Error, FieldErrors, Result, ids::FileId},
     db::Tx,
 };
 
@@ -73,7 +71,8 @@ impl From<&FileInfo> for Progress {
 }
 
 /// Announces an upload. Whether the caller may upload for this purpose is the operation's to say.
-/// Refuses a wrong name or media type, a size over the limit, and more than a person may keep.
+/// Refuses a wrong name or media type, a size over the limit, and more than a person may keep. Their
+/// other announcements wait until the transaction ends.
 pub async fn create(files: &Files, tx: &mut Tx, caller: &Caller, new: NewUpload) -> Result<FileId> {
     caller.require(Permission::FilesWrite)?;
     let mut wrong = FieldErrors::new();
@@ -86,18 +85,11 @@ pub async fn create(files: &Files, tx: &mut Tx, caller: &Caller, new: NewUpload)
     let (Some(name), Some(media_type)) = (name, media_type) else {
         return Err(Error::internal("a wrong name or media type was not refused"));
     };
-    if new.announced_size.unwrap_or(0) > room_of(files, tx, caller.workspace, caller.user).await? {
-        return Err(no_room(files.user_bytes));
-    }
+    quota::hold(tx, caller.workspace, caller.user).await?;
+    quota::admit(files, tx, caller.workspace, caller.user, new.announced_size).await?;
     let announced_size = new.announced_size;
     let beginning = Beginning { name, media_type, announced_size, created_by: caller.user };
     Ok(begin(files, tx, caller.workspace, beginning).await?.id)
-}
-
-/// Bytes by which a person's files may still grow.
-async fn room_of(files: &Files, tx: &mut Tx, workspace: WorkspaceId, user: UserId) -> Result<u64> {
-    let used = queries::bytes_of(tx.connection(), workspace, user, files.clock.now()).await?;
-    Ok(files.user_bytes.saturating_sub(used))
 }
 
 /// How far the upload is. NotFound unless it is the caller's.
@@ -116,7 +108,7 @@ where
 {
     let mut tx = files.db.read(caller).await?;
     let info = get(&mut tx, caller, piece.file).await?;
-    let room = room_of(files, &mut tx, caller.workspace, info.created_by).await?;
+    let room = quota::room(files, &mut tx, caller.workspace, info.created_by).await?;
     tx.commit().await?;
     if info.status == FileStatus::Ready || info.size != piece.offset {
         return Err(elsewhere(&info));
@@ -126,8 +118,8 @@ where
     let taken = match most(files, &info, announced, room) {
         Ok(limit) => {
             let keep_until = files.clock.now() + files.keep;
-            let appender = Appender::new(files, caller.workspace, &info, announced, keep_until);
-            let intake = Intake { appender, announced, limit, _place: place };
+            let appender = Appender::new(files, caller.workspace, &info, announced, keep_until).within_quota();
+            let intake = Intake { files: files.clone(), appender, announced, limit, _place: place };
             // In a task of its own: a request that is dropped must neither lose what has arrived nor
             // leave an object that no row knows.
             tokio::spawn(intake.take(body)).await.map_err(Error::internal)?
@@ -159,7 +151,7 @@ pub async fn finish(files: &Files, caller: &Caller, file: FileId) -> Result<Prog
 /// The size that the file may reach. `room` is what its owner's files may still grow by; what was
 /// announced of this one before is not in it.
 fn most(files: &Files, info: &FileInfo, announced: Option<u64>, room: u64) -> Result<u64> {
-    let counted = info.announced_size.unwrap_or(info.size);
+    let counted = info.counted();
     match announced {
         Some(size) if size > files.upload_bytes => Err(too_large(files.upload_bytes)),
         Some(size) if size > counted.saturating_add(room) => Err(no_room(files.user_bytes)),
@@ -169,6 +161,7 @@ fn most(files: &Files, info: &FileInfo, announced: Option<u64>, room: u64) -> Re
 }
 
 struct Intake {
+    files: Files,
     appender: Appender,
     announced: Option<u64>,
     limit: u64,
@@ -216,7 +209,8 @@ impl Intake {
             Some(announced) if length > announced => {
                 Err(Error::invalid("size", format!("was announced as {announced} bytes, and more arrived")))
             }
-            None if length > self.limit => Err(too_large(self.limit)),
+            None if length > self.files.upload_bytes => Err(too_large(self.files.upload_bytes)),
+            None if length > self.limit => Err(no_room(self.files.user_bytes)),
             _ => Ok(()),
         }
     }
@@ -232,11 +226,6 @@ fn announced(info: &FileInfo, total: Option<u64>) -> Result<Option<u64>> {
         }
         (announced, total) => Ok(announced.or(total)),
     }
-}
-
-fn no_room(limit: u64) -> Error {
-    let message = format!("Your files would take more than {limit} bytes (limits.user_file_bytes)");
-    Error::TooLarge(message.into())
 }
 
 fn too_large(limit: u64) -> Error {

@@ -3,7 +3,7 @@
 //! visit every spread anew.
 //!
 //! A field costs one and what is asked below it. One that makes a statement of its own costs
-//! [`STATEMENT`], a count [`COUNT`]; the rows of a page count as many times as the page may have.
+//! [`STATEMENT`], a count [`COUNT`], a large value [`LARGE`]; the rows of a page count as many times as the page may have.
 
 use std::collections::HashMap;
 
@@ -18,12 +18,23 @@ use async_graphql::{
     },
 };
 
-use crate::base::page::{DEFAULT_PAGE, MAX_PAGE};
+use crate::{
+    base::page::{DEFAULT_PAGE, MAX_PAGE},
+    crm::{
+        Account, Contact,
+        record::{FieldType, Record},
+    },
+};
 
 /// A field that asks the database for itself, whatever it is asked for.
 const STATEMENT: usize = 20;
 /// An exact count reads what a page would not.
 const COUNT: usize = 100;
+/// A field that may hold tens of kilobytes: a page of them, or one under many names, is large.
+const LARGE: usize = 10;
+/// Hashing a password takes 19 MiB and a good part of a second of a processor.
+const HASHING: usize = 1_000;
+const HASHES: [&str; 6] = ["signIn", "register", "acceptInvitation", "resetPassword", "changePassword", "createUser"];
 /// What a list without a page counts as: those are short.
 const LIST_ROWS: usize = 10;
 /// The types besides the roots whose every field asks the database for itself.
@@ -98,7 +109,8 @@ impl Costs {
             };
             let asks = costs.is_root(&name) || ASKING.contains(&name.as_str());
             let is_page = is_page(&name);
-            let fields = fields.into_iter().map(|field| priced(&field.node, asks, is_page));
+            let is_mutation = costs.mutation.as_ref() == Some(&name);
+            let fields = fields.into_iter().map(|field| priced(&field.node, asks, is_mutation, is_page));
             costs.types.insert(name, Type { is_page, fields: fields.collect() });
         }
         costs
@@ -143,7 +155,13 @@ fn is_page(type_name: &str) -> bool {
     type_name.ends_with("Connection")
 }
 
-fn priced(field: &FieldDefinition, asks: bool, in_page: bool) -> (String, Priced) {
+/// The names of record fields that hold long texts.
+fn large_texts() -> impl Iterator<Item = &'static str> {
+    let fields = Contact::FIELDS.iter().chain(Account::FIELDS);
+    fields.filter(|field| matches!(field.field_type, FieldType::LongText)).map(|field| field.name)
+}
+
+fn priced(field: &FieldDefinition, asks: bool, is_mutation: bool, in_page: bool) -> (String, Priced) {
     let mut base = &field.ty.node.base;
     let mut is_list = false;
     while let BaseType::List(of) = base {
@@ -162,7 +180,9 @@ fn priced(field: &FieldDefinition, asks: bool, in_page: bool) -> (String, Priced
     let own = match shape {
         _ if in_page && name == "totalCount" => COUNT,
         Shape::Page => STATEMENT,
+        _ if is_mutation && HASHES.contains(&name.as_str()) => HASHING,
         _ if asks => STATEMENT,
+        _ if of == "JSON" || large_texts().any(|text| text == name) => LARGE,
         _ => 1,
     };
     (name, Priced { own, of, shape })

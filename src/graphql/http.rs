@@ -29,7 +29,7 @@ use super::{
 use crate::{
     auth::Caller,
     base::{Error, Result},
-    http::body::read_whole,
+    http::body::{STRANGERS_BYTES, read_whole},
 };
 
 /// The one path of the GraphQL API.
@@ -63,6 +63,12 @@ struct Exchange<G> {
     accepted: Accepted,
 }
 
+/// Who asks, as of this epoch of rights.
+struct Asking {
+    caller: Option<Arc<Caller>>,
+    epoch: u64,
+}
+
 impl<G: Gateway> Exchange<G> {
     async fn answer(&self, parts: Parts, body: Body) -> Result<Response, Refusal> {
         let limits = self.transport.gateway.limits();
@@ -71,9 +77,13 @@ impl<G: Gateway> Exchange<G> {
                 // Also what keeps other sites' pages out: a form or a simple request cannot send
                 // this type, and for any other the browser asks first.
                 require_json(&parts.headers)?;
-                match parameters::from_body(&read_whole(body, limits.body_bytes).await?, limits)? {
-                    Asked::One(request) => self.one(*request).await,
-                    Asked::Batch(requests) => self.batch(requests).await,
+                // before the body: strangers could hold memory with theirs
+                let asking = self.asking().await?;
+                let most =
+                    if asking.caller.is_some() { limits.body_bytes } else { limits.body_bytes.min(STRANGERS_BYTES) };
+                match parameters::from_body(&read_whole(body, most).await?, limits)? {
+                    Asked::One(request) => self.one(*request, asking).await,
+                    Asked::Batch(requests) => self.batch(requests, asking).await,
                 }
             }
             Method::GET => {
@@ -81,21 +91,24 @@ impl<G: Gateway> Exchange<G> {
                 if operation::kind(&mut request) == Some(OperationType::Mutation) {
                     return Err(Refusal::method("POST", "must be POST for a mutation"));
                 }
-                self.one(request).await
+                self.one(request, self.asking().await?).await
             }
             _ => Err(Refusal::method("GET, POST", "must be GET or POST")),
         }
     }
 
-    async fn one(&self, mut request: Request) -> Result<Response, Refusal> {
+    async fn asking(&self) -> Result<Asking> {
+        let epoch = self.transport.gateway.rights_epoch();
+        Ok(Asking { caller: self.transport.gateway.resolve(&self.arrival).await?, epoch })
+    }
+
+    async fn one(&self, mut request: Request, asking: Asking) -> Result<Response, Refusal> {
         let is_subscription = operation::kind(&mut request) == Some(OperationType::Subscription);
         if is_subscription && !self.accepted.events {
             return Err(Refusal::needs_event_stream());
         }
-        let epoch = self.transport.gateway.rights_epoch();
-        let gateway = &self.transport.gateway;
-        let caller = gateway.resolve(&self.arrival).await?;
-        let mut answer = match gateway.refuse_costly(std::slice::from_mut(&mut request)) {
+        let Asking { caller, epoch } = asking;
+        let mut answer = match self.transport.gateway.refuse_costly(std::slice::from_mut(&mut request)) {
             Err(error) => self.refused(&error),
             Ok(()) if is_subscription => return self.subscribe(request, caller, epoch),
             Ok(()) => self.execute(request, caller).await,
@@ -114,12 +127,11 @@ impl<G: Gateway> Exchange<G> {
     }
 
     /// One after the other, as they were written: a later one may rely on an earlier one.
-    async fn batch(&self, mut requests: Vec<Request>) -> Result<Response, Refusal> {
+    async fn batch(&self, mut requests: Vec<Request>, asking: Asking) -> Result<Response, Refusal> {
         if self.accepted.single == Media::EventStream {
             return Err(Refusal::not_acceptable());
         }
-        let gateway = &self.transport.gateway;
-        let caller = gateway.resolve(&self.arrival).await?;
+        let (gateway, caller) = (&self.transport.gateway, asking.caller);
         gateway.refuse_costly(&mut requests)?;
         let mut payloads = Vec::with_capacity(requests.len());
         let mut headers = HeaderMap::new();

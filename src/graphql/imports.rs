@@ -21,9 +21,9 @@ use crate::{
     connection,
     crm::RecordKind,
     events::Bus,
-    files::upload,
+    files::upload::NewUpload,
     id_input,
-    team::repeat::{self, Turn},
+    team::uploads,
     transfer::import::{self as imports, Import, ImportFilter, ImportOptions, ImportStatus, NewImport, RowError},
 };
 
@@ -309,19 +309,9 @@ impl ImportMutation {
         input: CreateUploadInput,
     ) -> async_graphql::Result<UploadPayload> {
         let (ctx, caller) = once(context, &input.repeat)?;
-        let new = upload::NewUpload {
-            name: input.name,
-            media_type: input.media_type,
-            announced_size: input.size.map(|size| size.0),
-        };
-        let id: FileId = match repeat::begin(ctx, &caller).await? {
-            Turn::First(mut tx) => {
-                let id = upload::create(&ctx.files, &mut tx, &caller, new).await?;
-                tx.commit(id).await?;
-                id
-            }
-            Turn::Again(id, _) => id,
-        };
+        let new =
+            NewUpload { name: input.name, media_type: input.media_type, announced_size: input.size.map(|size| size.0) };
+        let id = uploads::announce(ctx, &caller, new).await?;
         Ok(UploadPayload { upload_id: id.into(), url: format!("{}/api/uploads/{id}", ctx.public_url) })
     }
 

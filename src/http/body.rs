@@ -53,6 +53,9 @@ impl SharedBody {
     }
 }
 
+/// The most bytes of a body from somebody who is not signed in: enough for all that they may ask.
+pub const STRANGERS_BYTES: usize = 64 * 1024;
+
 /// A whole body of at most so many bytes. What comes beyond is read behind the refusal.
 pub async fn read_whole(body: Body, limit: usize) -> Result<Bytes> {
     let body = SharedBody::new(body);

@@ -11,6 +11,7 @@ pub mod health;
 pub mod listen;
 pub mod origin;
 pub mod problem;
+pub mod repeat;
 pub mod request_id;
 pub mod time_limit;
 

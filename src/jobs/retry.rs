@@ -54,16 +54,16 @@ pub fn decide(
         Err(JobError::Lost) => Ending::Lost,
         Err(JobError::Later(run_at)) => Ending::Again { run_at: *run_at, failures, last_error: None },
         Err(JobError::Wait { until, error }) => {
-            Ending::Again { run_at: *until, failures, last_error: Some(error.to_string()) }
+            Ending::Again { run_at: *until, failures, last_error: Some(told(error)) }
         }
-        Err(JobError::Fail(error)) => Ending::Failed { failures: failures + 1, last_error: error.to_string() },
+        Err(JobError::Fail(error)) => Ending::Failed { failures: failures + 1, last_error: told(error) },
         Err(JobError::Retry(error)) if failures + 1 >= max_attempts => {
-            Ending::Failed { failures: failures + 1, last_error: error.to_string() }
+            Ending::Failed { failures: failures + 1, last_error: told(error) }
         }
         Err(JobError::Retry(error)) => {
             let failures = failures + 1;
             let delay = delay(failures, jitter).max(asked_delay(error));
-            Ending::Again { run_at: now + delay, failures, last_error: Some(error.to_string()) }
+            Ending::Again { run_at: now + delay, failures, last_error: Some(told(error)) }
         }
     }
 }
@@ -82,6 +82,13 @@ fn asked_delay(error: &Error) -> Duration {
         Error::Limited { retry_after } => *retry_after,
         _ => Duration::ZERO,
     }
+}
+
+/// An error as it is kept with the job: what people may have made long is cut.
+fn told(error: &Error) -> String {
+    const LONGEST: usize = 1_000;
+    let text = error.to_string();
+    if text.chars().nth(LONGEST).is_none() { text } else { text.chars().take(LONGEST).chain(['\u{2026}']).collect() }
 }
 
 #[cfg(test)]

@@ -97,6 +97,8 @@ pub async fn prove(ctx: &Ctx, email: &str, password: &Password, from: Option<IpA
     let kept = known.as_ref().and_then(|known| known.password_hash.as_deref());
     let (right, _turn) = password.matches(kept, turn).await?;
     if !right {
+        // not the address that was typed: people type their password there
+        tracing::info!(user = ?known.map(|known| known.id), from = ?from, "a sign-in was refused: wrong password");
         return Ok(None);
     }
     let mut tx = ctx.db.system().await?;

@@ -13,7 +13,7 @@ use super::{
     repeat::{self, Turn},
 };
 use crate::{
-    auth::{Caller, Permission, Role, password::Password, secret, session::SessionKind},
+    auth::{Caller, Permission, Role, password::Password, secret, session::SessionKind, throttle::Attempt},
     base::{
         Error, FieldErrors, Result,
         ids::{InvitationId, UserId},
@@ -47,6 +47,9 @@ pub async fn invite(ctx: &Ctx, caller: &Caller, new: NewInvitation) -> Result<In
         created_at: now,
         expires_at: now + OPEN_FOR,
     };
+    let mut counting = ctx.db.system().await?;
+    Attempt::invitation(caller.workspace, &invitation.email).count(&mut counting, now, &ctx.limits).await?;
+    counting.commit().await?;
     let mut tx = match repeat::begin(ctx, caller).await? {
         Turn::First(tx) => tx,
         Turn::Again(id, mut tx) => {

@@ -13,12 +13,15 @@ pub mod invitations;
 pub mod jobs;
 pub mod letters;
 pub mod model;
+mod purge;
 mod queries;
 pub mod registration;
 pub mod repeat;
 pub mod tokens;
+pub mod uploads;
 pub mod users;
 pub mod work;
 pub mod workspace;
 
 pub use model::{User, UserStatus, Weekday, Workspace};
+pub use purge::purge_expired;

@@ -1,19 +1,23 @@
 //! The installation's own chores, as jobs: what has expired goes away, in batches.
-
-mod queries;
+//! Each room deletes from its own tables; here stand only when and how often.
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    auth,
     ctx::Ctx,
     files,
     jobs::{self, Job, JobError, Run},
+    team,
 };
 
 /// Finished jobs are kept so long; dead letters longer, for a person to see.
 const FINISHED_FOR: TimeDelta = TimeDelta::days(14);
 const FAILED_FOR: TimeDelta = TimeDelta::days(90);
+
+/// Most rows of a kind that one transaction deletes.
+const BATCH: usize = 5_000;
 
 /// Removes jobs that ended long ago.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -44,11 +48,12 @@ pub struct PurgeFiles {}
 impl Job<Ctx> for PurgeFiles {
     const NAME: &'static str = "upkeep.purge_files";
     const PRIORITY: i16 = 90;
+    const LONG: bool = true;
 
-    async fn run(self, ctx: Ctx, _: Run) -> Result<(), JobError> {
+    async fn run(self, ctx: Ctx, run: Run) -> Result<(), JobError> {
         let now = ctx.clock.now();
-        let expired = files::clean::expire(&ctx.files, now).await?;
-        let swept = files::clean::sweep(&ctx.files, now).await?;
+        let expired = files::clean::expire(&ctx.files, now, || run.check_stop()).await?;
+        let swept = files::clean::sweep(&ctx.files, now, || run.check_stop()).await?;
         tracing::debug!(expired, swept, "files were removed");
         Ok(())
     }
@@ -65,14 +70,16 @@ impl Job<Ctx> for PurgeSecrets {
 
     async fn run(self, ctx: Ctx, run: Run) -> Result<(), JobError> {
         let now = ctx.clock.now();
-        for expired in queries::Expired::ALL {
-            let mut more = true;
-            while more {
-                run.check_stop()?;
-                let mut tx = ctx.db.system().await?;
-                more = queries::purge(tx.connection(), expired, now).await?;
-                tx.commit().await?;
-            }
+        let mut more = true;
+        while more {
+            run.check_stop()?;
+            let mut tx = ctx.db.system().await?;
+            let of_auth = auth::purge_expired(&mut tx, now, BATCH).await?;
+            tx.commit().await?;
+            let mut tx = ctx.db.system().await?;
+            let of_team = team::purge_expired(&mut tx, now, BATCH).await?;
+            tx.commit().await?;
+            more = of_auth || of_team;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("base", &["base"]),
     ("tools", &["db", "auth", "events", "jobs", "files", "mail", "outbound"]),
     ("ctx", &["ctx"]),
-    ("features", &["upkeep", "team", "crm", "lists", "inbox", "transfer", "marketplace", "sync"]),
+    ("features", &["team", "crm", "lists", "inbox", "transfer", "marketplace", "sync", "upkeep"]),
     ("edge", &["http"]),
     ("faces", &["graphql", "rest", "doors", "web"]),
     ("roots", &["config", "worker", "server", "cli", "main"]),

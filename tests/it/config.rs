@@ -27,6 +27,7 @@ fn numbers_out_of_range_are_refused_by_name() {
         ("limits.statement_seconds", "9223372036854775807"),
         ("limits.request_seconds", "0"),
         ("limits.sign_in_attempts", "0"),
+        ("limits.unfinished_uploads_per_user", "0"),
         ("limits.sign_in_window_seconds", "9223372036854775807"),
         ("limits.import_batch_rows", "0"),
         ("limits.file_days", "9223372036854775807"),

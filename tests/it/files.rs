@@ -1,6 +1,7 @@
 //! Files: uploads in pieces, reading, the files we make, deletion, on a folder and on S3.
 
 use std::{
+    cell::Cell,
     io,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -98,10 +99,18 @@ impl Lab {
         sql::texts(&self.test.db, root).await.pop().expect("a piece")
     }
 
+    async fn expire(&self) -> usize {
+        clean::expire(&self.files, self.clock.now(), || Ok::<_, Error>(())).await.expect("ran")
+    }
+
     /// How many objects the store holds.
     async fn objects(&self) -> usize {
         self.store.list("").expect("listed").try_collect::<Vec<_>>().await.expect("listed").len()
     }
+}
+
+async fn sweep(files: &Files, clock: &Clock) -> usize {
+    clean::sweep(files, clock.now(), || Ok::<_, Error>(())).await.expect("ran")
 }
 
 async fn new_workspace(db: &Db) -> WorkspaceId {
@@ -382,18 +391,57 @@ async fn files_past_their_time_lose_rows_and_bytes() {
     let ready = lab.announce(Some(5)).await.expect("announced");
     lab.send(ready, 0, b"12345").await.expect("taken");
 
-    assert_eq!(clean::expire(&lab.files, lab.clock.now()).await.expect("ran"), 0);
+    assert_eq!(lab.expire().await, 0);
     assert_eq!(lab.objects().await, 2);
     // an upload that nobody went on with goes first
     lab.clock.advance(TimeDelta::days(3));
-    assert_eq!(clean::expire(&lab.files, lab.clock.now()).await.expect("ran"), 1);
+    assert_eq!(lab.expire().await, 1);
     assert!(matches!(lab.status(&lab.caller, unfinished).await, Err(Error::NotFound(_))));
     assert_eq!(lab.read(ready, 0).await.expect("read"), b"12345");
     lab.clock.advance(TimeDelta::days(Limits::default().file_days));
-    assert_eq!(clean::expire(&lab.files, lab.clock.now()).await.expect("ran"), 1);
+    assert_eq!(lab.expire().await, 1);
     assert!(matches!(lab.read(ready, 0).await, Err(Error::NotFound(_))));
     assert_eq!(lab.objects().await, 0);
     assert_eq!(sql::number(&lab.test.db, "SELECT count(*) AS value FROM file_parts").await, 0);
+}
+
+#[tokio::test]
+async fn however_many_have_expired_they_go_in_batches_between_which_it_may_stop() {
+    let lab = Lab::new().await;
+    let (db, old) = (&lab.test.db, lab.clock.now() - TimeDelta::days(1));
+    let kept = lab.announce(Some(5)).await.expect("announced");
+    lab.send(kept, 0, b"12345").await.expect("taken");
+    // of two workspaces, more than a batch and less than two
+    let of_each = clean::BATCH * 3 / 4;
+    for workspace in [lab.caller.workspace, new_workspace(db).await] {
+        sql::run(
+            db,
+            &format!(
+                "INSERT INTO files (workspace_id, id, name, media_type, status, created_by, created_at, expires_at)
+                 SELECT '{workspace}', gen_random_uuid(), 'old', 'text/csv', 'uploading', gen_random_uuid(), '{old}', '{old}'
+                   FROM generate_series(1, {of_each})"
+            ),
+        )
+        .await;
+    }
+    let parts = "INSERT INTO file_parts (workspace_id, file_id, \"offset\", size, key)
+                 SELECT workspace_id, id, part, 1, 'gone/' || id || '/' || part
+                   FROM files, generate_series(0, 1) part WHERE name = 'old'";
+    sql::run(db, parts).await;
+
+    let batches = Cell::new(0);
+    let one_batch = || {
+        batches.set(batches.get() + 1);
+        if batches.get() > 1 { Err(Error::TimedOut) } else { Ok(()) }
+    };
+    let stopped = clean::expire(&lab.files, lab.clock.now(), one_batch).await;
+    assert!(matches!(stopped, Err(Error::TimedOut)), "{stopped:?}");
+    let left = 2 * of_each - clean::BATCH;
+    let count = async |table: &str| sql::number(db, &format!("SELECT count(*) AS value FROM {table}")).await;
+    assert_eq!((count("files").await, count("file_parts").await), (left as i64 + 1, 2 * left as i64 + 1));
+    assert_eq!(lab.expire().await, left);
+    assert_eq!((count("files").await, count("file_parts").await), (1, 1));
+    assert_eq!(lab.read(kept, 0).await.expect("read"), b"12345");
 }
 
 #[tokio::test]
@@ -407,11 +455,14 @@ async fn objects_that_are_no_files_are_swept_after_a_day() {
     let old = std::fs::File::create(&half).expect("made");
     old.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1)).expect("aged");
 
-    assert_eq!(clean::sweep(&lab.files, lab.clock.now()).await.expect("ran"), 1, "the half-written one is old");
+    assert_eq!(sweep(&lab.files, &lab.clock).await, 1, "the half-written one is old");
     assert!(!half.exists());
     assert_eq!(lab.objects().await, 2, "what is younger than a day may be about to be recorded");
     lab.clock.advance(TimeDelta::days(2));
-    assert_eq!(clean::sweep(&lab.files, lab.clock.now()).await.expect("ran"), 1);
+    let stopped = clean::sweep(&lab.files, lab.clock.now(), || Err(Error::TimedOut)).await;
+    assert!(matches!(stopped, Err(Error::TimedOut)), "{stopped:?}");
+    assert_eq!(lab.objects().await, 2, "whoever is to stop deletes nothing");
+    assert_eq!(sweep(&lab.files, &lab.clock).await, 1);
     assert_eq!(lab.objects().await, 1);
     assert_eq!(lab.read(file, 0).await.expect("read"), b"12345");
 }
@@ -429,7 +480,7 @@ async fn two_installations_share_a_store_and_sweep_only_their_own() {
     let file = lab.announce(Some(5)).await.expect("announced");
     lab.send(file, 0, b"12345").await.expect("taken");
     other.clock.advance(TimeDelta::days(2));
-    assert_eq!(clean::sweep(&neighbour, other.clock.now()).await.expect("ran"), 0);
+    assert_eq!(sweep(&neighbour, &other.clock).await, 0);
     assert_eq!(lab.read(file, 0).await.expect("read"), b"12345");
 }
 
@@ -462,6 +513,73 @@ async fn a_persons_files_together_have_a_limit() {
     drop(tx);
     lab.clock.advance(TimeDelta::days(31));
     lab.announce(Some(90)).await.expect("room");
+}
+
+#[tokio::test]
+async fn announcements_at_once_do_not_share_the_same_room() {
+    let limits = Limits { user_file_bytes: 100, ..Limits::default() };
+    let lab = Lab::with(Config::default(), limits).await;
+    let mut first = lab.test.db.begin(&lab.caller).await.expect("a transaction");
+    let new = NewUpload { name: "a".to_owned(), announced_size: Some(60), ..NewUpload::default() };
+    upload::create(&lab.files, &mut first, &lab.caller, new).await.expect("room");
+    let meanwhile = async {
+        let waiting = "SELECT count(*) AS value FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+                       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        eventually("the second waits for the first", async || sql::number(&lab.test.db, waiting).await == 1).await;
+        // others have room of their own, and wait for nobody
+        let colleague = member(lab.caller.workspace, Role::SalesRep);
+        let mut tx = lab.test.db.begin(&colleague).await.expect("a transaction");
+        let new = NewUpload { name: "a".to_owned(), announced_size: Some(60), ..NewUpload::default() };
+        upload::create(&lab.files, &mut tx, &colleague, new).await.expect("room");
+        first.commit().await.expect("committed");
+    };
+    let (second, ()) = tokio::join!(lab.announce(Some(60)), meanwhile);
+    assert!(matches!(second, Err(Error::TooLarge(_))), "{second:?}");
+}
+
+#[tokio::test]
+async fn uploads_that_grow_at_once_do_not_share_the_same_room() {
+    let limits = Limits { user_file_bytes: 100, ..Limits::default() };
+    let lab = Lab::with(Config::default(), limits).await;
+    // whether their size stays unknown or is told with their bytes
+    for total in [None, Some(60)] {
+        let files = [lab.announce(None).await.expect("nothing yet"), lab.announce(None).await.expect("nothing yet")];
+        let together = Arc::new(Barrier::new(2));
+        let send = |file| {
+            let together = together.clone();
+            // both were let in before either has brought a byte
+            let body = stream::once(async move {
+                together.wait().await;
+                Ok::<_, io::Error>(Bytes::from_static(&[0; 60]))
+            });
+            upload::receive(&lab.files, &lab.caller, Piece { file, offset: 0, total }, body)
+        };
+        let (one, two) = tokio::join!(send(files[0]), send(files[1]));
+        let ((Ok(progress), Err(refused)) | (Err(refused), Ok(progress))) = (one, two) else {
+            panic!("one has room, and one has none");
+        };
+        assert_eq!(progress.received, 60);
+        assert!(refused.to_string().contains("limits.user_file_bytes"), "{refused:?}");
+        assert_eq!(lab.objects().await, 1, "of the other nothing stays");
+        for file in files {
+            files::remove(&lab.files, lab.caller.workspace, file).await.expect("removed");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_persons_unfinished_uploads_have_a_limit() {
+    let limits = Limits { unfinished_uploads_per_user: 2, ..Limits::default() };
+    let lab = Lab::with(Config::default(), limits).await;
+    let (empty, _) = (lab.announce(Some(0)).await.expect("the first"), lab.announce(None).await.expect("the second"));
+    let refused = lab.announce(None).await.expect_err("no third");
+    assert!(matches!(refused, Error::Conflict(_)), "{refused:?}");
+    assert!(refused.to_string().contains("limits.unfinished_uploads_per_user"), "{refused}");
+    assert!(lab.send(empty, 0, b"").await.expect("taken").ready);
+    lab.announce(None).await.expect("one is complete");
+    lab.announce(None).await.expect_err("and another is not");
+    lab.clock.advance(TimeDelta::days(3));
+    lab.announce(None).await.expect("they have expired");
 }
 
 #[tokio::test]
@@ -505,9 +623,9 @@ async fn a_bucket_serves_as_well_as_a_folder() {
     }
     let orphan = format!("{}/ws/nobody/orphan", lab.root().await);
     lab.store.put(&orphan, Bytes::from_static(b"lost")).await.expect("put");
-    assert_eq!(clean::sweep(&lab.files, lab.clock.now()).await.expect("ran"), 0);
+    assert_eq!(sweep(&lab.files, &lab.clock).await, 0);
     lab.clock.advance(TimeDelta::days(2));
-    assert_eq!(clean::sweep(&lab.files, lab.clock.now()).await.expect("ran"), 1);
+    assert_eq!(sweep(&lab.files, &lab.clock).await, 1);
     assert!(lab.read(file, 0).await.expect("read") == content);
     files::remove(&lab.files, lab.caller.workspace, file).await.expect("removed");
     assert_eq!(lab.objects().await, 0);

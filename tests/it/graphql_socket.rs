@@ -84,7 +84,8 @@ async fn messages_that_are_none_are_4400_with_a_reason_that_fits() {
 
 #[tokio::test]
 async fn a_message_larger_than_the_limit_is_1009() {
-    let (_, _, address) = toy::serve(Limits { body_bytes: 1_000, ..Limits::default() }, Timings::default()).await;
+    let (_, _, address) =
+        toy::serve(Limits { socket_message_bytes: 1_000, ..Limits::default() }, Timings::default()).await;
     let mut client = SocketClient::open(address, &[]).await;
     client.say(json!({ "type": "ping", "payload": { "a": "b".repeat(2_000) } })).await;
     assert_eq!(client.closed().await.0, 1009);

@@ -18,6 +18,7 @@ use tokio::{io::AsyncWriteExt, net::TcpStream};
 use crate::support::{
     eventually,
     server::{Client, TestServer},
+    sql,
 };
 
 /// A server and somebody who sends files.
@@ -195,6 +196,31 @@ async fn only_so_much_as_the_range_says_is_taken() {
     let chunks = reqwest::Body::wrap_stream(stream::iter([Ok::<_, std::io::Error>(numbers(8))]));
     let response = sender.put(&url, Some("bytes 0-3/10"), chunks).await;
     assert_eq!((response.status(), header_of(&response, "upload-offset")), (StatusCode::PERMANENT_REDIRECT, "4"));
+}
+
+#[tokio::test]
+async fn an_announcement_with_a_key_is_one_upload_however_often_it_is_sent() {
+    let sender = Sender::new().await;
+    let announce = async |key: &str, size: u32| {
+        let request = sender.request(Method::POST, "/api/uploads").header("Idempotency-Key", key);
+        request.json(&json!({ "name": "a.bin", "size": size })).send().await.expect("an answer")
+    };
+    let first = announce("k", 1000).await;
+    assert_eq!(first.status(), StatusCode::CREATED);
+    let url = header_of(&first, "location").to_owned();
+    sender.put(&url, Some("bytes 0-399/1000"), numbers(400)).await;
+
+    let again = announce("k", 1000).await;
+    assert_eq!((again.status(), header_of(&again, "location")), (StatusCode::CREATED, url.as_str()));
+    let answer: Value = again.json().await.expect("JSON");
+    assert_eq!((&answer["received"], &answer["size"], &answer["complete"]), (&json!(400), &json!(1000), &json!(false)));
+
+    assert_eq!(announce("k", 1001).await.status(), StatusCode::CONFLICT, "another request");
+    assert_eq!(announce("", 1000).await.status(), StatusCode::BAD_REQUEST, "no key");
+    let another = announce("l", 1000).await;
+    assert_eq!(another.status(), StatusCode::CREATED);
+    assert_ne!(header_of(&another, "location"), url);
+    assert_eq!(sql::number(&sender.server.database.db, "SELECT count(*) AS value FROM files").await, 2);
 }
 
 #[tokio::test]

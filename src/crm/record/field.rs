@@ -1,7 +1,7 @@
 //! The field table: what a field is called on each face, and what may stand in it. GraphQL, REST,
 //! imports, filters and the history all read it, so a rule about a field stands once.
 
-use std::str::FromStr;
+use std::{collections::HashSet, str::FromStr};
 
 use bigdecimal::BigDecimal;
 use chrono::{DateTime, Utc};
@@ -198,16 +198,16 @@ fn tags(raw: Raw<'_>) -> Result<Value, String> {
         Raw::Text(text) => text.split([',', ';']).collect(),
         _ => return Err(wrong()),
     };
-    let mut tags = Vec::new();
+    let (mut tags, mut known) = (Vec::new(), HashSet::new());
     for text in texts {
         if let Some(tag) = text::clean(text, TAG_LENGTH)?
-            && !tags.contains(&tag)
+            && known.insert(tag.clone())
         {
+            if tags.len() == MOST_TAGS {
+                return Err(format!("must be at most {MOST_TAGS}"));
+            }
             tags.push(tag);
         }
-    }
-    if tags.len() > MOST_TAGS {
-        return Err(format!("must be at most {MOST_TAGS}"));
     }
     Ok(Value::Texts(tags))
 }

@@ -17,10 +17,10 @@ impl ScalarType for Decimal {
             Value::Number(number) => number.to_string(),
             _ => return Err(InputValueError::expected_type(value)),
         };
-        if text.len() > 40 {
-            return Err(InputValueError::custom("is too long for a number"));
-        }
-        BigDecimal::from_str(&text).map(Self).map_err(|_| InputValueError::custom("is not a decimal number"))
+        // an exponent of a few characters can stand for a number of gigabytes
+        let number = Some(&text).filter(|text| text.len() <= 40 && !text.contains(['e', 'E']));
+        let number = number.and_then(|text| BigDecimal::from_str(text).ok());
+        number.map(Self).ok_or_else(|| InputValueError::custom("is not a decimal number such as 1200.50"))
     }
 
     fn to_value(&self) -> Value {

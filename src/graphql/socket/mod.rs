@@ -38,7 +38,7 @@ pub async fn upgrade<G: Gateway>(transport: Transport<G>, mut parts: Parts) -> R
         Ok(upgrade) => upgrade,
         Err(rejection) => return rejection.into_response(),
     };
-    let largest = transport.gateway.limits().body_bytes;
+    let largest = transport.gateway.limits().socket_message_bytes;
     let upgrade = upgrade
         .read_buffer_size(BUFFER_BYTES)
         .write_buffer_size(BUFFER_BYTES)

@@ -25,7 +25,6 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     describe::words,
     envelope::{BareRefusal, RefusalReply, millis, renamed},
-    repeat,
     request::{Parameters, PathId, Signed},
 };
 use crate::{
@@ -41,7 +40,8 @@ use crate::{
         self, FileName,
         upload::{self, NewUpload},
     },
-    http::body::SharedBody,
+    http::{body::SharedBody, repeat},
+    team::uploads,
     text_enum,
     transfer::import::{self, Import, ImportFilter, ImportOptions, ImportStatus, NewImport},
 };
@@ -376,10 +376,10 @@ impl Form {
         let name = FileName::parse(&name).map_or_else(|_| "import.csv".to_owned(), FileName::into_inner);
         let media_type = part.content_type().unwrap_or("text/csv").to_owned();
         self.content.update(format!("{name}\0"));
-        let mut tx = ctx.db.begin(caller).await?;
+        // what a key repeats is the import, and not each file on the way to it
+        let unkeyed = caller.clone().repeating(None);
         let new = NewUpload { name, media_type, announced_size: None };
-        let file = upload::create(&ctx.files, &mut tx, caller, new).await?;
-        tx.commit().await?;
+        let file = uploads::announce(ctx, &unkeyed, new).await?;
         self.file = Some(file);
         store(ctx, caller, file, first, part, &mut self.content).await?;
         upload::finish(&ctx.files, caller, file).await?;

@@ -15,7 +15,6 @@ mod openapi;
 mod page;
 mod published;
 mod records;
-mod repeat;
 mod request;
 mod users;
 
@@ -23,8 +22,8 @@ use std::time::Duration;
 
 use axum::{
     Router,
-    extract::{Request, State},
-    http::{StatusCode, Uri},
+    extract::{FromRequestParts, Request, State},
+    http::{Method, StatusCode, Uri},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -32,11 +31,14 @@ use tower::ServiceExt;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use self::envelope::{BareRefusal, Plain, Refusal};
+use self::{
+    envelope::{BareRefusal, Plain, Refusal},
+    request::Signed,
+};
 use crate::{
     base::Error,
     ctx::Ctx,
-    http::{guard::Asked, time_limit},
+    http::{guard::Asked, repeat, time_limit},
 };
 
 const ROOT: &str = "/api/v1";
@@ -51,7 +53,7 @@ pub fn routes(ctx: Ctx) -> (Router, OpenApi) {
         .merge(contacts::routes())
         .merge(accounts::routes())
         .merge(import::routes())
-        .layer(middleware::from_fn_with_state(ctx.clone(), repeat::layer))
+        .layer(middleware::from_fn_with_state(ctx.clone(), keep_key))
         .layer(middleware::from_fn_with_state(limit, end_in_time))
         .merge(import::upload_routes())
         .split_for_parts();
@@ -99,6 +101,24 @@ fn without_last_slash(mut request: Request) -> Request {
         *request.uri_mut() = shorter;
     }
     request
+}
+
+/// What only reads repeats itself, and the body of a stranger is not read whole.
+async fn keep_key(State(ctx): State<Ctx>, request: Request, next: Next) -> Response {
+    let writes = matches!(*request.method(), Method::POST | Method::PUT | Method::DELETE);
+    let (mut parts, body) = request.into_parts();
+    let keeps = writes
+        && repeat::has_key(&parts.headers)
+        && Signed::<Refusal>::from_request_parts(&mut parts, &ctx).await.is_ok();
+    let request = Request::from_parts(parts, body);
+    if !keeps {
+        return next.run(request).await;
+    }
+    let path = request.uri().path().to_owned();
+    match repeat::take_down(request, ctx.limits.body_bytes).await {
+        Ok(request) => next.run(request).await,
+        Err(error) => enveloped(&path, error),
+    }
 }
 
 async fn end_in_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {

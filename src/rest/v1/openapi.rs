@@ -20,9 +20,9 @@ use utoipa::{
 use super::{
     describe::refusal,
     envelope::{Done, Pagination, RefusalReply},
-    page, repeat,
+    page,
 };
-use crate::ctx::Ctx;
+use crate::{ctx::Ctx, http::repeat};
 
 const SCHEME: &str = "bearer";
 const ABOUT: &str = "The compatibility API. Send `Authorization: Bearer <token>` with the token that signing in \

@@ -16,7 +16,12 @@ use crate::{
     auth::{Caller, RepeatKey},
     base::{Error, FieldErrors, Result},
     ctx::Ctx,
-    http::{self, body::read_whole, client::ClientInfo, request_id},
+    http::{
+        self,
+        body::{STRANGERS_BYTES, read_whole},
+        client::ClientInfo,
+        request_id,
+    },
     team::access,
 };
 
@@ -24,6 +29,10 @@ use crate::{
 const MOST: i64 = 1000;
 
 const TWICE: &str = "is given more than once";
+
+/// Left in a request's extensions by [`Signed`] for [`Body`], which is always extracted last.
+#[derive(Clone, Copy)]
+struct SignedIn;
 
 /// Extracts the caller; 401 where nobody is signed in.
 pub struct Signed<R = Refusal> {
@@ -36,6 +45,7 @@ impl<R: From<Error> + IntoResponse> FromRequestParts<Ctx> for Signed<R> {
 
     async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, R> {
         let signed = http::Signed::from_request_parts(parts, ctx).await.map_err(|problem| problem.0)?;
+        parts.extensions.insert(SignedIn);
         let caller = signed.0.repeating(parts.extensions.get::<RepeatKey>().cloned());
         Ok(Self { caller, refusal: PhantomData })
     }
@@ -148,7 +158,9 @@ impl<T: DeserializeOwned, R: From<Error> + IntoResponse> FromRequest<Ctx> for Bo
 
     async fn from_request(request: Request, ctx: &Ctx) -> Result<Self, R> {
         let (parts, body) = request.into_parts();
-        let bytes = read_whole(body, ctx.limits.body_bytes).await?;
+        let most = ctx.limits.body_bytes;
+        let most = if parts.extensions.get::<SignedIn>().is_some() { most } else { most.min(STRANGERS_BYTES) };
+        let bytes = read_whole(body, most).await?;
         let content = if bytes.is_empty() { parse(b"{}")? } else { require_json(&parts.headers, &bytes)? };
         Ok(Self { content, refusal: PhantomData })
     }

@@ -1,7 +1,11 @@
 //! The keys of requests that may be sent again, and what came of the first.
 
 use chrono::{DateTime, Utc};
-use diesel::prelude::*;
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{BigInt, Timestamptz},
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 
@@ -63,4 +67,13 @@ pub async fn keep_outcome(
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// Deletes some of the keys from before then, of all workspaces; how many.
+pub async fn purge(connection: &mut AsyncPgConnection, before: DateTime<Utc>, most: i64) -> Result<usize> {
+    let delete = sql_query(
+        "DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(
+             SELECT ctid FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT $2))",
+    );
+    Ok(delete.bind::<Timestamptz, _>(before).bind::<BigInt, _>(most).execute(connection).await?)
 }

@@ -1,7 +1,12 @@
 //! One-time links: to set a new password, and to set up a new installation.
 
 use chrono::{DateTime, Utc};
-use diesel::{dsl::exists, prelude::*, select};
+use diesel::{
+    dsl::exists,
+    prelude::*,
+    select, sql_query,
+    sql_types::{BigInt, Timestamptz},
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::{
@@ -107,4 +112,13 @@ pub async fn use_set_up_link(
     .execute(connection)
     .await?;
     Ok(used == 1)
+}
+
+/// Deletes some of the links that expired before then; how many.
+pub async fn purge(connection: &mut AsyncPgConnection, before: DateTime<Utc>, most: i64) -> Result<usize> {
+    let delete = sql_query(
+        "DELETE FROM one_time_links WHERE ctid = ANY(ARRAY(
+             SELECT ctid FROM one_time_links WHERE expires_at < $1 ORDER BY expires_at LIMIT $2))",
+    );
+    Ok(delete.bind::<Timestamptz, _>(before).bind::<BigInt, _>(most).execute(connection).await?)
 }

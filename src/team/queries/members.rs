@@ -1,7 +1,12 @@
 //! Membership: who is in which workspace, in which role.
 
 use chrono::{DateTime, Utc};
-use diesel::{dsl::exists, prelude::*, select};
+use diesel::{
+    dsl::{exists, sql},
+    prelude::*,
+    select,
+    sql_types::{Nullable, Timestamptz},
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::super::model::UserStatus;
@@ -104,12 +109,18 @@ pub async fn is_member(connection: &mut AsyncPgConnection, workspace: WorkspaceI
     Ok(select(exists(found)).get_result(connection).await?)
 }
 
-/// The workspace that a person lands in: the first they joined and are active in.
+/// The workspace that a person lands in: of those in which they are active the one they were signed
+/// in to last, else the one they joined last. Not the first: anybody may have made somebody a member
+/// of theirs before.
 pub async fn home_workspace(connection: &mut AsyncPgConnection, user: UserId) -> Result<Option<(WorkspaceId, Role)>> {
+    let last_seen = sql::<Nullable<Timestamptz>>(
+        "(SELECT max(last_used_at) FROM sessions \
+           WHERE sessions.user_id = members.user_id AND sessions.workspace_id = members.workspace_id)",
+    );
     Ok(members::table
         .filter(members::user_id.eq(user))
         .filter(members::status.eq(UserStatus::Active))
-        .order((members::created_at, members::workspace_id))
+        .order((last_seen.desc().nulls_last(), members::created_at.desc(), members::workspace_id))
         .select((members::workspace_id, members::role))
         .first(connection)
         .await

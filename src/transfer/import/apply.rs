@@ -77,7 +77,8 @@ impl Applier<'_> {
             self.apply_rows(&mut tx, &batch, statements, &mut tally).await.map_err(overtaken)?;
         }
         let counts = before + self.settle(&batch, &mut tally);
-        let errors = batch.errors.iter().chain(&tally.errors).cloned().collect::<Vec<_>>();
+        let room = self.ctx.limits.import_errors.saturating_sub(usize::try_from(before.failed).unwrap_or(usize::MAX));
+        let errors = batch.errors.iter().chain(&tally.errors).take(room).cloned().collect::<Vec<_>>();
         queries::insert_errors(tx.connection(), self.caller.workspace, self.import, &errors).await?;
         let total = total.map(|total| total.max(counts.processed()));
         let now = self.ctx.clock.now();

@@ -83,10 +83,18 @@ const SYNONYMS: &[(RecordKind, &str, &[&str])] = &[
     (RecordKind::Account, "tags", &["tag", "labels"]),
 ];
 
+/// Of a mapping, which is kept and shown with its import.
+const MOST_COLUMNS: usize = 1_000;
+const LONGEST_COLUMN: usize = 1_000;
+
 /// Checks what a person gave, as far as that is possible without the file. Fields come out by
 /// their API names, columns that are to be ignored are left out.
 pub fn check_given(target: &Target, caller: &Caller, given: &BTreeMap<String, Option<String>>) -> Result<Mapping> {
     let (mut mapping, mut errors, mut taken) = (Mapping::new(), FieldErrors::new(), BTreeSet::new());
+    if given.len() > MOST_COLUMNS || given.keys().any(|column| column.len() > LONGEST_COLUMN) {
+        let limits = format!("names at most {MOST_COLUMNS} columns, each of at most {LONGEST_COLUMN} bytes");
+        return Err(Error::invalid("mapping", limits));
+    }
     for (column, name) in given {
         let Some(name) = name.as_deref().map(str::trim).filter(|name| !name.is_empty()) else { continue };
         match target.field(name) {

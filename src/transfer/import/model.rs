@@ -29,6 +29,9 @@ text_enum! {
 }
 
 impl ImportStatus {
+    /// Those in which the job waits or runs.
+    pub const OPEN: [Self; 2] = [Self::Pending, Self::Processing];
+
     /// Whether the job still has something to do.
     pub fn is_open(self) -> bool {
         matches!(self, Self::Pending | Self::Checking | Self::Ready | Self::Processing | Self::Paused)

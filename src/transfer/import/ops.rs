@@ -52,6 +52,13 @@ pub async fn create(ctx: &Ctx, caller: &Caller, new: NewImport) -> Result<Import
         Turn::First(tx) => tx,
         Turn::Again(id, mut tx) => return queries::find(tx.connection(), caller.workspace, id).await?.ok_or(NOT_FOUND),
     };
+    let open = ImportFilter { statuses: ImportStatus::OPEN.to_vec(), ..ImportFilter::default() };
+    let most = ctx.limits.open_imports_per_user;
+    if queries::count(tx.connection(), caller.workspace, Some(caller.user), &open).await? >= most {
+        let message =
+            format!("{most} of your imports have not ended (limits.open_imports_per_user); wait or cancel some");
+        return Err(Error::conflict(message));
+    }
     let file = files::get(&mut tx, caller, new.file).await?;
     if file.status != FileStatus::Ready {
         return Err(Error::conflict("This file is not complete yet: bytes of its upload are missing"));

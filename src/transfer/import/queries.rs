@@ -168,7 +168,7 @@ macro_rules! filtered {
             query = query.filter(imports::created_by.eq(user));
         }
         if !$filter.statuses.is_empty() {
-            let given_up = |job: JobState| imports::status.eq_any(OPEN).and(jobs::state.eq(job));
+            let given_up = |job: JobState| imports::status.eq_any(ImportStatus::OPEN).and(jobs::state.eq(job));
             let word = |status: ImportStatus| status.into_sql::<Text>();
             let status = case_when(given_up(JobState::Failed), word(ImportStatus::Failed))
                 .when(given_up(JobState::Cancelled), word(ImportStatus::Cancelled))
@@ -202,8 +202,6 @@ pub async fn count(
     let query = with_job(workspace).select(count_star()).into_boxed::<Pg>();
     Ok(filtered!(query, maker, filter).first(connection).await?)
 }
-
-const OPEN: [ImportStatus; 2] = [ImportStatus::Pending, ImportStatus::Processing];
 
 /// What a run has to know.
 #[derive(Debug, Clone)]
@@ -352,7 +350,9 @@ pub async fn end(connection: &mut AsyncPgConnection, workspace: WorkspaceId, id:
 pub async fn given_up(connection: &mut AsyncPgConnection) -> Result<Vec<(WorkspaceId, Import)>> {
     let rows: Vec<(WorkspaceId, WithJob)> = imports::table
         .inner_join(jobs::table.on(jobs::id.eq(imports::job_id)))
-        .filter(imports::status.eq_any(OPEN).and(jobs::state.eq_any([JobState::Failed, JobState::Cancelled])))
+        .filter(
+            imports::status.eq_any(ImportStatus::OPEN).and(jobs::state.eq_any([JobState::Failed, JobState::Cancelled])),
+        )
         .select((imports::workspace_id, columns!()))
         .limit(1_000)
         .load(connection)
@@ -377,7 +377,7 @@ pub async fn present(
 
 /// Those of the imports that still run or wait.
 pub async fn open_ones(connection: &mut AsyncPgConnection, ids: &[ImportId]) -> Result<Vec<ImportId>> {
-    let open = imports::table.filter(imports::id.eq_any(ids).and(imports::status.eq_any(OPEN)));
+    let open = imports::table.filter(imports::id.eq_any(ids).and(imports::status.eq_any(ImportStatus::OPEN)));
     Ok(open.select(imports::id).load(connection).await?)
 }
 

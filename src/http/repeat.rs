@@ -1,42 +1,30 @@
 //! `Idempotency-Key`: a request that carries one may be sent again, and is done once. Here the key
 //! is read and the request taken down; the operations keep it (`team::repeat`).
 
-use axum::{
-    body::Body,
-    extract::{Request, State},
-    http::{HeaderMap, Method},
-    middleware::Next,
-    response::Response,
-};
+use axum::{body::Body, extract::Request, http::HeaderMap};
 
-use super::enveloped;
+use super::body::read_whole;
 use crate::{
     auth::RepeatKey,
     base::{Error, Result},
-    ctx::Ctx,
-    http::body::read_whole,
 };
 
 /// For the document.
 pub const HEADER: &str = "Idempotency-Key";
 const FIELD: &str = "idempotency-key";
 
-/// Leaves the key of a request in its extensions, where the caller's extractor finds it.
-pub async fn layer(State(ctx): State<Ctx>, request: Request, next: Next) -> Response {
-    let writes = matches!(*request.method(), Method::POST | Method::PUT | Method::DELETE);
-    if !writes || !request.headers().contains_key(FIELD) {
-        return next.run(request).await;
-    }
-    let path = request.uri().path().to_owned();
-    match keyed(request, ctx.limits.body_bytes).await {
-        Ok(request) => next.run(request).await,
-        Err(error) => enveloped(&path, error),
-    }
+pub fn has_key(headers: &HeaderMap) -> bool {
+    headers.contains_key(FIELD)
 }
 
-async fn keyed(request: Request, limit: usize) -> Result<Request> {
+/// Leaves the key of a request in its extensions, where the caller's extractor finds it. What the
+/// request asks for is in its body, so that is read; one without a key comes back as it is.
+pub async fn take_down(request: Request, most: usize) -> Result<Request> {
+    if !has_key(request.headers()) {
+        return Ok(request);
+    }
     let (mut parts, body) = request.into_parts();
-    let bytes = read_whole(body, limit).await?;
+    let bytes = read_whole(body, most).await?;
     let mut asked = format!("{} {}\n", parts.method, parts.uri).into_bytes();
     asked.extend_from_slice(&bytes);
     if let Some(key) = key(&parts.headers, asked)? {
