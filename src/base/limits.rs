@@ -84,7 +84,7 @@ impl Default for Limits {
             request_seconds: 30,
             statement_seconds: 15,
             graphql_depth: 15,
-            graphql_cost: 20_000,
+            graphql_cost: 30_000,
             graphql_tokens: 10_000,
             graphql_batch: 20,
             sockets_per_user: 50,

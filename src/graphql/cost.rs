@@ -31,7 +31,7 @@ const STATEMENT: usize = 20;
 /// An exact count reads what a page would not.
 const COUNT: usize = 100;
 /// A field that may hold tens of kilobytes: a page of them, or one under many names, is large.
-const LARGE: usize = 10;
+const LARGE: usize = 8;
 /// Hashing a password takes 19 MiB and a good part of a second of a processor.
 const HASHING: usize = 1_000;
 const HASHES: [&str; 6] = ["signIn", "register", "acceptInvitation", "resetPassword", "changePassword", "createUser"];

@@ -10,7 +10,7 @@ use super::{
     repeat::{self, Turn},
 };
 use crate::{
-    auth::{Caller, Grant, Permission, secret},
+    auth::{Caller, Grant, Origin, Permission, secret},
     base::{Error, FieldErrors, Result, error::Conflict, ids::TokenId, text},
     ctx::Ctx,
 };
@@ -29,6 +29,10 @@ const MOST_TOKENS: i64 = 200;
 /// same key makes no second token, and is refused with the id of the first.
 pub async fn create(ctx: &Ctx, caller: &Caller, new: NewToken) -> Result<(ApiToken, secret::Fresh)> {
     caller.require_unscoped()?;
+    if matches!(caller.origin, Origin::Token(_)) {
+        // else one that expires, or is taken away, would live on in its children
+        return Err(Error::Forbidden("An API token may not make another; sign in".into()));
+    }
     let now = ctx.clock.now();
     let mut fields = FieldErrors::new();
     let name = text::required(&mut fields, "name", &new.name);

@@ -112,12 +112,12 @@ async fn a_dear_document_is_refused_and_a_useful_one_is_not() {
            l: details m: details n: details o: details p: details q: details r: details s: details t: details u: details \
            v: details w: details x: details y: details z: details A: details B: details C: details D: details E: details } } }"
             .to_owned(),
-        aliases(200, "contacts(first: 0, search: \"a\") { totalCount }"),
-        aliases(600, "viewer { user { id } }"),
+        aliases(300, "contacts(first: 0, search: \"a\") { totalCount }"),
+        aliases(1_200, "viewer { user { id } }"),
         "{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }".to_owned(),
     ] {
         let error = ada.refused(&dear, json!({}), "BAD_USER_INPUT").await;
-        assert!(error["message"].as_str().expect("a message").contains("costs more than 20000"), "{error}");
+        assert!(error["message"].as_str().expect("a message").contains("costs more than 30000"), "{error}");
     }
     let useful = "{ viewer { user { id fullName } workspace { name } permissions }
         contacts(first: 500, search: \"a\") { totalCount pageInfo { hasNextPage endCursor } nodes {

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use chrono::TimeDelta;
@@ -70,8 +70,9 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
-        // without a worker: jobs stay as they are put
-        let server = TestServer::start_idle().await;
+        // without a worker: jobs stay as they are put, so there are many imports
+        let many = |ctx: &mut Ctx| Arc::make_mut(&mut ctx.limits).open_imports_per_user = 100_000;
+        let server = TestServer::start_idle_with(many).await;
         let (admin, foreigner) = (server.admin().await, server.other_workspace().await);
         Self {
             stranger: server.stranger(),

@@ -2,7 +2,7 @@
 
 use kontor::{
     auth::{Permission, Role},
-    base::{Error, page::PageArgs},
+    base::{Error, Limits, page::PageArgs},
     crm::RecordKind,
     team::work,
     transfer::import::{self, ImportFilter, ImportStatus, NewImport, SettleImports},
@@ -44,6 +44,28 @@ async fn a_column_of_owners_is_not_matched_for_those_who_may_not_assign() {
     let _worker = lab.worker();
     assert_eq!(lab.ended(import.id).await.counts.created, 1);
     assert_eq!(lab.contacts("owner_id IS NULL").await, ["true"]);
+}
+
+#[tokio::test]
+async fn a_person_has_so_many_open_imports_and_no_more() {
+    let lab = Lab::with(Limits { open_imports_per_user: 2, ..Limits::default() }).await;
+    for _ in 0..2 {
+        lab.create("email\n", NEITHER).await;
+    }
+    let refused = create_mapped(&lab, &lab.caller, "email\n", &[], NEITHER).await;
+    assert!(matches!(&refused, Err(Error::Conflict(_))), "{refused:?}");
+    let colleague = lab.colleague(Role::SalesRep).await;
+    let other = create_mapped(&lab, &colleague, "email\n", &[], NEITHER).await.expect("their own allowance");
+    import::cancel(&lab.ctx, &colleague, other.id).await.expect("cancelled");
+    let long = "c".repeat(1_001);
+    let wide = create_mapped(&lab, &colleague, "email\n", &[(&long, Some("email"))], NEITHER).await;
+    assert!(matches!(&wide, Err(Error::Invalid(_))), "{wide:?}");
+    let _worker = lab.worker();
+    let ids = import::page(&lab.ctx, &lab.caller, &ImportFilter::default(), PageArgs::default()).await.expect("a page");
+    for import in ids.rows.iter().filter(|import| import.created_by == lab.caller.user) {
+        lab.ended(import.id).await;
+    }
+    lab.create("email\n", NEITHER).await;
 }
 
 #[tokio::test]

@@ -176,3 +176,12 @@ async fn staged_rows_that_vanish_are_read_again() {
     assert_eq!(counts(&import), [1_000, 0, 0, 0, 0]);
     assert_eq!(lab.contacts("email").await.len(), 1_000);
 }
+
+#[tokio::test]
+async fn of_very_many_failed_rows_the_first_are_kept_and_all_are_counted() {
+    let lab = Lab::with(Limits { import_errors: 7, import_batch_rows: 5, ..Limits::default() }).await;
+    let import = lab.import(format!("email\n{}", "x\n".repeat(23)), NEITHER).await;
+    assert_eq!(counts(&import), [0, 0, 0, 0, 23]);
+    let kept: Vec<_> = lab.errors(import.id).await.into_iter().map(|error| error.row).collect();
+    assert_eq!(kept, (1..=7).collect::<Vec<_>>());
+}

@@ -195,6 +195,38 @@ fn bombs() -> Vec<(&'static str, Value)> {
                 "variables": (0..50_000).map(|at| (format!("v{at}"), json!(at))).collect::<serde_json::Map<_, _>>(),
             }),
         ),
+        (
+            "a number",
+            json!({
+                "query": "mutation($n: Decimal) { createAccount(input: { account: { name: \"d\", annualRevenue: $n } }) \
+                          { account { id } } }",
+                "variables": { "n": "1e999999999999" },
+            }),
+        ),
+        (
+            "tags",
+            json!({
+                "query": "mutation($tags: [String!]) { createContact(input: { contact: { lastName: \"t\", tags: $tags } }) \
+                          { contact { id } } }",
+                "variables": { "tags": (0..30_000).map(|at| format!("t{at}")).collect::<Vec<_>>() },
+            }),
+        ),
+        (
+            "long texts by many names",
+            query(format!(
+                "{{ contacts(first: 60) {{ nodes {{ {} }} }} }}",
+                (0..100).map(|at| format!("a{at}: notes ")).collect::<String>()
+            )),
+        ),
+        (
+            "passwords",
+            query(format!(
+                "mutation {{ {} }}",
+                (0..100)
+                    .map(|at| format!("a{at}: signIn(input: {{ email: \"a@b.de\", password: \"{at}\" }}) {{ token }} "))
+                    .collect::<String>()
+            )),
+        ),
         ("a batch", json!(vec![query(nested.to_owned()); 1_000])),
         ("operations", query("query A { viewer { user { id } } } ".repeat(20_000))),
         ("definitions", query((0..20_000).map(|at| format!("query A{at} {{ __typename }} ")).collect())),
@@ -239,6 +271,12 @@ async fn bombs_are_refused_in_flat_memory() {
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{body}");
         let answer: Value = answer.json().await.expect("JSON");
         assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{body}");
+    }
+    // of those who are not signed in not even a large body is held
+    for path in ["/graphql", "/api/v1/auth/login"] {
+        let post = admin.http.post(format!("{}{path}", admin.url)).header("content-type", "application/json");
+        let answer = post.body(format!("{{\"query\":\"{{ a }}{}\"}}", " ".repeat(100_000))).send().await;
+        assert_eq!(answer.expect("answered").status(), StatusCode::PAYLOAD_TOO_LARGE, "{path}");
     }
     admin.data("{ viewer { user { id } } }", json!({})).await;
     assert!(!server.log().contains("ERROR"), "{}", server.log());

@@ -70,7 +70,16 @@ impl TestServer {
 
     /// Without a worker: jobs wait until the test starts one.
     pub async fn start_idle() -> Self {
-        Self::idle(database().await, |ctx| ctx.auth.open_registration = true).await
+        Self::start_idle_with(|_| ()).await
+    }
+
+    /// The same, with handles that are changed before anything starts.
+    pub async fn start_idle_with(change: impl FnOnce(&mut Ctx)) -> Self {
+        let change = |ctx: &mut Ctx| {
+            ctx.auth.open_registration = true;
+            change(ctx);
+        };
+        Self::idle(database().await, change).await
     }
 
     /// Another node on this database.

@@ -102,6 +102,24 @@ async fn invitations_that_were_taken_back_or_lapsed_open_nothing() {
 }
 
 #[tokio::test]
+async fn nobodys_mailbox_is_flooded_with_invitations() {
+    let server = TestServer::start_idle().await;
+    let ada = server.admin().await;
+    let invite = json!({ "input": { "email": GRACE, "role": "SUPPORT" } });
+    let mut answers = Vec::new();
+    for _ in 0..11 {
+        answers.push(ada.graphql(INVITE, invite.clone()).await);
+        let open = ada.data(OPEN, json!({})).await["invitations"][0]["id"].clone();
+        let revoke = "mutation($id: ID!) { revokeInvitation(input: { id: $id }) { done } }";
+        ada.graphql(revoke, json!({ "id": open })).await;
+    }
+    assert!(answers[..10].iter().all(|answer| answer.get("errors").is_none()), "{answers:?}");
+    assert_eq!(code(&answers[10]), "RATE_LIMITED");
+    let other = json!({ "input": { "email": "other@navy.test", "role": "SUPPORT" } });
+    ada.data(INVITE, other).await;
+}
+
+#[tokio::test]
 async fn who_has_an_account_joins_with_the_password_it_has() {
     let server = TestServer::start().await;
     let ada = server.admin().await;

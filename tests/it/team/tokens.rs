@@ -22,6 +22,8 @@ async fn a_tokens_secret_is_shown_once_and_kept_nowhere() {
     let server = TestServer::start().await;
     let ada = server.admin().await;
     let made = ada.data(CREATE, json!({ "input": { "name": "CI" } })).await["createApiToken"].take();
+    let robot = server.client(made["secret"].as_str().expect("a secret"));
+    robot.refused(CREATE, json!({ "input": { "name": "its child" } }), "FORBIDDEN").await;
     let secret = text(&made["secret"]);
     assert!(secret.starts_with("kontor_t_") && secret.len() > 40, "{secret}");
     assert_eq!(made["apiToken"]["hint"], secret[..14]);
