@@ -9,6 +9,7 @@
 pub mod columns;
 pub mod embedded;
 mod errors;
+pub mod limit;
 pub mod locks;
 pub mod migrate;
 mod pool;

@@ -80,10 +80,14 @@ macro_rules! record_queries {
             use $crate::db::schema::$table;
             let rows = $table::table
                 .filter($table::workspace_id.eq(workspace))
-                .filter($table::id.eq_any(ids))
                 .filter($table::deleted_at.is_null())
                 .select(Self::as_select());
-            Ok(diesel_async::RunQueryDsl::load(rows, connection).await?)
+            let rows = match ids {
+                // planned once, where a list would be planned anew each time: see `db::limit`
+                [id] => diesel_async::RunQueryDsl::load(rows.filter($table::id.eq(id)), connection).await,
+                ids => diesel_async::RunQueryDsl::load(rows.filter($table::id.eq_any(ids)), connection).await,
+            };
+            Ok(rows?)
         }
 
         async fn rows_by_age(
@@ -99,17 +103,17 @@ macro_rules! record_queries {
             let rows = $table::table
                 .filter($table::workspace_id.eq(workspace))
                 .filter($table::deleted_at.is_null())
-                .select(Self::as_select())
-                .limit(limit);
-            let rows = if backward {
+                .select(Self::as_select());
+            let mut rows: Vec<Self> = if backward {
                 let beyond = beyond.unwrap_or(uuid::Uuid::nil());
                 let rows = rows.filter($table::id.gt(beyond)).order(($table::workspace_id.asc(), $table::id.asc()));
-                diesel_async::RunQueryDsl::load(rows, connection).await?
+                diesel_async::RunQueryDsl::load($crate::db::limit::at_least(rows, limit), connection).await?
             } else {
                 let beyond = beyond.unwrap_or(uuid::Uuid::max());
                 let rows = rows.filter($table::id.lt(beyond)).order(($table::workspace_id.desc(), $table::id.desc()));
-                diesel_async::RunQueryDsl::load(rows, connection).await?
+                diesel_async::RunQueryDsl::load($crate::db::limit::at_least(rows, limit), connection).await?
             };
+            rows.truncate(limit.try_into().unwrap_or(0));
             Ok(rows)
         }
     };

@@ -3,8 +3,19 @@
 
 use std::fmt::Write;
 
+use kontor::{
+    base::page::PageArgs,
+    crm::{
+        Contact,
+        record::{
+            ops,
+            select::{self, Order},
+        },
+    },
+};
+
 use super::lab::{Lab, SKIP};
-use crate::support::{eventually, sql};
+use crate::support::{eventually, sql, statements};
 
 const COUNTRIES: [&str; 4] = ["DE", "FR", "IT", "XX"];
 
@@ -55,4 +66,32 @@ async fn a_table_just_filled_is_known_to_the_planner() {
         assert!(plan.contains("Index") && !plan.contains("Sort") && !plan.contains("Seq Scan"), "{plan}");
     }
     assert!(sql::plan(db, &page(COUNTRIES[3])).await.contains("contacts_country_idx"));
+}
+
+/// A statement that is planned anew each time costs many times what it does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_and_single_records_are_planned_once() {
+    let lab = Lab::new().await;
+    lab.import(people(12_000), SKIP).await;
+    let workspace = lab.caller.workspace;
+    let page = select::page::<Contact>(&lab.ctx, &lab.caller, None, Order::NEWEST_FIRST, PageArgs::default());
+    let (page, mut seen) = statements::caused_by(workspace, page).await;
+    let page = page.expect("a page").rows;
+    assert_eq!(page.len(), 50);
+    let id = page[7].1.id;
+    let (one, more) = statements::caused_by(workspace, ops::get::<Contact>(&lab.ctx, &lab.caller, id.0)).await;
+    assert_eq!(one.expect("it is there").id, id);
+    seen.extend(more);
+    let reads: Vec<_> = seen.iter().filter(|text| text.contains("FROM \"contacts\"")).collect();
+    assert_eq!(reads.len(), 2, "{seen:?}");
+    let mut tx = lab.ctx.db.begin(&lab.caller).await.expect("a transaction");
+    for (name, read) in ["page", "one"].into_iter().zip(reads) {
+        let text = read.split(" -- binds").next().expect("the text");
+        sql::run_in(&mut tx, &format!("PREPARE {name} AS {text}")).await;
+        for _ in 0..8 {
+            sql::run_in(&mut tx, &format!("EXECUTE {name}('{workspace}', '{id}')")).await;
+        }
+        let plans = format!("SELECT generic_plans AS value FROM pg_prepared_statements WHERE name = '{name}'");
+        assert!(sql::number_in(&mut tx, &plans).await > 0, "{text}");
+    }
 }
