@@ -81,7 +81,11 @@ impl<G: Gateway> Exchange<G> {
                 let asking = self.asking().await?;
                 let most =
                     if asking.caller.is_some() { limits.body_bytes } else { limits.body_bytes.min(STRANGERS_BYTES) };
-                match parameters::from_body(&read_whole(body, most).await?, limits)? {
+                let body = read_whole(body, most).await?;
+                // a body may take its time, and rights be taken away meanwhile
+                let is_current = self.transport.gateway.rights_epoch() == asking.epoch;
+                let asking = if is_current { asking } else { self.asking().await? };
+                match parameters::from_body(&body, limits)? {
                     Asked::One(request) => self.one(*request, asking).await,
                     Asked::Batch(requests) => self.batch(requests, asking).await,
                 }
