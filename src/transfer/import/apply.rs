@@ -79,7 +79,7 @@ impl Applier<'_> {
         let counts = before + self.settle(&batch, &mut tally);
         let room = self.ctx.limits.import_errors.saturating_sub(usize::try_from(before.failed).unwrap_or(usize::MAX));
         let errors = batch.errors.iter().chain(&tally.errors).take(room).cloned().collect::<Vec<_>>();
-        queries::insert_errors(tx.connection(), self.caller.workspace, self.import, &errors).await?;
+        queries::errors::insert(tx.connection(), self.caller.workspace, self.import, &errors).await?;
         let total = total.map(|total| total.max(counts.processed()));
         let now = self.ctx.clock.now();
         let advance = Advance { from: batch.from, to: batch.to, counts, total, now };

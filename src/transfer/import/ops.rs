@@ -135,7 +135,7 @@ pub async fn error_pages(
     let mut tx = ctx.db.read(caller).await?;
     let visible = queries::present(tx.connection(), caller.workspace, visible_of, imports).await?;
     let mut found: HashMap<_, Vec<_>> = visible.iter().map(|import| (*import, Vec::new())).collect();
-    for (import, error) in queries::error_pages(tx.connection(), caller.workspace, &visible, &request).await? {
+    for (import, error) in queries::errors::pages(tx.connection(), caller.workspace, &visible, &request).await? {
         found.entry(import).or_default().push(error);
     }
     Ok(found.into_iter().map(|(import, errors)| (import, request.slice(errors))).collect())
@@ -152,7 +152,7 @@ pub async fn errors_of(
     caller.require(Permission::JobsRead)?;
     let mut tx = ctx.db.read(caller).await?;
     let mut found: HashMap<_, Vec<_>> = HashMap::new();
-    for error in queries::first_errors(tx.connection(), caller.workspace, imports, most).await? {
+    for error in queries::errors::first(tx.connection(), caller.workspace, imports, most).await? {
         found.entry(error.import_id).or_default().push((error.number, error.message));
     }
     Ok(found)
