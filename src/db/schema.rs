@@ -435,6 +435,325 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+
+    contact_lists (workspace_id, id) {
+        workspace_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        description -> Nullable<Text>,
+        list_type -> Text,
+        criteria -> Nullable<Jsonb>,
+        color -> Text,
+        icon -> Nullable<Text>,
+        tags -> Array<Text>,
+        folder_id -> Nullable<Uuid>,
+        sharing -> Text,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        deleted_at -> Nullable<Timestamptz>,
+        member_count -> Int8,
+        counted_at -> Timestamptz,
+        version -> Int4,
+        built_version -> Int4,
+        build_job_id -> Nullable<Uuid>,
+        clock_at -> Nullable<Timestamptz>,
+        broken -> Nullable<Text>,
+        freeze_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    custom_fields (workspace_id, id) {
+        workspace_id -> Uuid,
+        id -> Uuid,
+        kind -> Text,
+        key -> Text,
+        label -> Text,
+        description -> Nullable<Text>,
+        field_type -> Text,
+        choices -> Array<Text>,
+        record_kind -> Nullable<Text>,
+        is_required -> Bool,
+        is_unique -> Bool,
+        is_indexed -> Bool,
+        position -> Int4,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    custom_values (workspace_id, field_id, record_id) {
+        workspace_id -> Uuid,
+        field_id -> Uuid,
+        record_id -> Uuid,
+        text_value -> Nullable<Text>,
+        number_value -> Nullable<Numeric>,
+        time_value -> Nullable<Timestamptz>,
+        unique_value -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    deals (workspace_id, id) {
+        workspace_id -> Uuid,
+        id -> Uuid,
+        version -> Int4,
+        name -> Text,
+        amount -> Numeric,
+        currency -> Text,
+        pipeline_id -> Uuid,
+        stage_id -> Uuid,
+        stage_entered_at -> Timestamptz,
+        probability -> Int4,
+        expected_close_date -> Nullable<Timestamptz>,
+        close_date -> Nullable<Timestamptz>,
+        account_id -> Nullable<Uuid>,
+        contact_id -> Nullable<Uuid>,
+        lead_source -> Nullable<Text>,
+        description -> Nullable<Text>,
+        next_step -> Nullable<Text>,
+        loss_reason -> Nullable<Text>,
+        owner_id -> Nullable<Uuid>,
+        tags -> Array<Text>,
+        custom_fields -> Jsonb,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        deleted_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    leads (workspace_id, id) {
+        workspace_id -> Uuid,
+        id -> Uuid,
+        version -> Int4,
+        first_name -> Nullable<Text>,
+        last_name -> Nullable<Text>,
+        email -> Nullable<Text>,
+        phone -> Nullable<Text>,
+        company -> Nullable<Text>,
+        title -> Nullable<Text>,
+        source -> Text,
+        status -> Text,
+        lead_score -> Int4,
+        industry -> Nullable<Text>,
+        annual_revenue -> Nullable<Numeric>,
+        employees -> Nullable<Int4>,
+        website -> Nullable<Text>,
+        address -> Nullable<Text>,
+        city -> Nullable<Text>,
+        state -> Nullable<Text>,
+        country -> Nullable<Text>,
+        postal_code -> Nullable<Text>,
+        notes -> Nullable<Text>,
+        converted_date -> Nullable<Timestamptz>,
+        last_contact_date -> Nullable<Timestamptz>,
+        owner_id -> Nullable<Uuid>,
+        tags -> Array<Text>,
+        custom_fields -> Jsonb,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        deleted_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    list_favorites (workspace_id, user_id, list_id) {
+        workspace_id -> Uuid,
+        user_id -> Uuid,
+        list_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    list_folders (workspace_id, id) {
+        workspace_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    list_log (workspace_id, list_id, id) {
+        workspace_id -> Uuid,
+        list_id -> Uuid,
+        id -> Int8,
+        record_id -> Uuid,
+        at -> Timestamptz,
+        entered -> Bool,
+        source -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    list_members (workspace_id, list_id, record_id) {
+        workspace_id -> Uuid,
+        list_id -> Uuid,
+        record_id -> Uuid,
+        entered_at -> Timestamptz,
+        source -> Text,
+        is_suspended -> Bool,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    list_shares (workspace_id, id) {
+        workspace_id -> Uuid,
+        id -> Uuid,
+        list_id -> Uuid,
+        user_id -> Nullable<Uuid>,
+        team_id -> Nullable<Uuid>,
+        can_edit -> Bool,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    list_sizes (workspace_id, list_id, hour) {
+        workspace_id -> Uuid,
+        list_id -> Uuid,
+        hour -> Timestamptz,
+        size -> Int8,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    pipeline_stages (workspace_id, id) {
+        workspace_id -> Uuid,
+        id -> Uuid,
+        pipeline_id -> Uuid,
+        name -> Text,
+        stage_type -> Text,
+        probability -> Int4,
+        position -> Int4,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    pipelines (workspace_id, id) {
+        workspace_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        is_default -> Bool,
+        position -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    products (workspace_id, id) {
+        workspace_id -> Uuid,
+        id -> Uuid,
+        version -> Int4,
+        name -> Text,
+        sku -> Nullable<Text>,
+        description -> Nullable<Text>,
+        category -> Nullable<Text>,
+        price -> Numeric,
+        cost -> Nullable<Numeric>,
+        currency -> Text,
+        stock_quantity -> Int4,
+        unit -> Text,
+        status -> Text,
+        image_url -> Nullable<Text>,
+        specifications -> Jsonb,
+        owner_id -> Nullable<Uuid>,
+        tags -> Array<Text>,
+        custom_fields -> Jsonb,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        deleted_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    tasks (workspace_id, id) {
+        workspace_id -> Uuid,
+        id -> Uuid,
+        version -> Int4,
+        title -> Text,
+        description -> Nullable<Text>,
+        status -> Text,
+        priority -> Text,
+        due_date -> Nullable<Timestamptz>,
+        completed_date -> Nullable<Timestamptz>,
+        reminder -> Nullable<Timestamptz>,
+        reminded_at -> Nullable<Timestamptz>,
+        lead_id -> Nullable<Uuid>,
+        contact_id -> Nullable<Uuid>,
+        account_id -> Nullable<Uuid>,
+        deal_id -> Nullable<Uuid>,
+        notes -> Nullable<Text>,
+        owner_id -> Nullable<Uuid>,
+        tags -> Array<Text>,
+        custom_fields -> Jsonb,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        deleted_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    team_members (workspace_id, team_id, user_id) {
+        workspace_id -> Uuid,
+        team_id -> Uuid,
+        user_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    teams (workspace_id, id) {
+        workspace_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     instance_settings,
     workspaces,
@@ -460,7 +779,24 @@ diesel::allow_tables_to_appear_in_same_query!(
     contacts,
     record_changes,
     imports,
-    import_errors
+    import_errors,
+    contact_lists,
+    custom_fields,
+    custom_values,
+    deals,
+    leads,
+    list_favorites,
+    list_folders,
+    list_log,
+    list_members,
+    list_shares,
+    list_sizes,
+    pipeline_stages,
+    pipelines,
+    products,
+    tasks,
+    team_members,
+    teams
 );
 
 diesel::joinable!(session_secrets -> sessions (session_id));

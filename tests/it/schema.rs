@@ -11,6 +11,10 @@ use crate::support::{database::database, sql};
 const UNSEEN: &[(&str, &str)] = &[
     ("accounts.search_text", "generated; searched by the function search_record_ids"),
     ("contacts.search_text", "generated; searched by the function search_record_ids"),
+    ("deals.search_text", "generated; searched by the function search_record_ids"),
+    ("leads.search_text", "generated; searched by the function search_record_ids"),
+    ("products.search_text", "generated; searched by the function search_record_ids"),
+    ("tasks.search_text", "generated; searched by the function search_record_ids"),
     ("jobs.tenant", "generated; only the index of the claim needs it"),
 ];
 
