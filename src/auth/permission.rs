@@ -61,6 +61,21 @@ permissions! {
     AccountsRead = "accounts:read":                 All   All     All       All,
     AccountsWrite = "accounts:write":               All   All     All       No,
     AccountsDelete = "accounts:delete":             All   All     Own       No,
+    /// One's own are those that are one's or nobody's.
+    LeadsRead = "leads:read":                       All   All     Own       No,
+    LeadsWrite = "leads:write":                     All   All     Own       No,
+    LeadsDelete = "leads:delete":                   All   All     Own       No,
+    DealsRead = "deals:read":                       All   All     All       All,
+    DealsWrite = "deals:write":                     All   All     All       No,
+    DealsDelete = "deals:delete":                   All   All     Own       No,
+    ProductsRead = "products:read":                 All   All     All       All,
+    ProductsWrite = "products:write":               All   All     All       No,
+    ProductsDelete = "products:delete":             All   All     Own       No,
+    TasksRead = "tasks:read":                       All   All     All       All,
+    TasksWrite = "tasks:write":                     All   All     All       Own,
+    TasksDelete = "tasks:delete":                   All   All     Own       No,
+    /// Make and change the pipelines of deals.
+    PipelinesManage = "pipelines:manage":           All   All     No        No,
     /// Give a record to somebody else. Taking an unowned one needs no more than writing.
     RecordsAssign = "records:assign":               All   All     No        No,
     ImportsRun = "imports:run":                     All   All     All       No,

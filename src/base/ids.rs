@@ -92,8 +92,14 @@ ids! {
     TokenId
     InvitationId
     ContactId
+    LeadId
     /// A company we do business with (not a login).
     AccountId
+    DealId
+    PipelineId
+    StageId
+    ProductId
+    TaskId
     JobId
     ImportId
     /// A file in the file store.

@@ -21,8 +21,8 @@ use async_graphql::{
 use crate::{
     base::page::{DEFAULT_PAGE, MAX_PAGE},
     crm::{
-        Account, Contact,
-        record::{FieldType, Record},
+        kinds,
+        record::{FieldType, RecordKind},
     },
 };
 
@@ -157,7 +157,7 @@ fn is_page(type_name: &str) -> bool {
 
 /// The names of record fields that hold long texts.
 fn large_texts() -> impl Iterator<Item = &'static str> {
-    let fields = Contact::FIELDS.iter().chain(Account::FIELDS);
+    let fields = RecordKind::ALL.iter().flat_map(|kind| kinds::fields_of(*kind));
     fields.filter(|field| matches!(field.field_type, FieldType::LongText)).map(|field| field.name)
 }
 

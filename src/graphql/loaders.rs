@@ -8,6 +8,8 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    hash::{Hash, Hasher},
+    marker::PhantomData,
     ops::Deref,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -20,18 +22,21 @@ use crate::{
     auth::Caller,
     base::{
         Error, Result as Answer,
-        ids::{AccountId, ContactId, ImportId, UserId},
+        ids::{AccountId, ContactId, DealId, ImportId, LeadId, ProductId, StageId, TaskId, UserId},
         page::{PageArgs, Slice},
     },
     crm::{
-        Account, Contact, RecordKind,
+        Account, Contact, Deal, Lead, Product, RecordKind, Task,
+        pipelines::{self, Stage},
         record::{
             Record,
             history::{self, FieldChange},
             ops,
+            select::{self, Related},
         },
     },
     ctx::Ctx,
+    for_kind,
     team::{User, users},
     transfer::import::{self as imports, RowError},
 };
@@ -42,7 +47,12 @@ pub struct Loaders(Arc<Inner>);
 
 pub struct Inner {
     pub users: DataLoader<Users, HashMapCache>,
-    pub accounts: DataLoader<Records, HashMapCache>,
+    /// Records that others lead to.
+    pub linked: DataLoader<Records, HashMapCache>,
+    /// What leads to records.
+    pub related: DataLoader<RelatedPages>,
+    pub related_counts: DataLoader<RelatedPages>,
+    pub stages: DataLoader<Stages, HashMapCache>,
     /// Records that are asked for by themselves; it need not wait for others of a page.
     pub singles: DataLoader<Records>,
     pub import_errors: DataLoader<ImportErrors>,
@@ -72,7 +82,8 @@ impl Loaders {
     pub fn new(ctx: &Ctx, caller: &Arc<Caller>) -> Self {
         let loaders = Self::keeping(ctx, caller);
         loaders.users.enable_all_cache(false);
-        loaders.accounts.enable_all_cache(false);
+        loaders.linked.enable_all_cache(false);
+        loaders.stages.enable_all_cache(false);
         loaders.histories.enable_all_cache(false);
         loaders.history_counts.enable_all_cache(false);
         loaders
@@ -85,7 +96,10 @@ impl Loaders {
         let cache = HashMapCache::default;
         Self(Arc::new(Inner {
             users: DataLoader::with_cache(Users(source()), tokio::spawn, cache()),
-            accounts: DataLoader::with_cache(Records(source()), tokio::spawn, cache()),
+            linked: DataLoader::with_cache(Records(source()), tokio::spawn, cache()),
+            related: DataLoader::new(RelatedPages(source()), tokio::spawn),
+            related_counts: DataLoader::new(RelatedPages(source()), tokio::spawn),
+            stages: DataLoader::with_cache(Stages(source()), tokio::spawn, cache()),
             singles: DataLoader::new(Records(source()), tokio::spawn).delay(Duration::ZERO),
             import_errors: DataLoader::new(ImportErrors(source()), tokio::spawn),
             histories: DataLoader::with_cache(Histories(source()), tokio::spawn, cache()),
@@ -97,7 +111,11 @@ impl Loaders {
     /// Forgets what is kept: these records come next.
     pub fn look_ahead(&self, records: impl Iterator<Item = Coming>) {
         self.users.clear::<UserId>();
-        self.accounts.clear::<AccountId>();
+        self.linked.clear::<AccountId>();
+        self.linked.clear::<ContactId>();
+        self.linked.clear::<LeadId>();
+        self.linked.clear::<DealId>();
+        self.stages.clear::<StageId>();
         self.histories.clear::<History>();
         self.history_counts.clear::<OfRecord>();
         let mut ahead = Ahead::default();
@@ -136,7 +154,7 @@ fn lock(ahead: &Mutex<Ahead>) -> MutexGuard<'_, Ahead> {
 
 /// These keys and those ahead. The latter are taken only once: what is not found is not kept, and
 /// must not be looked for with all the others again.
-fn with_ahead<K: Copy + Eq + std::hash::Hash>(keys: &[K], ahead: &mut HashSet<K>) -> Vec<K> {
+fn with_ahead<K: Copy + Eq + Hash>(keys: &[K], ahead: &mut HashSet<K>) -> Vec<K> {
     let mut all = std::mem::take(ahead);
     all.extend(keys);
     all.into_iter().collect()
@@ -179,13 +197,124 @@ impl Loader<AccountId> for Records {
     }
 }
 
-impl Loader<ContactId> for Records {
-    type Value = Contact;
+/// The same for the other kinds, of which no page looks ahead. What is not for the caller to see is
+/// not there for them.
+macro_rules! record_loaders {
+    ($($id:ident: $record:ident;)+) => {$(
+        impl Loader<$id> for Records {
+            type Value = $record;
+            type Error = Arc<Error>;
+
+            async fn load(&self, ids: &[$id]) -> Result<HashMap<$id, $record>, Self::Error> {
+                let rows = self.of::<$record>(ids.iter().map(|id| id.0).collect()).await?;
+                Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+            }
+        }
+    )+};
+}
+
+record_loaders! {
+    LeadId: Lead;
+    ContactId: Contact;
+    DealId: Deal;
+    ProductId: Product;
+    TaskId: Task;
+}
+
+/// What leads to records.
+pub struct RelatedPages(Source);
+
+/// A page of the records of a kind that lead to another.
+pub struct PageOf<R>(PageKey, PhantomData<fn() -> R>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct PageKey {
+    related: Related,
+    first: Option<i32>,
+    after: Option<String>,
+}
+
+impl<R> PageOf<R> {
+    pub fn new(related: Related, first: Option<i32>, after: Option<String>) -> Self {
+        Self(PageKey { related, first, after }, PhantomData)
+    }
+}
+
+// by hand: derived they would ask the same of the kind
+
+impl<R> Clone for PageOf<R> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone(), PhantomData)
+    }
+}
+
+impl<R> PartialEq for PageOf<R> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<R> Eq for PageOf<R> {}
+
+impl<R> Hash for PageOf<R> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+/// Two statements for all records of which the same page is wanted.
+impl<R: Record> Loader<PageOf<R>> for RelatedPages {
+    type Value = select::Page<R>;
     type Error = Arc<Error>;
 
-    async fn load(&self, ids: &[ContactId]) -> Result<HashMap<ContactId, Contact>, Self::Error> {
-        let rows = self.of::<Contact>(ids.iter().map(|id| id.0).collect()).await?;
-        Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+    async fn load(&self, keys: &[PageOf<R>]) -> Result<HashMap<PageOf<R>, Self::Value>, Self::Error> {
+        let mut alike: HashMap<_, Vec<&PageOf<R>>> = HashMap::new();
+        for key in keys {
+            let Related { column, filter, .. } = key.0.related;
+            alike.entry((column, filter, key.0.first, &key.0.after)).or_default().push(key);
+        }
+        let mut found = HashMap::new();
+        for ((column, filter, first, after), keys) in alike {
+            let args = PageArgs { first, after: after.clone(), ..PageArgs::default() };
+            let to: Vec<_> = keys.iter().map(|key| key.0.related.to).collect();
+            let Source { ctx, caller, .. } = &self.0;
+            let mut pages = select::related_pages::<R>(ctx, caller, column, filter, &to, args).await?;
+            let with_page = |key: &PageOf<R>| Some((key.clone(), pages.remove(&key.0.related.to)?));
+            found.extend(keys.into_iter().filter_map(with_page));
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<Related> for RelatedPages {
+    type Value = i64;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[Related]) -> Result<HashMap<Related, i64>, Self::Error> {
+        let mut alike: HashMap<_, Vec<Uuid>> = HashMap::new();
+        for Related { kind, column, to, filter } in keys {
+            alike.entry((*kind, *column, *filter)).or_default().push(*to);
+        }
+        let Source { ctx, caller, .. } = &self.0;
+        let mut found = HashMap::new();
+        for ((kind, column, filter), to) in alike {
+            let counts = for_kind!(kind, R => select::related_counts::<R>(ctx, caller, column, filter, &to).await?);
+            found.extend(counts.into_iter().map(|(to, count)| (Related { kind, column, to, filter }, count)));
+        }
+        Ok(found)
+    }
+}
+
+/// The stages of the workspace's pipelines: few, so all are read at once.
+pub struct Stages(Source);
+
+impl Loader<StageId> for Stages {
+    type Value = Stage;
+    type Error = Arc<Error>;
+
+    async fn load(&self, _: &[StageId]) -> Result<HashMap<StageId, Stage>, Self::Error> {
+        let stages = pipelines::stages(&self.0.ctx, &self.0.caller).await?;
+        Ok(stages.into_iter().map(|stage| (stage.id, stage)).collect())
     }
 }
 
@@ -254,20 +383,12 @@ impl Histories {
 
     async fn pages(&self, kind: RecordKind, ids: &[Uuid], args: PageArgs) -> Answer<HashMap<Uuid, Slice<FieldChange>>> {
         let Source { ctx, caller, .. } = &self.0;
-        match kind {
-            RecordKind::Contact => history::pages::<Contact>(ctx, caller, ids, args).await,
-            RecordKind::Account => history::pages::<Account>(ctx, caller, ids, args).await,
-            RecordKind::Lead | RecordKind::Deal | RecordKind::Product | RecordKind::Task => Ok(HashMap::new()),
-        }
+        for_kind!(kind, R => history::pages::<R>(ctx, caller, ids, args).await)
     }
 
     async fn counts(&self, kind: RecordKind, ids: &[Uuid]) -> Answer<HashMap<Uuid, i64>> {
         let Source { ctx, caller, .. } = &self.0;
-        match kind {
-            RecordKind::Contact => history::counts::<Contact>(ctx, caller, ids).await,
-            RecordKind::Account => history::counts::<Account>(ctx, caller, ids).await,
-            RecordKind::Lead | RecordKind::Deal | RecordKind::Product | RecordKind::Task => Ok(HashMap::new()),
-        }
+        for_kind!(kind, R => history::counts::<R>(ctx, caller, ids).await)
     }
 }
 

@@ -48,6 +48,11 @@ impl Patch {
         self.0.iter().any(|(field, _)| field.column == column)
     }
 
+    /// The value that it sets, which may be a null.
+    pub fn value(&self, column: &str) -> Option<&Value> {
+        self.0.iter().find(|(field, _)| field.column == column).map(|(_, value)| value)
+    }
+
     pub fn fields(&self) -> impl Iterator<Item = &'static Field> + '_ {
         self.0.iter().map(|(field, _)| *field)
     }

@@ -81,7 +81,9 @@ impl FieldChangeObject {
     fn shown(&self, value: &Value) -> Option<Json<Value>> {
         match (self.0.field.field_type, value) {
             (_, Value::Null) => None,
-            (FieldType::Choice(_), Value::String(word)) => Some(Json(Value::String(word.to_ascii_uppercase()))),
+            (FieldType::Choice(_) | FieldType::OptionalChoice(_), Value::String(word)) => {
+                Some(Json(Value::String(word.to_ascii_uppercase())))
+            }
             _ => Some(json(value)),
         }
     }

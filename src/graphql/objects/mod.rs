@@ -4,8 +4,13 @@
 pub mod account;
 pub mod change;
 pub mod contact;
+pub mod deal;
 pub mod input;
+pub mod lead;
+pub mod pipeline;
+pub mod product;
 pub mod record;
 pub mod scalars;
+pub mod task;
 pub mod user;
 pub mod workspace;

@@ -9,8 +9,8 @@ use crate::{
         Grant, Permission, Role,
         session::{SessionKind, SessionRow},
     },
-    base::ids::SessionId,
-    graphql::{context::caller, objects::scalars::json},
+    base::ids::{SessionId, UserId},
+    graphql::{context::caller, loaders::Loaders, objects::scalars::json},
     team::{
         User, UserStatus,
         model::{ApiToken, Invitation},
@@ -40,6 +40,12 @@ impl UserObject {
     fn is_whole(&self, context: &Context<'_>) -> async_graphql::Result<bool> {
         Ok(!self.beside || caller(context)?.grant(Permission::UsersRead) == Grant::All)
     }
+}
+
+/// Whose something is.
+pub async fn owner(context: &Context<'_>, owner: Option<UserId>) -> async_graphql::Result<Option<UserObject>> {
+    let Some(id) = owner else { return Ok(None) };
+    Ok(context.data::<Loaders>()?.users.load_one(id).await?.map(UserObject::beside))
 }
 
 /// A person as a member of the workspace.

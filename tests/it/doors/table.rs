@@ -42,7 +42,102 @@ pub enum Look {
     Counts(&'static str),
 }
 
+/// The doors that every kind of record has, but for contacts and accounts, which stand below word by
+/// word.
+macro_rules! of_kind {
+    ($kind:literal $type:literal $one:literal $many:literal $field:literal, $read:ident $write:ident $make:ident $delete:ident) => {
+        vec![
+            query(concat!($many, " { nodes { id } }")).needs(&[$read]).shows($one),
+            field(concat!($type, "Connection.totalCount"), concat!($many, " { totalCount }"))
+                .needs(&[$read])
+                .counts($one),
+            query(concat!($one, "(id: $", $one, ") { id }")).needs(&[$read]),
+            query(concat!("record(kind: ", $kind, ", id: $", $one, ") { id }")).needs(&[$read]),
+            field(concat!($type, ".owner"), concat!($one, "(id: $", $one, ") { owner { fullName } }"))
+                .needs(&[$read, SeeNames]),
+            field(concat!($type, ".history"), concat!($one, "(id: $", $one, ") { history { nodes { field } } }"))
+                .needs(&[$read]),
+            mutation(concat!(
+                "create",
+                $type,
+                "(input: { ",
+                $one,
+                ": { ",
+                $field,
+                ": \"N\" } }) { ",
+                $one,
+                " { id } }"
+            ))
+            .needs(&[$make]),
+            mutation(concat!(
+                "create",
+                $type,
+                "(input: { ",
+                $one,
+                ": { ",
+                $field,
+                ": \"N\", ownerId: $user } }) { ",
+                $one,
+                " { id } }"
+            ))
+            .needs(&[$make, Assign])
+            .linking(),
+            mutation(concat!(
+                "update",
+                $type,
+                "(input: { id: $",
+                $one,
+                ", patch: { ",
+                $field,
+                ": \"M\" } }) { ",
+                $one,
+                " { id } }"
+            ))
+            .needs(&[$write]),
+            mutation(concat!(
+                "update",
+                $type,
+                "(input: { id: $",
+                $one,
+                ", patch: { ownerId: $user } }) { ",
+                $one,
+                " { id } }"
+            ))
+            .needs(&[$write, Assign]),
+            mutation(concat!("delete", $type, "(input: { id: $", $one, " }) { deletedId }")).needs(&[$delete]),
+            mutation(concat!("restore", $type, "(input: { id: $deleted", $type, " }) { ", $one, " { id } }"))
+                .needs(&[$delete]),
+            subscription(concat!("recordChanged(kind: ", $kind, ", after: $cursor) { recordId }"))
+                .needs(&[$read])
+                .shows($one),
+        ]
+    };
+}
+
+/// The routes that every kind of record has.
+macro_rules! of_route {
+    ($one:literal $path:literal $body:literal $patch:literal, $read:ident $write:ident $make:ident $delete:ident) => {
+        vec![
+            get($path).needs(&[$read]).shows($one),
+            post($path).json($body).needs(&[$make]),
+            get(concat!($path, "/$", $one)).needs(&[$read]),
+            put(concat!($path, "/$", $one)).json($patch).needs(&[$write]),
+            put(concat!($path, "/$", $one)).json(r#"{ "assigned_to": "$user" }"#).needs(&[$write, Assign]),
+            delete(concat!($path, "/$", $one)).needs(&[$delete]),
+        ]
+    };
+}
+
 pub fn graphql() -> Vec<Door> {
+    let mut doors = common();
+    doors.extend(of_kind!("LEAD" "Lead" "lead" "leads" "lastName", ReadLeads WriteLeads MakeLeads DeleteLeads));
+    doors.extend(of_kind!("DEAL" "Deal" "deal" "deals" "name", ReadDeals WriteDeals WriteDeals DeleteDeals));
+    doors.extend(of_kind!("PRODUCT" "Product" "product" "products" "name", ReadProducts WriteProducts WriteProducts DeleteProducts));
+    doors.extend(of_kind!("TASK" "Task" "task" "tasks" "title", ReadTasks WriteTasks MakeTasks DeleteTasks));
+    doors
+}
+
+fn common() -> Vec<Door> {
     let own_words = "tells what the event itself says, and comes only with it";
     vec![
         query("viewer { user { id } }").needs(&[BeOneself]),
@@ -123,6 +218,21 @@ pub fn graphql() -> Vec<Door> {
         part("Event.actor", own_words),
         part("RecordChange.changes", "is of the record that was asked for, and read under the same right"),
         part("RecordChange.record", "is of the kind that was asked for, and read under the same right"),
+        // what leads from one record to others
+        field("Contact.deals", "contact(id: $contact) { deals { nodes { id } } }").needs(&[ReadContacts, ReadDeals]),
+        field("Contact.tasks", "contact(id: $contact) { tasks { nodes { id } } }").needs(&[ReadContacts, ReadTasks]),
+        field("Account.contacts", "account(id: $account) { contacts { nodes { id } } }").needs(&[ReadAccounts, ReadContacts]),
+        field("Account.deals", "account(id: $account) { deals { nodes { id } } }").needs(&[ReadAccounts, ReadDeals]),
+        field("Account.tasks", "account(id: $account) { tasks { nodes { id } } }").needs(&[ReadAccounts, ReadTasks]),
+        field("Lead.tasks", "lead(id: $lead) { tasks { nodes { id } } }").needs(&[ReadLeads, ReadTasks]),
+        field("Deal.tasks", "deal(id: $deal) { tasks { nodes { id } } }").needs(&[ReadDeals, ReadTasks]),
+        field("Deal.account", "deal(id: $deal) { account { id } }").needs(&[ReadDeals, ReadAccounts]),
+        field("Deal.contact", "deal(id: $deal) { contact { id } }").needs(&[ReadDeals, ReadContacts]),
+        field("Deal.stage", "deal(id: $deal) { stage { name } }").needs(&[ReadDeals]),
+        field("Task.account", "task(id: $taskOfAccount) { account { id } }").needs(&[ReadTasks, ReadAccounts]),
+        field("Task.contact", "task(id: $taskOfContact) { contact { id } }").needs(&[ReadTasks, ReadContacts]),
+        field("Task.deal", "task(id: $taskOfDeal) { deal { id } }").needs(&[ReadTasks, ReadDeals]),
+        field("Task.lead", "task(id: $taskOfLead) { lead { id } }").needs(&[ReadTasks, ReadLeads]),
         // jobs, files, imports
         query("job(id: $job) { id }").needs(&[SeeJobs]),
         query("jobs { nodes { id } }").needs(&[SeeJobs]).shows("job"),
@@ -149,7 +259,7 @@ pub fn rest() -> Vec<Door> {
     let person = r#"{ "email": "$email", "full_name": "N", "password": "correct horse battery" }"#;
     let passwords = r#"{ "currentPassword": "correct horse battery", "newPassword": "correct horse battery" }"#;
     let contact = r#"{ "first_name": "F", "last_name": "L", "email": "$email" }"#;
-    vec![
+    let mut doors = vec![
         post("/auth/register").json(person).open("makes a workspace of one's own, where registration is open"),
         post("/auth/login")
             .json(r#"{ "email": "$knownEmail", "password": "correct horse battery" }"#)
@@ -188,7 +298,12 @@ pub fn rest() -> Vec<Door> {
         get("/import").needs(&[OwnImports]).shows("import"),
         post("/import").form().needs(&[Import, WriteContacts, SendFiles]),
         get("/import/$import").needs(&[SeeJobs]),
-    ]
+    ];
+    doors.extend(of_route!("lead" "/leads" r#"{ "first_name": "F", "last_name": "L", "email": "l@l.test" }"# r#"{ "city": "C" }"#, ReadLeads WriteLeads MakeLeads DeleteLeads));
+    doors.extend(of_route!("deal" "/deals" r#"{ "deal_name": "N" }"# r#"{ "stage": "Closed Won" }"#, ReadDeals WriteDeals WriteDeals DeleteDeals));
+    doors.extend(of_route!("product" "/products" r#"{ "name": "N", "price": "1.00" }"# r#"{ "category": "C" }"#, ReadProducts WriteProducts WriteProducts DeleteProducts));
+    doors.extend(of_route!("task" "/tasks" r#"{ "title": "N" }"# r#"{ "status": "completed" }"#, ReadTasks WriteTasks MakeTasks DeleteTasks));
+    doors
 }
 
 pub fn bytes() -> Vec<Door> {

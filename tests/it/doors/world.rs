@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use kontor::{
     auth::{Caller, Origin, Permission, Role, Via, session::SessionKind},
     crm::{
-        Account, Contact, RecordKind,
+        Account, Contact, Deal, Lead, Product, RecordKind, Task,
         record::{Record, ops},
     },
     ctx::Ctx,
@@ -32,17 +32,29 @@ use crate::support::{
 /// What belongs to somebody. Besides there are `email` (a new one), `knownEmail`, `refreshToken`,
 /// `resetLink`, `invitationLink`, `fileLink` and `cursor`, which prove or name nothing of anybody's
 /// by themselves.
-pub const OWNED: [&str; 14] = [
+pub const OWNED: [&str; 26] = [
     "account",
     "contact",
+    "deal",
     "deletedAccount",
     "deletedContact",
+    "deletedDeal",
+    "deletedLead",
+    "deletedProduct",
+    "deletedTask",
     "failedJob",
     "file",
     "import",
     "invitation",
     "job",
+    "lead",
+    "product",
     "session",
+    "task",
+    "taskOfAccount",
+    "taskOfContact",
+    "taskOfDeal",
+    "taskOfLead",
     "token",
     "upload",
     "user",
@@ -158,6 +170,34 @@ impl World {
                 let account = self.account(&maker).await;
                 self.perhaps_deleted::<Account>(&maker, what, account).await
             }
+            "lead" | "deletedLead" => {
+                let lead = self.lead(&maker).await;
+                self.perhaps_deleted::<Lead>(&maker, what, lead).await
+            }
+            "deal" | "deletedDeal" => {
+                let (account, contact) = (self.account(&maker).await, self.make("contact", owner));
+                let contact = Box::pin(contact).await;
+                let fields =
+                    json!({ "name": "Ship", "accountId": account, "contactId": contact, "ownerId": owner.user() });
+                let deal = make_record::<Deal>(ctx, &maker, fields).await.id.0;
+                self.perhaps_deleted::<Deal>(&maker, what, deal).await
+            }
+            "product" | "deletedProduct" => {
+                let fields = json!({ "name": "Compiler", "ownerId": owner.user() });
+                let product = make_record::<Product>(ctx, &maker, fields).await.id.0;
+                self.perhaps_deleted::<Product>(&maker, what, product).await
+            }
+            "task" | "deletedTask" => {
+                let fields = json!({ "title": "Call", "ownerId": owner.user() });
+                let task = make_record::<Task>(ctx, &maker, fields).await.id.0;
+                self.perhaps_deleted::<Task>(&maker, what, task).await
+            }
+            "taskOfAccount" | "taskOfContact" | "taskOfDeal" | "taskOfLead" => {
+                let about = what.trim_start_matches("taskOf").to_lowercase();
+                let id = Box::pin(self.make(&about, owner)).await;
+                let fields = json!({ "title": "Call", "ownerId": owner.user(), format!("{about}Id"): id });
+                make_record::<Task>(ctx, &maker, fields).await.id.0.to_string()
+            }
             "user" => self.user(owner, &maker).await,
             "session" => self.session(owner).await.session.to_string(),
             "refreshToken" => self.session(&self.other).await.refresh.expect("a token session").text,
@@ -202,6 +242,11 @@ impl World {
     async fn account(&self, maker: &Caller) -> uuid::Uuid {
         let fields = json!({ "name": "Navy", "ownerId": maker.user });
         make_record::<Account>(&self.server.ctx, maker, fields).await.id.0
+    }
+
+    async fn lead(&self, maker: &Caller) -> uuid::Uuid {
+        let fields = json!({ "lastName": "Hopper", "ownerId": maker.user });
+        make_record::<Lead>(&self.server.ctx, maker, fields).await.id.0
     }
 
     async fn perhaps_deleted<R: Record>(&self, maker: &Caller, what: &str, id: uuid::Uuid) -> String {
