@@ -99,4 +99,6 @@ ids! {
     /// A file in the file store.
     FileId
     AuditEntryId
+    /// Members of a workspace who work together.
+    TeamId
 }

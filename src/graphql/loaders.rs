@@ -20,7 +20,7 @@ use crate::{
     auth::Caller,
     base::{
         Error, Result as Answer,
-        ids::{AccountId, ContactId, ImportId, UserId},
+        ids::{AccountId, ContactId, ImportId, TeamId, UserId},
         page::{PageArgs, Slice},
     },
     crm::{
@@ -32,7 +32,7 @@ use crate::{
         },
     },
     ctx::Ctx,
-    team::{User, users},
+    team::{Team, User, teams, users},
     transfer::import::{self as imports, RowError},
 };
 
@@ -42,6 +42,8 @@ pub struct Loaders(Arc<Inner>);
 
 pub struct Inner {
     pub users: DataLoader<Users, HashMapCache>,
+    /// Who is in a team, and in which teams somebody is.
+    pub memberships: DataLoader<Memberships>,
     pub accounts: DataLoader<Records, HashMapCache>,
     /// Records that are asked for by themselves; it need not wait for others of a page.
     pub singles: DataLoader<Records>,
@@ -85,6 +87,7 @@ impl Loaders {
         let cache = HashMapCache::default;
         Self(Arc::new(Inner {
             users: DataLoader::with_cache(Users(source()), tokio::spawn, cache()),
+            memberships: DataLoader::new(Memberships(source()), tokio::spawn),
             accounts: DataLoader::with_cache(Records(source()), tokio::spawn, cache()),
             singles: DataLoader::new(Records(source()), tokio::spawn).delay(Duration::ZERO),
             import_errors: DataLoader::new(ImportErrors(source()), tokio::spawn),
@@ -152,6 +155,27 @@ impl Loader<UserId> for Users {
         let ids = with_ahead(ids, &mut self.0.ahead().users);
         let users = users::by_ids(&self.0.ctx, &self.0.caller, &ids).await?;
         Ok(users.into_iter().map(|user| (user.id, user)).collect())
+    }
+}
+
+/// Memberships in teams, from either side. Whoever has none is not found.
+pub struct Memberships(Source);
+
+impl Loader<TeamId> for Memberships {
+    type Value = Vec<UserId>;
+    type Error = Arc<Error>;
+
+    async fn load(&self, ids: &[TeamId]) -> Result<HashMap<TeamId, Vec<UserId>>, Self::Error> {
+        Ok(teams::members_of(&self.0.ctx, &self.0.caller, ids).await?)
+    }
+}
+
+impl Loader<UserId> for Memberships {
+    type Value = Vec<Team>;
+    type Error = Arc<Error>;
+
+    async fn load(&self, ids: &[UserId]) -> Result<HashMap<UserId, Vec<Team>>, Self::Error> {
+        Ok(teams::of_users(&self.0.ctx, &self.0.caller, ids).await?)
     }
 }
 

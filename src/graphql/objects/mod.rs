@@ -7,5 +7,6 @@ pub mod contact;
 pub mod input;
 pub mod record;
 pub mod scalars;
+pub mod team;
 pub mod user;
 pub mod workspace;
