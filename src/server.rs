@@ -86,7 +86,9 @@ impl Server {
             .layer(Extension(TrustedProxies(config.trusted_proxies)))
             .layer(Extension(AtHome::of(config.public_url.as_deref())));
         let idle = Duration::from_secs(config.limits.idle_seconds);
-        let allowance = Allowance { connections: config.limits.connections, idle };
+        // behind proxies all connections are theirs
+        let per_address = if config.trusted_proxies == 0 { config.limits.connections_per_address } else { 0 };
+        let allowance = Allowance { connections: config.limits.connections, per_address, idle };
         Ok(Self { router, rates, metrics, transport, allowance })
     }
 
