@@ -188,6 +188,7 @@ impl Config {
         let hours = |hours: i64| hours as u64;
         range("database_connections", self.database_connections as u64, 1..=10_000);
         range("limits.connections", limits.connections as u64, 1..=1_000_000);
+        range("limits.connections_per_address", limits.connections_per_address as u64, 0..=1_000_000);
         range("limits.idle_seconds", limits.idle_seconds, 1..=86_400);
         range("job_concurrency", self.job_concurrency as u64, 1..=1_000);
         range("auth.access_hours", hours(auth.access_hours), 1..=TEN_YEARS * 24);

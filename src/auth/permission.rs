@@ -90,6 +90,8 @@ permissions! {
     UsersWrite = "users:write":                     All   Own     Own       Own,
     /// Invite, deactivate, change roles.
     UsersManage = "users:manage":                   All   No      No        No,
+    /// Make teams, and say who is in them.
+    TeamsManage = "teams:manage":                   All   All     No        No,
     TokensManage = "tokens:manage":                 All   Own     Own       Own,
     WorkspaceManage = "workspace:manage":           All   No      No        No,
     AuditRead = "audit:read":                       All   No      No        No,

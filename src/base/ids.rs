@@ -105,4 +105,6 @@ ids! {
     /// A file in the file store.
     FileId
     AuditEntryId
+    /// Members of a workspace who work together.
+    TeamId
 }

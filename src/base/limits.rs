@@ -13,6 +13,9 @@ pub struct Limits {
     pub upload_bytes: u64,
     /// Most connections at once, per node; further ones wait. Websockets have their own limit.
     pub connections: usize,
+    /// The same from one address; more are closed at once. Not looked at behind trusted proxies, nor
+    /// for this machine's own; 0 switches it off.
+    pub connections_per_address: usize,
     /// Longest time a connection may be open without asking for anything, in seconds.
     pub idle_seconds: u64,
     /// Bytes that the files of one person in one workspace may take.
@@ -75,6 +78,7 @@ impl Default for Limits {
             body_bytes: 2 * 1024 * 1024,
             upload_bytes: 2 * 1024 * 1024 * 1024,
             connections: 10_000,
+            connections_per_address: 200,
             // longer than proxies keep theirs, so that it is they who close
             idle_seconds: 75,
             user_file_bytes: 20 * 1024 * 1024 * 1024,

@@ -11,6 +11,8 @@ const CONSTRAINTS: &[(&str, &str, &str)] = &[
     ("members_pkey", "email", "belongs to a user of this workspace already"),
     ("users_email_key", "email", "is already used by another user"),
     ("invitations_open_key", "email", "has an open invitation already"),
+    ("teams_name_key", "name", "is already used by another team"),
+    ("team_members_member_fkey", "add", "names somebody who is not a user of this workspace"),
     ("accounts_account_number_key", "accountNumber", "is already used by another account"),
     ("products_sku_key", "sku", "is already used by another product"),
     ("leads_owner_fkey", "ownerId", "is not a user of this workspace"),

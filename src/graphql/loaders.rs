@@ -22,7 +22,7 @@ use crate::{
     auth::Caller,
     base::{
         Error, Result as Answer,
-        ids::{AccountId, ContactId, DealId, ImportId, LeadId, ProductId, StageId, TaskId, UserId},
+        ids::{AccountId, ContactId, DealId, ImportId, LeadId, ProductId, StageId, TaskId, TeamId, UserId},
         page::{PageArgs, Slice},
     },
     crm::{
@@ -37,7 +37,7 @@ use crate::{
     },
     ctx::Ctx,
     for_kind,
-    team::{User, users},
+    team::{Team, User, teams, users},
     transfer::import::{self as imports, RowError},
 };
 
@@ -53,6 +53,8 @@ pub struct Inner {
     pub related: DataLoader<RelatedPages>,
     pub related_counts: DataLoader<RelatedPages>,
     pub stages: DataLoader<Stages, HashMapCache>,
+    /// Who is in a team, and in which teams somebody is.
+    pub memberships: DataLoader<Memberships>,
     /// Records that are asked for by themselves; it need not wait for others of a page.
     pub singles: DataLoader<Records>,
     pub import_errors: DataLoader<ImportErrors>,
@@ -100,6 +102,7 @@ impl Loaders {
             related: DataLoader::new(RelatedPages(source()), tokio::spawn),
             related_counts: DataLoader::new(RelatedPages(source()), tokio::spawn),
             stages: DataLoader::with_cache(Stages(source()), tokio::spawn, cache()),
+            memberships: DataLoader::new(Memberships(source()), tokio::spawn),
             singles: DataLoader::new(Records(source()), tokio::spawn).delay(Duration::ZERO),
             import_errors: DataLoader::new(ImportErrors(source()), tokio::spawn),
             histories: DataLoader::with_cache(Histories(source()), tokio::spawn, cache()),
@@ -170,6 +173,27 @@ impl Loader<UserId> for Users {
         let ids = with_ahead(ids, &mut self.0.ahead().users);
         let users = users::by_ids(&self.0.ctx, &self.0.caller, &ids).await?;
         Ok(users.into_iter().map(|user| (user.id, user)).collect())
+    }
+}
+
+/// Memberships in teams, from either side. Whoever has none is not found.
+pub struct Memberships(Source);
+
+impl Loader<TeamId> for Memberships {
+    type Value = Vec<UserId>;
+    type Error = Arc<Error>;
+
+    async fn load(&self, ids: &[TeamId]) -> Result<HashMap<TeamId, Vec<UserId>>, Self::Error> {
+        Ok(teams::members_of(&self.0.ctx, &self.0.caller, ids).await?)
+    }
+}
+
+impl Loader<UserId> for Memberships {
+    type Value = Vec<Team>;
+    type Error = Arc<Error>;
+
+    async fn load(&self, ids: &[UserId]) -> Result<HashMap<UserId, Vec<Team>>, Self::Error> {
+        Ok(teams::of_users(&self.0.ctx, &self.0.caller, ids).await?)
     }
 }
 

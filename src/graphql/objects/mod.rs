@@ -12,5 +12,6 @@ pub mod product;
 pub mod record;
 pub mod scalars;
 pub mod task;
+pub mod team;
 pub mod user;
 pub mod workspace;

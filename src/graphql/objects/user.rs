@@ -10,7 +10,12 @@ use crate::{
         session::{SessionKind, SessionRow},
     },
     base::ids::{SessionId, UserId},
-    graphql::{context::caller, loaders::Loaders, objects::scalars::json},
+    graphql::{
+        context::caller,
+        errors::{Nullable, nullable},
+        loaders::Loaders,
+        objects::{scalars::json, team::TeamObject},
+    },
     team::{
         User, UserStatus,
         model::{ApiToken, Invitation},
@@ -93,6 +98,16 @@ impl UserObject {
     async fn last_login_at(&self, context: &Context<'_>) -> async_graphql::Result<Option<DateTime<Utc>>> {
         let whole = self.is_whole(context)?;
         Ok(self.user.last_login_at.filter(|_| whole))
+    }
+
+    /// The teams that the person is in, by name; at most 20.
+    async fn teams(&self, context: &Context<'_>) -> Nullable<Vec<TeamObject>> {
+        nullable(async {
+            caller(context)?;
+            let teams = context.data::<Loaders>()?.memberships.load_one(self.user.id).await?;
+            Ok(Some(teams.unwrap_or_default().into_iter().map(TeamObject).collect()))
+        })
+        .await
     }
 
     async fn created_at(&self) -> DateTime<Utc> {

@@ -98,6 +98,9 @@ rights! {
     OwnProfile: Named("users:write") =>        Own   Own       Own       Own,
     WriteUsers: Named("users:write") =>        All   OwnOfSeen OwnOfSeen OwnOfSeen,
     ManageUsers: Named("users:manage") =>      All   No        No        No,
+    /// Teams and who is in them are everybody's to see.
+    SeeTeams: Named("users:read") =>           All   All       All       All,
+    ManageTeams: Named("teams:manage") =>      All   All       No        No,
     ManageTokens: Named("tokens:manage") =>    All   Own       Own       Own,
     ManageWorkspace: Named("workspace:manage") => All No       No        No,
     ReadAudit: Named("audit:read") =>          All   No        No        No,

@@ -16,7 +16,7 @@ use kontor::{
     ctx::Ctx,
     files::{FileName, upload, write},
     jobs::{Enqueued, enqueue},
-    team::{invitations, letters, tokens},
+    team::{invitations, letters, teams, tokens},
     transfer::import::{self, ImportOptions, NewImport, SettleImports},
 };
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ use crate::support::{
 /// What belongs to somebody. Besides there are `email` (a new one), `knownEmail`, `refreshToken`,
 /// `resetLink`, `invitationLink`, `fileLink` and `cursor`, which prove or name nothing of anybody's
 /// by themselves.
-pub const OWNED: [&str; 26] = [
+pub const OWNED: [&str; 27] = [
     "account",
     "contact",
     "deal",
@@ -55,6 +55,7 @@ pub const OWNED: [&str; 26] = [
     "taskOfContact",
     "taskOfDeal",
     "taskOfLead",
+    "team",
     "token",
     "upload",
     "user",
@@ -204,6 +205,10 @@ impl World {
             "token" => {
                 let new = tokens::NewToken { name: "N".to_owned(), scopes: Vec::new(), expires_at: None };
                 tokens::create(ctx, &maker, new).await.expect("a token").0.id.to_string()
+            }
+            "team" => {
+                let new = teams::NewTeam { name: uuid::Uuid::now_v7().to_string(), members: Vec::new() };
+                teams::create(ctx, &maker, new).await.expect("a team").id.to_string()
             }
             "workspace" => self.workspace(owner).await,
             "invitation" => self.invitation(&maker).await.to_string(),
