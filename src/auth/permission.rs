@@ -76,6 +76,8 @@ permissions! {
     /// Invite, deactivate, change roles.
     UsersManage = "users:manage":                   All   No      No        No,
     TokensManage = "tokens:manage":                 All   Own     Own       Own,
+    /// Define custom fields.
+    FieldsManage = "fields:manage":                 All   No      No        No,
     WorkspaceManage = "workspace:manage":           All   No      No        No,
     AuditRead = "audit:read":                       All   No      No        No,
 }

@@ -94,6 +94,7 @@ ids! {
     ContactId
     /// A company we do business with (not a login).
     AccountId
+    CustomFieldId
     JobId
     ImportId
     /// A file in the file store.

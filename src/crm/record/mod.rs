@@ -2,6 +2,7 @@
 //! with its field table; the operations here work for any of them.
 
 pub mod change;
+pub mod custom;
 pub mod events;
 pub mod field;
 pub mod history;
@@ -39,6 +40,26 @@ text_enum! {
         Deal = "deal",
         Product = "product",
         Task = "task",
+    }
+}
+
+impl RecordKind {
+    /// The table of its records.
+    pub fn table(self) -> &'static str {
+        match self {
+            Self::Lead => "leads",
+            Self::Contact => "contacts",
+            Self::Account => "accounts",
+            Self::Deal => "deals",
+            Self::Product => "products",
+            Self::Task => "tasks",
+        }
+    }
+
+    /// With its article: "a lead", "an account".
+    pub fn with_article(self) -> String {
+        let article = if self == Self::Account { "an" } else { "a" };
+        format!("{article} {self}")
     }
 }
 
