@@ -7,6 +7,7 @@
 
 pub mod accounts;
 pub mod contacts;
+pub mod fields;
 pub mod record;
 
 pub use accounts::Account;

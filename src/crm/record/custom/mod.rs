@@ -139,3 +139,8 @@ async fn require_live_links(tx: &mut Tx, workspace: WorkspaceId, patch: &BagPatc
 async fn is_live(tx: &mut Tx, workspace: WorkspaceId, kind: RecordKind, id: Uuid) -> Result<bool> {
     Ok(!records::live_ids(tx.connection(), kind.table(), workspace, &[id]).await?.is_empty())
 }
+
+/// How many live records of a kind there are, for the progress of who walks through them.
+pub async fn count_in(tx: &mut Tx, workspace: WorkspaceId, kind: RecordKind) -> Result<i64> {
+    records::counts::all(tx.connection(), workspace, kind).await
+}

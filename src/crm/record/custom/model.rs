@@ -57,8 +57,8 @@ impl CustomType {
 }
 
 /// A field that somebody defined for the records of a kind.
-#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable)]
-#[diesel(table_name = custom_fields)]
+#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = custom_fields, treat_none_as_null = true)]
 pub struct CustomField {
     pub id: CustomFieldId,
     pub kind: RecordKind,
