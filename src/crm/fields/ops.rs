@@ -154,7 +154,7 @@ pub async fn update(ctx: &Ctx, caller: &Caller, id: CustomFieldId, patch: FieldP
         Turn::First(tx) => tx,
         Turn::Again((id, job), mut tx) => return again(&mut tx, caller, id, job).await,
     };
-    let (_, before) = locked(&mut tx, caller, id).await?;
+    let before = locked(&mut tx, caller, id).await?;
     let mut fields = FieldErrors::new();
     let mut after = before.clone();
     if let Some(label) = &patch.label {
@@ -199,7 +199,7 @@ pub async fn delete(ctx: &Ctx, caller: &Caller, id: CustomFieldId, force: bool) 
         Turn::First(tx) => tx,
         Turn::Again(job, _) => return Ok(job),
     };
-    let (_, field) = locked(&mut tx, caller, id).await?;
+    let field = locked(&mut tx, caller, id).await?;
     let lists = queries::lists_naming(tx.connection(), caller.workspace, &field.key).await?;
     if !force && !lists.is_empty() {
         return Err(in_use(&lists));
@@ -245,13 +245,12 @@ async fn alone_in(tx: &mut Tx, caller: &Caller, kind: RecordKind) -> Result<Vec<
     definitions_now(tx, caller.workspace, kind).await
 }
 
-/// The same by one of the definitions, which is returned besides.
-async fn locked(tx: &mut Tx, caller: &Caller, id: CustomFieldId) -> Result<(Vec<CustomField>, CustomField)> {
+/// The same by one of the definitions, which is returned.
+async fn locked(tx: &mut Tx, caller: &Caller, id: CustomFieldId) -> Result<CustomField> {
     let gone = || Error::NotFound("Custom field");
     let found = queries::find(tx.connection(), caller.workspace, id).await?.ok_or_else(gone)?;
     let known = alone_in(tx, caller, found.kind).await?;
-    let field = known.iter().find(|field| field.id == id).cloned().ok_or_else(gone)?;
-    Ok((known, field))
+    known.into_iter().find(|field| field.id == id).ok_or_else(gone)
 }
 
 async fn again(tx: &mut Tx, caller: &Caller, id: CustomFieldId, job: Option<JobId>) -> Result<Outcome> {

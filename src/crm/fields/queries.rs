@@ -220,9 +220,10 @@ pub async fn clear_rows(
     field: CustomFieldId,
     most: i64,
 ) -> Result<usize> {
+    // an array and not a join, which without statistics reads the table once for each row
     let deleted = sql_query(
-        "DELETE FROM custom_values WHERE workspace_id = $1 AND field_id = $2 AND record_id IN \
-            (SELECT record_id FROM custom_values WHERE workspace_id = $1 AND field_id = $2 LIMIT $3)",
+        "DELETE FROM custom_values WHERE workspace_id = $1 AND field_id = $2 AND record_id = ANY(ARRAY( \
+             SELECT record_id FROM custom_values WHERE workspace_id = $1 AND field_id = $2 LIMIT $3))",
     );
     let deleted = deleted.bind::<SqlUuid, _>(workspace).bind::<SqlUuid, _>(field).bind::<BigInt, _>(most);
     Ok(deleted.execute(connection).await?)
@@ -242,8 +243,8 @@ pub async fn remove_values(
         "WITH batch AS ( \
              SELECT id FROM {table} WHERE workspace_id = $1 AND id > $3 ORDER BY workspace_id, id LIMIT $4), \
          changed AS ( \
-             UPDATE {table} r SET custom_fields = r.custom_fields - $2 FROM batch \
-              WHERE r.workspace_id = $1 AND r.id = batch.id AND r.custom_fields ? $2 RETURNING 1) \
+             UPDATE {table} SET custom_fields = custom_fields - $2 \
+              WHERE workspace_id = $1 AND id = ANY(ARRAY(SELECT id FROM batch)) AND custom_fields ? $2 RETURNING 1) \
          SELECT (SELECT id FROM batch ORDER BY id DESC LIMIT 1) AS last, \
                 (SELECT count(*) FROM batch) AS seen, (SELECT count(*) FROM changed) AS done"
     );

@@ -50,8 +50,8 @@ pub async fn create_with<R: Record>(
         Turn::First(tx) => tx,
         Turn::Again(id, tx) => return repeated(tx, caller, id).await,
     };
-    let input = patch.custom_input();
-    patch.note_custom(custom::set_in(&mut tx, caller.workspace, input, None, &mut record).await?);
+    let sent = custom::sent_in(&mut tx, caller.workspace, R::KIND, patch.custom_input()).await?;
+    patch.note_custom(custom::set_in(&mut tx, caller.workspace, sent, None, &mut record).await?);
     require_live_links(&mut tx, caller, None, &record).await?;
     if let Err(error) = R::insert_row(tx.connection(), caller.workspace, &record).await {
         drop(tx);
@@ -78,11 +78,11 @@ pub async fn update<R: Record>(
         Turn::First(tx) => tx,
         Turn::Again(id, tx) => return repeated(tx, caller, id).await,
     };
+    let sent = custom::sent_in(&mut tx, caller.workspace, R::KIND, patch.custom_input()).await?;
     let before = live::<R>(R::lock_row(tx.connection(), caller.workspace, id).await?)?;
     let mut after = before.clone();
     patch.apply(&mut after);
-    let input = patch.custom_input();
-    patch.note_custom(custom::set_in(&mut tx, caller.workspace, input, Some(&before), &mut after).await?);
+    patch.note_custom(custom::set_in(&mut tx, caller.workspace, sent, Some(&before), &mut after).await?);
     change::refuse_stale(&mut tx, caller, &before, expected, &patch).await?;
     check_whole(&after)?;
     may_assign(caller, &patch, before.owner(), after.owner())?;
@@ -133,6 +133,7 @@ pub async fn restore<R: Record>(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<
         Turn::First(tx) => tx,
         Turn::Again(id, tx) => return repeated(tx, caller, id).await,
     };
+    custom::share_in::<R>(&mut tx, caller.workspace).await?;
     let found = R::lock_row(tx.connection(), caller.workspace, id).await?;
     let mut record = found.ok_or(Error::NotFound(R::NOUN))?;
     caller.require_for(R::DELETE, record.owner())?;
@@ -140,7 +141,6 @@ pub async fn restore<R: Record>(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<
         tx.commit(id).await?;
         return Ok(record);
     }
-    custom::share_in::<R>(&mut tx, caller.workspace).await?;
     record.set_deleted(None);
     if let Err(error) = finish_deletion(ctx, &mut tx, caller, &mut record, ChangeAction::Restored).await {
         drop(tx);

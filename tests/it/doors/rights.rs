@@ -1,7 +1,7 @@
 //! Who may what, written down from the decision about access and not from the program, so that the
 //! two can be compared. "Everybody reads contacts, accounts; sales_rep writes records, deletes own;
 //! support writes contacts, deletes nothing; manager also assigns, deletes, sees all jobs; admin
-//! also users, tokens of others, audit. Jobs and files are their maker's (and admins')."
+//! also users, tokens of others, fields, audit. Jobs and files are their maker's (and admins')."
 
 use kontor::auth::Role;
 
@@ -81,6 +81,9 @@ rights! {
     OwnProfile: Named("users:write") =>        Own   Own       Own       Own,
     WriteUsers: Named("users:write") =>        All   OwnOfSeen OwnOfSeen OwnOfSeen,
     ManageUsers: Named("users:manage") =>      All   No        No        No,
+    /// Whoever may write records must know their fields.
+    ReadFields: Any =>                         All   All       All       All,
+    ManageFields: Named("fields:manage") =>    All   No        No        No,
     ManageTokens: Named("tokens:manage") =>    All   Own       Own       Own,
     ManageWorkspace: Named("workspace:manage") => All No       No        No,
     ReadAudit: Named("audit:read") =>          All   No        No        No,

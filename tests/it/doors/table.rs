@@ -123,6 +123,15 @@ pub fn graphql() -> Vec<Door> {
         part("Event.actor", own_words),
         part("RecordChange.changes", "is of the record that was asked for, and read under the same right"),
         part("RecordChange.record", "is of the kind that was asked for, and read under the same right"),
+        // custom fields
+        query("customFields(kind: CONTACT) { id }").needs(&[ReadFields]).shows("customField"),
+        mutation("createCustomField(input: { kind: DEAL, label: \"L\", type: TEXT }) { customField { id } }")
+            .needs(&[ManageFields]),
+        mutation("updateCustomField(input: { id: $customField, label: \"M\" }) { customField { id } }")
+            .needs(&[ManageFields]),
+        mutation("deleteCustomField(input: { id: $customField }) { deletedId }").needs(&[ManageFields]),
+        mutation("reorderCustomFields(input: { kind: CONTACT, ids: [$customField] }) { customFields { id } }")
+            .needs(&[ManageFields]),
         // jobs, files, imports
         query("job(id: $job) { id }").needs(&[SeeJobs]),
         query("jobs { nodes { id } }").needs(&[SeeJobs]).shows("job"),

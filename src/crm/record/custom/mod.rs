@@ -33,7 +33,8 @@ pub fn lock_name(workspace: WorkspaceId, kind: RecordKind) -> String {
 }
 
 /// The definitions of a kind, in their order. They stay as they are until the transaction ends, for
-/// whoever changes one waits.
+/// whoever changes one waits. To be called before any record is locked: a change of a definition
+/// holds them first and locks records then.
 pub async fn definitions_in(tx: &mut Tx, workspace: WorkspaceId, kind: RecordKind) -> Result<Vec<CustomField>> {
     locks::share_named_in(tx, &lock_name(workspace, kind)).await?;
     definitions_now(tx, workspace, kind).await
@@ -44,22 +45,38 @@ pub async fn definitions_now(tx: &mut Tx, workspace: WorkspaceId, kind: RecordKi
     queries::definitions(tx.connection(), workspace, kind).await
 }
 
+/// What was sent for custom fields, and what they may be.
+pub(super) struct Sent {
+    input: Json,
+    definitions: Vec<CustomField>,
+}
+
+/// Reads the definitions where something was sent; before any record is locked.
+pub(super) async fn sent_in(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    kind: RecordKind,
+    input: Option<Json>,
+) -> Result<Option<Sent>> {
+    let Some(input) = input else { return Ok(None) };
+    Ok(Some(Sent { input, definitions: definitions_in(tx, workspace, kind).await? }))
+}
+
 /// Checks what was sent for custom fields, and sets them in the record; `before` is `None` for a
 /// creation, which needs the required ones.
 pub(super) async fn set_in<R: Record>(
     tx: &mut Tx,
     workspace: WorkspaceId,
-    input: Option<Json>,
+    sent: Option<Sent>,
     before: Option<&R>,
     record: &mut R,
 ) -> Result<Option<BagPatch>> {
-    let Some(input) = input else {
+    let Some(Sent { input, definitions }) = sent else {
         if before.is_none() {
             require_none(tx, workspace, R::KIND).await?;
         }
         return Ok(None);
     };
-    let definitions = definitions_in(tx, workspace, R::KIND).await?;
     let checked = match before {
         Some(_) => bag::check(&definitions, &input),
         None => bag::check_new(&definitions, &input),
@@ -74,7 +91,8 @@ pub(super) async fn set_in<R: Record>(
     Ok(Some(checked))
 }
 
-/// Before a deleted record comes back with its values: what was indexed meanwhile must be known.
+/// Before a deleted record is locked to come back with its values: what was indexed meanwhile must be
+/// known.
 pub(super) async fn share_in<R: Record>(tx: &mut Tx, workspace: WorkspaceId) -> Result<()> {
     locks::share_named_in(tx, &lock_name(workspace, R::KIND)).await
 }

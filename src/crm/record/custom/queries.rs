@@ -62,9 +62,10 @@ pub async fn holder(
     bag: &Json,
 ) -> Result<Option<(String, Uuid)>> {
     let found: Option<Holder> = sql_query(
-        "SELECT f.key, v.record_id AS other FROM custom_value_rows($1, $2, $3, $4) AS mine \
-           JOIN custom_values v ON v.workspace_id = $1 AND v.field_id = mine.field_id \
-                AND v.unique_value = mine.unique_value AND v.record_id <> $3 \
+        "SELECT f.key, holder.record_id AS other FROM custom_value_rows($1, $2, $3, $4) AS mine \
+          CROSS JOIN LATERAL (SELECT v.record_id FROM custom_values v \
+                WHERE v.workspace_id = $1 AND v.field_id = mine.field_id AND v.unique_value = mine.unique_value \
+                  AND v.record_id <> $3 LIMIT 1) AS holder \
            JOIN custom_fields f ON f.workspace_id = $1 AND f.id = mine.field_id \
           ORDER BY f.position LIMIT 1",
     )
