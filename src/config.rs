@@ -222,6 +222,7 @@ impl Config {
         range("limits.import_errors", limits.import_errors as u64, 1..=1_000_000_000);
         // negative ones become too large
         range("limits.open_imports_per_user", limits.open_imports_per_user as u64, 1..=1_000_000);
+        range("limits.custom_fields_per_kind", limits.custom_fields_per_kind as u64, 1..=1_000);
         range("limits.file_days", hours(limits.file_days), 1..=TEN_YEARS);
         wrong.into_result()
     }

@@ -7,7 +7,10 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     base::Error,
     config::Config,
-    crm::record::jobs::FoldCounts,
+    crm::{
+        fields::jobs::{FillCustomField, RemoveCustomField},
+        record::jobs::FoldCounts,
+    },
     ctx::Ctx,
     events::{Bus, Events},
     jobs::{self, JobNews, Registry, Runner, RunnerHandle, Told},
@@ -58,6 +61,8 @@ pub fn registry() -> Registry<Ctx> {
         .register::<PurgeSecrets>()
         .register::<PurgeFiles>()
         .register::<FoldCounts>()
+        .register::<FillCustomField>()
+        .register::<RemoveCustomField>()
         .register::<RunImport>()
         .register::<SettleImports>()
         .schedule("upkeep.purge_jobs", "17 3 * * *", utc, || PurgeJobs {})

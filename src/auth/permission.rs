@@ -93,6 +93,8 @@ permissions! {
     /// Make teams, and say who is in them.
     TeamsManage = "teams:manage":                   All   All     No        No,
     TokensManage = "tokens:manage":                 All   Own     Own       Own,
+    /// Define custom fields.
+    FieldsManage = "fields:manage":                 All   No      No        No,
     WorkspaceManage = "workspace:manage":           All   No      No        No,
     AuditRead = "audit:read":                       All   No      No        No,
 }

@@ -100,6 +100,7 @@ ids! {
     StageId
     ProductId
     TaskId
+    CustomFieldId
     JobId
     ImportId
     /// A file in the file store.

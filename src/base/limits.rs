@@ -68,6 +68,8 @@ pub struct Limits {
     pub import_errors: usize,
     /// Imports of one person in one workspace that have not ended.
     pub open_imports_per_user: i64,
+    /// Custom fields of one kind of record, per workspace.
+    pub custom_fields_per_kind: usize,
     /// Days that uploads and reports are kept.
     pub file_days: i64,
 }
@@ -105,6 +107,7 @@ impl Default for Limits {
             import_batch_rows: 5_000,
             import_errors: 100_000,
             open_imports_per_user: 50,
+            custom_fields_per_kind: 200,
             file_days: 30,
         }
     }

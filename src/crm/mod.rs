@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod contacts;
 pub mod deals;
+pub mod fields;
 pub mod kinds;
 pub mod leads;
 pub mod pipelines;

@@ -31,6 +31,8 @@ const CONSTRAINTS: &[(&str, &str, &str)] = &[
     ("contacts_owner_fkey", "ownerId", "is not a user of this workspace"),
     ("contacts_account_fkey", "accountId", "is not an account of this workspace"),
     ("contacts_reachable_check", "lastName", "or a first name, an e-mail address or a phone number is needed"),
+    ("custom_fields_key_key", "key", "is already used by another custom field of this kind"),
+    ("custom_values_unique_key", "customFields", "has a value that must be unique and that another record has"),
     ("accounts_employees_check", "employees", "must not be negative"),
 ];
 

@@ -11,6 +11,7 @@ pub mod context;
 pub mod cost;
 pub mod errors;
 pub mod fanout;
+pub mod fields;
 pub mod gateway;
 pub mod http;
 pub mod imports;

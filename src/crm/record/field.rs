@@ -69,7 +69,7 @@ pub const FIXED: &[Field] = &[
 const MOST_TAGS: usize = 100;
 const TAG_LENGTH: usize = 60;
 /// Largest custom-field object, in bytes of JSON.
-const MOST_JSON: usize = 64 * 1024;
+pub(super) const MOST_JSON: usize = 64 * 1024;
 
 impl Field {
     /// The value that this raw input means, or what would be right.
@@ -116,7 +116,7 @@ impl Field {
 }
 
 impl FieldType {
-    fn parse_scalar(self, text: &str) -> Result<Value, String> {
+    pub(super) fn parse_scalar(self, text: &str) -> Result<Value, String> {
         match self {
             Self::Text => cleaned(text, text::SHORT),
             Self::LongText => cleaned(text, text::LONG),

@@ -2,6 +2,7 @@
 //! with its field table; the operations here work for any of them.
 
 pub mod change;
+pub mod custom;
 pub mod events;
 pub mod field;
 pub mod history;

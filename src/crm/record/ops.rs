@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{
     Field, FieldType, Raw, Record, RecordKind, Sight, Value,
     change::{self, Difference, Patch},
+    custom,
     events::{self, ChangeAction},
     order::Numbered,
     queries, sight,
@@ -40,7 +41,7 @@ pub async fn create_with<R: Record>(
     input: Input<'_>,
 ) -> Result<R> {
     caller.require(R::WRITE)?;
-    let patch = Patch::check_complete(required, input).map_err(Error::Invalid)?;
+    let mut patch = Patch::check_complete(required, input).map_err(Error::Invalid)?;
     let mut record = R::empty(Uuid::now_v7(), caller.user, ctx.clock.now());
     patch.apply(&mut record);
     record.complete();
@@ -50,6 +51,8 @@ pub async fn create_with<R: Record>(
         Turn::First(tx) => tx,
         Turn::Again(id, tx) => return repeated(tx, caller, id).await,
     };
+    let sent = custom::sent_in(&mut tx, caller.workspace, R::KIND, patch.custom_input()).await?;
+    patch.note_custom(custom::set_in(&mut tx, caller.workspace, sent, None, &mut record).await?);
     R::prepare(ctx, &mut tx, caller, None, &mut record, &patch).await?;
     sight::require_write(caller, &record)?;
     require_live_links(&mut tx, caller, None, &record).await?;
@@ -73,23 +76,25 @@ pub async fn update<R: Record>(
     input: Input<'_>,
 ) -> Result<R> {
     caller.require(R::WRITE)?;
-    let patch = Patch::check(input).map_err(Error::Invalid)?;
+    let mut patch = Patch::check(input).map_err(Error::Invalid)?;
     may_give(caller, &patch)?;
     let mut tx = match repeat::begin(ctx, caller).await? {
         Turn::First(tx) => tx,
         Turn::Again(id, tx) => return repeated(tx, caller, id).await,
     };
+    let sent = custom::sent_in(&mut tx, caller.workspace, R::KIND, patch.custom_input()).await?;
     let before = live::<R>(R::lock_row(tx.connection(), caller.workspace, id).await?, caller)?;
     sight::require_write(caller, &before)?;
-    change::refuse_stale(&mut tx, caller, &before, expected, &patch).await?;
     let mut after = before.clone();
     patch.apply(&mut after);
+    patch.note_custom(custom::set_in(&mut tx, caller.workspace, sent, Some(&before), &mut after).await?);
+    change::refuse_stale(&mut tx, caller, &before, expected, &patch).await?;
     after.complete();
     check_whole(&after)?;
     may_assign(caller, &patch, before.owner(), after.owner())?;
     R::prepare(ctx, &mut tx, caller, Some(&before), &mut after, &patch).await?;
     let difference = Difference::between(&before, &after);
-    if difference.fields.is_empty() {
+    if difference.is_empty() {
         tx.commit(id).await?;
         return Ok(before);
     }
@@ -99,9 +104,9 @@ pub async fn update<R: Record>(
         drop(tx);
         return Err(naming_the_other(ctx, caller, &after, error).await);
     }
-    let names = difference.names();
+    let version = after.meta().version;
+    let event = events::changed(R::KIND, ChangeAction::Updated, &[(id, version)], &difference.names());
     change::record_in(ctx, &mut tx, caller, &after, difference.before, difference.after).await?;
-    let event = events::changed(R::KIND, ChangeAction::Updated, &[(id, after.meta().version)], &names);
     ctx.emit(&mut tx, caller, &[event]).await?;
     tx.commit(id).await?;
     Ok(after)
@@ -135,6 +140,7 @@ pub async fn restore<R: Record>(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<
         Turn::First(tx) => tx,
         Turn::Again(id, tx) => return repeated(tx, caller, id).await,
     };
+    custom::share_in::<R>(&mut tx, caller.workspace).await?;
     let found = R::lock_row(tx.connection(), caller.workspace, id).await?;
     let mut record = sight::seen(found, Sight::of_writer::<R>(caller))?;
     caller.require_for(R::DELETE, record.owner())?;
@@ -236,6 +242,14 @@ async fn finish_deletion<R: Record>(
 /// transaction of its own, for the refused one can read no more.
 async fn naming_the_other<R: Record>(ctx: &Ctx, caller: &Caller, record: &R, refusal: Error) -> Error {
     let Error::Conflict(mut conflict) = refusal else { return refusal };
+    if conflict.fields.iter().any(|(name, _)| name == custom::NAME) {
+        let named = async {
+            let mut tx = ctx.db.read(caller).await?;
+            custom::name_holder(&mut tx, caller.workspace, record, conflict.clone()).await
+        };
+        let named = named.await.inspect_err(|error| tracing::warn!(?error, "who has the value could not be looked up"));
+        return Error::Conflict(named.unwrap_or(conflict));
+    }
     let taken = R::FIELDS.iter().find(|field| conflict.fields.iter().any(|(name, _)| name == field.name));
     let other = async {
         let Some(field) = taken else { return Ok(None) };

@@ -2,7 +2,7 @@
 //! two can be compared. "Everybody reads contacts, accounts, deals, products, tasks; sales_rep reads leads
 //! that are theirs or nobody's, writes records, deletes own; support writes contacts and their own
 //! tasks, deletes nothing; manager also assigns, deletes, sees all jobs; admin
-//! also users, tokens of others, audit. Jobs and files are their maker's (and admins')."
+//! also users, tokens of others, fields, audit. Jobs and files are their maker's (and admins')."
 
 use kontor::auth::Role;
 
@@ -101,6 +101,9 @@ rights! {
     /// Teams and who is in them are everybody's to see.
     SeeTeams: Named("users:read") =>           All   All       All       All,
     ManageTeams: Named("teams:manage") =>      All   All       No        No,
+    /// Whoever may write records must know their fields.
+    ReadFields: Any =>                         All   All       All       All,
+    ManageFields: Named("fields:manage") =>    All   No        No        No,
     ManageTokens: Named("tokens:manage") =>    All   Own       Own       Own,
     ManageWorkspace: Named("workspace:manage") => All No       No        No,
     ReadAudit: Named("audit:read") =>          All   No        No        No,

@@ -242,6 +242,15 @@ fn common() -> Vec<Door> {
         field("Task.contact", "task(id: $taskOfContact) { contact { id } }").needs(&[ReadTasks, ReadContacts]),
         field("Task.deal", "task(id: $taskOfDeal) { deal { id } }").needs(&[ReadTasks, ReadDeals]),
         field("Task.lead", "task(id: $taskOfLead) { lead { id } }").needs(&[ReadTasks, ReadLeads]),
+        // custom fields
+        query("customFields(kind: CONTACT) { id }").needs(&[ReadFields]).shows("customField"),
+        mutation("createCustomField(input: { kind: DEAL, label: \"L\", type: TEXT }) { customField { id } }")
+            .needs(&[ManageFields]),
+        mutation("updateCustomField(input: { id: $customField, label: \"M\" }) { customField { id } }")
+            .needs(&[ManageFields]),
+        mutation("deleteCustomField(input: { id: $customField }) { deletedId }").needs(&[ManageFields]),
+        mutation("reorderCustomFields(input: { kind: CONTACT, ids: [$customField] }) { customFields { id } }")
+            .needs(&[ManageFields]),
         // jobs, files, imports
         query("job(id: $job) { id }").needs(&[SeeJobs]),
         query("jobs { nodes { id } }").needs(&[SeeJobs]).shows("job"),

@@ -11,6 +11,7 @@ use kontor::{
     auth::{Caller, Origin, Permission, Role, Via, session::SessionKind},
     crm::{
         Account, Contact, Deal, Lead, Product, RecordKind, Task,
+        fields::{self, CustomType, ops::NewField},
         record::{Record, ops},
     },
     ctx::Ctx,
@@ -32,9 +33,10 @@ use crate::support::{
 /// What belongs to somebody. Besides there are `email` (a new one), `knownEmail`, `refreshToken`,
 /// `resetLink`, `invitationLink`, `fileLink` and `cursor`, which prove or name nothing of anybody's
 /// by themselves.
-pub const OWNED: [&str; 27] = [
+pub const OWNED: [&str; 28] = [
     "account",
     "contact",
+    "customField",
     "deal",
     "deletedAccount",
     "deletedContact",
@@ -198,6 +200,21 @@ impl World {
                 let id = Box::pin(self.make(&about, owner)).await;
                 let fields = json!({ "title": "Call", "ownerId": owner.user(), format!("{about}Id"): id });
                 make_record::<Task>(ctx, &maker, fields).await.id.0.to_string()
+            }
+            "customField" => {
+                let new = NewField {
+                    kind: RecordKind::Contact,
+                    key: None,
+                    label: "Plan".to_owned(),
+                    description: None,
+                    field_type: CustomType::Text,
+                    choices: Vec::new(),
+                    record_kind: None,
+                    is_required: false,
+                    is_unique: false,
+                    is_indexed: false,
+                };
+                fields::ops::create(ctx, &maker, new).await.expect("a field").field.id.to_string()
             }
             "user" => self.user(owner, &maker).await,
             "session" => self.session(owner).await.session.to_string(),
