@@ -61,6 +61,9 @@ permissions! {
     AccountsRead = "accounts:read":                 All   All     All       All,
     AccountsWrite = "accounts:write":               All   All     All       No,
     AccountsDelete = "accounts:delete":             All   All     Own       No,
+    /// See lists: what a caller may do with a given one, its sharing decides.
+    ListsRead = "lists:read":                       All   All     All       All,
+    ListsWrite = "lists:write":                     All   All     All       All,
     /// Give a record to somebody else. Taking an unowned one needs no more than writing.
     RecordsAssign = "records:assign":               All   All     No        No,
     ImportsRun = "imports:run":                     All   All     All       No,

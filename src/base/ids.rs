@@ -99,4 +99,7 @@ ids! {
     /// A file in the file store.
     FileId
     AuditEntryId
+    /// A list of contacts.
+    ContactListId
+    ListFolderId
 }

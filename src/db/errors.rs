@@ -17,6 +17,11 @@ const CONSTRAINTS: &[(&str, &str, &str)] = &[
     ("contacts_owner_fkey", "ownerId", "is not a user of this workspace"),
     ("contacts_account_fkey", "accountId", "is not an account of this workspace"),
     ("contacts_reachable_check", "lastName", "or a first name, an e-mail address or a phone number is needed"),
+    ("list_folders_name_key", "name", "is already used by another folder"),
+    ("contact_lists_folder_fkey", "folderId", "is not a folder of this workspace"),
+    ("list_shares_key", "shares", "names somebody twice"),
+    ("list_shares_user_fkey", "shares", "names somebody who is no user of this workspace"),
+    ("list_shares_team_fkey", "shares", "names a team that this workspace does not have"),
     ("accounts_employees_check", "employees", "must not be negative"),
 ];
 
