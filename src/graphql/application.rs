@@ -100,6 +100,11 @@ impl Gateway for Application {
         field == "recordChanged"
     }
 
+    fn personal_fields(&self) -> &'static [&'static str] {
+        // of a contact, those that the caller sees
+        &["lists"]
+    }
+
     fn limits(&self) -> &Limits {
         &self.ctx.limits
     }

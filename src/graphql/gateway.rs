@@ -55,6 +55,12 @@ pub trait Gateway: Clone + Send + Sync + 'static {
     /// contract of [`super::position::StreamPosition`].
     fn is_shared(&self, field: &str) -> bool;
 
+    /// Fields whose answer depends on who asks beyond what their fingerprint of rights covers: a
+    /// document that names one is executed for each subscriber alone.
+    fn personal_fields(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     fn limits(&self) -> &Limits;
 
     /// What the schema's fields cost.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     account::AccountObject,
     change::{self, FieldChangeConnection},
+    list::ContactListObject,
     scalars::json,
     user::UserObject,
 };
@@ -21,7 +22,7 @@ use crate::{
         context::both,
         errors::{Nullable, nullable},
         leaves::{Leaves, record_leaf},
-        loaders::Loaders,
+        loaders::{Loaders, OfContact},
     },
 };
 
@@ -155,6 +156,12 @@ impl ContactObject {
 
     pub async fn custom_fields(&self) -> Json<Value> {
         json(&self.0.custom_fields)
+    }
+
+    /// The lists that it is in and that you see, by name; the first 500.
+    async fn lists(&self, context: &Context<'_>) -> async_graphql::Result<Vec<ContactListObject>> {
+        let found = context.data::<Loaders>()?.lists.load_one(OfContact(self.0.id)).await?;
+        Ok(found.unwrap_or_default().into_iter().map(ContactListObject).collect())
     }
 
     /// What happened to its fields, the newest first.

@@ -5,6 +5,7 @@ pub mod account;
 pub mod change;
 pub mod contact;
 pub mod input;
+pub mod list;
 pub mod record;
 pub mod scalars;
 pub mod user;

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod auth;
+mod contact_lists;
 mod contacts;
 mod describe;
 mod envelope;
@@ -52,6 +53,7 @@ pub fn routes(ctx: Ctx) -> (Router, OpenApi) {
         .merge(users::routes())
         .merge(contacts::routes())
         .merge(accounts::routes())
+        .merge(contact_lists::routes())
         .merge(import::routes())
         .layer(middleware::from_fn_with_state(ctx.clone(), keep_key))
         .layer(middleware::from_fn_with_state(limit, end_in_time))

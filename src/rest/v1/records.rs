@@ -157,7 +157,7 @@ async fn print_one<R: Record>(ctx: &Ctx, caller: &Caller, record: &R) -> Result<
 
 /// Records as these routes show them; one more query for each field that links to other records,
 /// however many records there are.
-async fn print<R: Record>(ctx: &Ctx, caller: &Caller, records: &[R]) -> Result<Vec<Json>> {
+pub(super) async fn print<R: Record>(ctx: &Ctx, caller: &Caller, records: &[R]) -> Result<Vec<Json>> {
     let mut live: HashMap<&str, HashSet<Uuid>> = HashMap::new();
     for field in R::FIELDS.iter().filter(|field| field.links_to().is_some()) {
         let ids: HashSet<_> = records.iter().filter_map(|record| linked(record, field)).collect();
