@@ -13,7 +13,7 @@ use crate::{
 
 const NOUN: &str = "Folder";
 /// Folders of a workspace.
-const MOST: i64 = 500;
+const MOST: i64 = 2_000;
 
 /// All folders, by name.
 pub async fn all(ctx: &Ctx, caller: &Caller) -> Result<Vec<ListFolder>> {
