@@ -9,6 +9,8 @@ use crate::support::{client::Client, server::TestServer, sql};
 
 const RENAME: &str =
     "mutation($id: ID!) { updateContactList(input: { id: $id, name: \"Renamed\" }) { contactList { id } } }";
+const DESCRIBE: &str =
+    "mutation($id: ID!) { updateContactList(input: { id: $id, description: \"D\" }) { contactList { id } } }";
 
 /// Whether this person finds the list anywhere.
 async fn finds(client: &Client, list: &str, contact: &str) -> bool {
@@ -135,10 +137,16 @@ async fn sharing_gives_as_much_as_it_says_to_whom_it_names() {
     // for all to be seen; an admin may do with it what its maker may
     share(&maker, json!({ "level": "VIEW" })).await;
     assert!(finds(&nobody, &id, &ids[0]).await && finds(&ada, &id, &ids[0]).await);
-    nobody.refused(RENAME, json!({ "id": id }), "FORBIDDEN").await;
-    ada.data(RENAME, json!({ "id": id })).await;
-    share(&ada, json!({ "level": "EDIT" })).await;
+    // what changes nothing is no change
     nobody.data(RENAME, json!({ "id": id })).await;
+    nobody.refused(DESCRIBE, json!({ "id": id }), "FORBIDDEN").await;
+    ada.data(
+        "mutation($id: ID!) { updateContactList(input: { id: $id, icon: \"star\" }) { contactList { id } } }",
+        json!({ "id": id }),
+    )
+    .await;
+    share(&ada, json!({ "level": "EDIT" })).await;
+    nobody.data(DESCRIBE, json!({ "id": id })).await;
     ada.data("mutation($id: ID!) { deleteContactList(input: { id: $id }) { deletedId } }", json!({ "id": id })).await;
     assert!(!finds(&maker, &id, &ids[0]).await);
 

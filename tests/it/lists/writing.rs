@@ -157,7 +157,7 @@ async fn a_page_of_lists_with_all_that_they_lead_to_takes_a_constant_number_of_s
     }
     let query = "query($first: Int!) { contactLists(first: $first) { nodes { name isFavorite createdBy { fullName }
         sharing { shares { canEdit } } usedBy { name } contacts(first: 2) { nodes { lastName lists { name } } }
-        entriesAndExits(first: 2) { nodes { contact { lastName } } }
+        entriesAndExits(first: 2) { nodes { contactId } }
         sizeHistory(range: { from: \"2026-01-01T00:00:00Z\", to: \"2026-12-01T00:00:00Z\" }) { size } } } }";
     let ask =
         async |first: usize| statements::caused_by(ada.workspace(), ada.data(query, json!({ "first": first }))).await;
