@@ -17,6 +17,8 @@ pub mod http;
 pub mod imports;
 pub mod jobs;
 pub mod leaves;
+pub mod list_changes;
+pub mod lists;
 pub mod loaders;
 mod negotiate;
 pub mod objects;

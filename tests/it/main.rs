@@ -37,6 +37,7 @@ mod import;
 mod jobs;
 mod letters;
 mod listening;
+mod lists;
 mod live_records;
 mod mail;
 mod outbound;

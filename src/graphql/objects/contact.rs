@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use super::{
     account::AccountObject,
     deal::DealConnection,
+    list::ContactListObject,
     record::{RelatedFilter, linked, related},
     task::TaskConnection,
 };
@@ -15,7 +16,10 @@ use crate::{
         contacts::{ContactSource, ContactStatus},
         pipelines::StageType,
     },
-    graphql::errors::{Nullable, nullable},
+    graphql::{
+        errors::{Nullable, nullable},
+        loaders::{Loaders, OfContact},
+    },
     record_object,
 };
 
@@ -102,6 +106,12 @@ record_object! {
 
     async fn last_contact_date(&self) -> Option<DateTime<Utc>> {
         self.0.last_contact_date
+    }
+
+    /// The lists that it is in and that you see, by name; the first 500.
+    async fn lists(&self, context: &Context<'_>) -> async_graphql::Result<Vec<ContactListObject>> {
+        let found = context.data::<Loaders>()?.lists.load_one(OfContact(self.0.id)).await?;
+        Ok(found.unwrap_or_default().into_iter().map(ContactListObject).collect())
     }
 
     /// Deals with this person, the newest first.

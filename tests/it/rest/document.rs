@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 use crate::support::server::TestServer;
 
 /// The routes that the contract names.
-const ROUTES: [&str; 47] = [
+const ROUTES: [&str; 56] = [
     "DELETE /api/v1/accounts/{id}",
+    "DELETE /api/v1/contact-lists/{id}",
+    "DELETE /api/v1/contact-lists/{id}/contacts",
     "DELETE /api/v1/contacts/{id}",
     "DELETE /api/v1/deals/{id}",
     "DELETE /api/v1/leads/{id}",
@@ -20,6 +22,9 @@ const ROUTES: [&str; 47] = [
     "GET /api/v1/accounts",
     "GET /api/v1/accounts/{id}",
     "GET /api/v1/auth/me",
+    "GET /api/v1/contact-lists",
+    "GET /api/v1/contact-lists/{id}",
+    "GET /api/v1/contact-lists/{id}/contacts",
     "GET /api/v1/contacts",
     "GET /api/v1/contacts/{id}",
     "GET /api/v1/deals",
@@ -41,6 +46,9 @@ const ROUTES: [&str; 47] = [
     "POST /api/v1/auth/refresh-token",
     "POST /api/v1/auth/register",
     "POST /api/v1/auth/reset-password/{token}",
+    "POST /api/v1/contact-lists",
+    "POST /api/v1/contact-lists/{id}/contacts",
+    "POST /api/v1/contact-lists/{id}/refresh",
     "POST /api/v1/contacts",
     "POST /api/v1/deals",
     "POST /api/v1/import",
@@ -51,6 +59,7 @@ const ROUTES: [&str; 47] = [
     "PUT /api/v1/accounts/{id}",
     "PUT /api/v1/auth/update-password",
     "PUT /api/v1/auth/update-profile",
+    "PUT /api/v1/contact-lists/{id}",
     "PUT /api/v1/contacts/{id}",
     "PUT /api/v1/deals/{id}",
     "PUT /api/v1/leads/{id}",
