@@ -7,6 +7,7 @@
 
 pub mod accounts;
 pub mod contacts;
+pub mod criteria;
 pub mod record;
 
 pub use accounts::Account;
