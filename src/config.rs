@@ -188,6 +188,7 @@ impl Config {
         let hours = |hours: i64| hours as u64;
         range("database_connections", self.database_connections as u64, 1..=10_000);
         range("limits.connections", limits.connections as u64, 1..=1_000_000);
+        range("limits.connections_per_address", limits.connections_per_address as u64, 0..=1_000_000);
         range("limits.idle_seconds", limits.idle_seconds, 1..=86_400);
         range("job_concurrency", self.job_concurrency as u64, 1..=1_000);
         range("auth.access_hours", hours(auth.access_hours), 1..=TEN_YEARS * 24);
@@ -221,6 +222,7 @@ impl Config {
         range("limits.import_errors", limits.import_errors as u64, 1..=1_000_000_000);
         // negative ones become too large
         range("limits.open_imports_per_user", limits.open_imports_per_user as u64, 1..=1_000_000);
+        range("limits.custom_fields_per_kind", limits.custom_fields_per_kind as u64, 1..=1_000);
         range("limits.file_days", hours(limits.file_days), 1..=TEN_YEARS);
         wrong.into_result()
     }

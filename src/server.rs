@@ -23,6 +23,7 @@ use crate::{
     events::Events,
     graphql::{self, Application, Transport},
     http::{
+        body,
         bounds::Rates,
         client::{AtHome, TrustedProxies},
         cors,
@@ -81,10 +82,13 @@ impl Server {
             .layer(CompressionLayer::new().compress_when(SizeAbove::new(1024).and(NotForContentType::SSE)))
             .merge(face(doors, "doors", None, guard::refuse))
             .layer(middleware::from_fn(request_id::layer))
+            .layer(middleware::from_fn(body::layer))
             .layer(Extension(TrustedProxies(config.trusted_proxies)))
             .layer(Extension(AtHome::of(config.public_url.as_deref())));
         let idle = Duration::from_secs(config.limits.idle_seconds);
-        let allowance = Allowance { connections: config.limits.connections, idle };
+        // behind proxies all connections are theirs
+        let per_address = if config.trusted_proxies == 0 { config.limits.connections_per_address } else { 0 };
+        let allowance = Allowance { connections: config.limits.connections, per_address, idle };
         Ok(Self { router, rates, metrics, transport, allowance })
     }
 

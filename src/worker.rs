@@ -7,10 +7,17 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     base::Error,
     config::Config,
-    crm::record::jobs::FoldCounts,
+    crm::{
+        fields::jobs::{FillCustomField, RemoveCustomField},
+        record::jobs::FoldCounts,
+    },
     ctx::Ctx,
     events::{Bus, Events},
     jobs::{self, JobNews, Registry, Runner, RunnerHandle, Told},
+    lists::{
+        jobs::{FollowContacts, FreezeLists, PurgeList},
+        react::FollowRecords,
+    },
     team::jobs::{SendInvitation, SendPasswordReset},
     transfer::import::{RunImport, SettleImports},
     upkeep::{PurgeFiles, PurgeJobs, PurgeSecrets},
@@ -29,6 +36,8 @@ impl Worker {
         let runner = Runner::new(ctx.db.clone(), ctx.clock.clone(), ctx.clone(), registry(), settings)
             .on_news(move |news| tell(&bus, &news))
             .start(shutdown);
+        // what follows from events is done where jobs are
+        events.react(FollowRecords { clock: ctx.clock.clone() });
         Self { runner }
     }
 
@@ -58,12 +67,18 @@ pub fn registry() -> Registry<Ctx> {
         .register::<PurgeSecrets>()
         .register::<PurgeFiles>()
         .register::<FoldCounts>()
+        .register::<FillCustomField>()
+        .register::<RemoveCustomField>()
+        .register::<FollowContacts>()
+        .register::<FreezeLists>()
+        .register::<PurgeList>()
         .register::<RunImport>()
         .register::<SettleImports>()
         .schedule("upkeep.purge_jobs", "17 3 * * *", utc, || PurgeJobs {})
         .schedule("upkeep.purge_secrets", "37 * * * *", utc, || PurgeSecrets {})
         .schedule("upkeep.purge_files", "47 4 * * *", utc, || PurgeFiles {})
         .schedule("crm.fold_counts", "* * * * *", utc, || FoldCounts {})
+        .schedule("lists.freeze", "* * * * *", utc, || FreezeLists {})
         .schedule("transfer.settle_imports", "* * * * *", utc, || SettleImports {})
 }
 

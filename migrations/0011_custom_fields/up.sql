@@ -43,8 +43,8 @@ CREATE TABLE custom_values (
     time_value timestamptz,
     -- the value as text where no two live records may have the same
     unique_value text,
-    CONSTRAINT custom_values_pkey PRIMARY KEY (workspace_id, field_id, record_id),
-    CONSTRAINT custom_values_field_fkey FOREIGN KEY (workspace_id, field_id) REFERENCES custom_fields ON DELETE CASCADE
+    -- no foreign key: the rows of a field that was deleted, which may be millions, go in batches
+    CONSTRAINT custom_values_pkey PRIMARY KEY (workspace_id, field_id, record_id)
 );
 CREATE UNIQUE INDEX custom_values_unique_key ON custom_values (workspace_id, field_id, unique_value)
     WHERE unique_value IS NOT NULL;
@@ -59,38 +59,43 @@ SELECT make_tenant_table('custom_values');
 CREATE FUNCTION custom_number(value jsonb) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
-    SELECT CASE jsonb_typeof(value)
-        WHEN 'number' THEN (value #>> '{}')::numeric
-        WHEN 'string' THEN CASE WHEN value #>> '{}' ~ '^-?[0-9]{1,30}(\.[0-9]{1,30})?$' THEN (value #>> '{}')::numeric END
+    -- a longer one fits no field, and would be too long for the index
+    SELECT CASE WHEN jsonb_typeof(value) IN ('number', 'string') AND value #>> '{}' ~ '^-?[0-9]{1,30}([.][0-9]{1,30})?$'
+        THEN (value #>> '{}')::numeric END
+$$;
+-- All within CASE, for a block that catches errors could not run in a parallel worker.
+CREATE FUNCTION custom_time(value jsonb) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT CASE
+        WHEN jsonb_typeof(value) <> 'string' OR value #>> '{}' !~
+             '^(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,6})?Z)?$'
+        THEN NULL
+        -- no such day in its month
+        WHEN substr(value #>> '{}', 9, 2)::integer > extract(day FROM
+             make_date(substr(value #>> '{}', 1, 4)::integer, substr(value #>> '{}', 6, 2)::integer, 1)
+                 + interval '1 month' - interval '1 day')
+        THEN NULL
+        -- a date alone is its midnight in UTC; criteria take it as a day, whatever the zone
+        WHEN length(value #>> '{}') = 10 THEN (value #>> '{}' || 'T00:00:00Z')::timestamptz
+        ELSE (value #>> '{}')::timestamptz
     END
 $$;
-CREATE FUNCTION custom_time(value jsonb) RETURNS timestamptz
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-AS $$
-BEGIN
-    IF jsonb_typeof(value) <> 'string'
-        OR value #>> '{}' !~ '^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d{1,6})?Z)?$' THEN
-        RETURN NULL;
-    END IF;
-    -- a date alone is its midnight in UTC; criteria take it as a day, whatever the zone
-    RETURN (CASE WHEN length(value #>> '{}') = 10 THEN (value #>> '{}') || 'T00:00:00Z' ELSE value #>> '{}' END)::timestamptz;
-EXCEPTION WHEN datetime_field_overflow OR invalid_datetime_format THEN
-    RETURN NULL;
-END
-$$;
 
--- The rows that the indexed fields among a record's values have.
+-- The rows that the indexed fields among a record's values have. A text that is too long for an index
+-- has none: no field takes one, and it must not keep the record from being written.
 CREATE FUNCTION custom_value_rows(workspace uuid, of_kind text, record uuid, bag jsonb) RETURNS SETOF custom_values
 LANGUAGE sql STABLE
 AS $$
     SELECT workspace, f.id, record,
-           CASE WHEN f.field_type NOT IN ('number', 'decimal', 'date', 'time') THEN lower(bag ->> f.key) END,
+           CASE WHEN f.field_type NOT IN ('number', 'decimal', 'date', 'time') THEN folded.value END,
            CASE WHEN f.field_type IN ('number', 'decimal') THEN custom_number(bag -> f.key) END,
            CASE WHEN f.field_type IN ('date', 'time') THEN custom_time(bag -> f.key) END,
-           CASE WHEN f.is_unique THEN lower(bag ->> f.key) END
+           CASE WHEN f.is_unique THEN folded.value END
       FROM custom_fields f
+     CROSS JOIN LATERAL (SELECT lower(bag ->> f.key) AS value) AS folded
      WHERE f.workspace_id = workspace AND f.kind = of_kind AND (f.is_indexed OR f.is_unique)
-       AND bag ? f.key AND bag ->> f.key IS NOT NULL
+       AND octet_length(folded.value) <= 2500
 $$;
 
 -- In triggers, so that whatever writes records keeps them. The argument is the kind.

@@ -61,6 +61,24 @@ permissions! {
     AccountsRead = "accounts:read":                 All   All     All       All,
     AccountsWrite = "accounts:write":               All   All     All       No,
     AccountsDelete = "accounts:delete":             All   All     Own       No,
+    /// One's own are those that are one's or nobody's.
+    LeadsRead = "leads:read":                       All   All     Own       No,
+    LeadsWrite = "leads:write":                     All   All     Own       No,
+    LeadsDelete = "leads:delete":                   All   All     Own       No,
+    DealsRead = "deals:read":                       All   All     All       All,
+    DealsWrite = "deals:write":                     All   All     All       No,
+    DealsDelete = "deals:delete":                   All   All     Own       No,
+    ProductsRead = "products:read":                 All   All     All       All,
+    ProductsWrite = "products:write":               All   All     All       No,
+    ProductsDelete = "products:delete":             All   All     Own       No,
+    TasksRead = "tasks:read":                       All   All     All       All,
+    TasksWrite = "tasks:write":                     All   All     All       Own,
+    TasksDelete = "tasks:delete":                   All   All     Own       No,
+    /// Make and change the pipelines of deals.
+    PipelinesManage = "pipelines:manage":           All   All     No        No,
+    /// See lists: what a caller may do with a given one, its sharing decides.
+    ListsRead = "lists:read":                       All   All     All       All,
+    ListsWrite = "lists:write":                     All   All     All       All,
     /// Give a record to somebody else. Taking an unowned one needs no more than writing.
     RecordsAssign = "records:assign":               All   All     No        No,
     ImportsRun = "imports:run":                     All   All     All       No,
@@ -75,7 +93,11 @@ permissions! {
     UsersWrite = "users:write":                     All   Own     Own       Own,
     /// Invite, deactivate, change roles.
     UsersManage = "users:manage":                   All   No      No        No,
+    /// Make teams, and say who is in them.
+    TeamsManage = "teams:manage":                   All   All     No        No,
     TokensManage = "tokens:manage":                 All   Own     Own       Own,
+    /// Define custom fields.
+    FieldsManage = "fields:manage":                 All   No      No        No,
     WorkspaceManage = "workspace:manage":           All   No      No        No,
     AuditRead = "audit:read":                       All   No      No        No,
 }

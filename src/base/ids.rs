@@ -92,11 +92,23 @@ ids! {
     TokenId
     InvitationId
     ContactId
+    LeadId
     /// A company we do business with (not a login).
     AccountId
+    DealId
+    PipelineId
+    StageId
+    ProductId
+    TaskId
+    CustomFieldId
     JobId
     ImportId
     /// A file in the file store.
     FileId
     AuditEntryId
+    /// Members of a workspace who work together.
+    TeamId
+    /// A list of contacts.
+    ContactListId
+    ListFolderId
 }

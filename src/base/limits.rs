@@ -13,6 +13,9 @@ pub struct Limits {
     pub upload_bytes: u64,
     /// Most connections at once, per node; further ones wait. Websockets have their own limit.
     pub connections: usize,
+    /// The same from one address; more are closed at once. Not looked at behind trusted proxies, nor
+    /// for this machine's own; 0 switches it off.
+    pub connections_per_address: usize,
     /// Longest time a connection may be open without asking for anything, in seconds.
     pub idle_seconds: u64,
     /// Bytes that the files of one person in one workspace may take.
@@ -55,6 +58,8 @@ pub struct Limits {
     pub sign_in_attempts: u32,
     /// The time in which those count, in seconds.
     pub sign_in_window_seconds: u64,
+    /// Most contacts that one call adds to a list, removes from it, or sets as its members.
+    pub list_ids: usize,
     /// Longest cell of an imported file, in bytes.
     pub import_cell_bytes: usize,
     /// Most columns of an imported file.
@@ -65,6 +70,8 @@ pub struct Limits {
     pub import_errors: usize,
     /// Imports of one person in one workspace that have not ended.
     pub open_imports_per_user: i64,
+    /// Custom fields of one kind of record, per workspace.
+    pub custom_fields_per_kind: usize,
     /// Days that uploads and reports are kept.
     pub file_days: i64,
 }
@@ -75,6 +82,7 @@ impl Default for Limits {
             body_bytes: 2 * 1024 * 1024,
             upload_bytes: 2 * 1024 * 1024 * 1024,
             connections: 10_000,
+            connections_per_address: 200,
             // longer than proxies keep theirs, so that it is they who close
             idle_seconds: 75,
             user_file_bytes: 20 * 1024 * 1024 * 1024,
@@ -96,11 +104,13 @@ impl Default for Limits {
             requests_per_minute: 3_000,
             sign_in_attempts: 10,
             sign_in_window_seconds: 15 * 60,
+            list_ids: 10_000,
             import_cell_bytes: 1024 * 1024,
             import_columns: 1_000,
             import_batch_rows: 5_000,
             import_errors: 100_000,
             open_imports_per_user: 50,
+            custom_fields_per_kind: 200,
             file_days: 30,
         }
     }

@@ -1,5 +1,4 @@
-//! The records of the trade: contacts and accounts now, leads, deals, products and tasks by the
-//! same pattern.
+//! The records of the trade: leads, contacts, accounts, deals, products and tasks.
 //!
 //! Each kind has a room with its fields and its own rules. What is the same for all kinds stands
 //! once in [`record`]: checking input against the field table, creating, updating with a history
@@ -8,8 +7,19 @@
 pub mod accounts;
 pub mod contacts;
 pub mod criteria;
+pub mod deals;
+pub mod fields;
+pub mod kinds;
+pub mod leads;
+pub mod pipelines;
+pub mod products;
 pub mod record;
+pub mod tasks;
 
 pub use accounts::Account;
 pub use contacts::Contact;
+pub use deals::Deal;
+pub use leads::Lead;
+pub use products::Product;
 pub use record::RecordKind;
+pub use tasks::Task;

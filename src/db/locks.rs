@@ -38,3 +38,14 @@ pub async fn hold_named_in(tx: &mut Tx, name: &str) -> Result<()> {
         .await?;
     Ok(())
 }
+
+/// Holds a named lock together with others who share it: only who wants it alone waits, or is waited
+/// for.
+pub async fn share_named_in(tx: &mut Tx, name: &str) -> Result<()> {
+    sql_query("SELECT pg_advisory_xact_lock_shared($1, hashtext($2))")
+        .bind::<Integer, _>(NAMED)
+        .bind::<Text, _>(name)
+        .execute(tx.connection())
+        .await?;
+    Ok(())
+}

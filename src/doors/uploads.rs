@@ -29,7 +29,7 @@ use crate::{
     base::{Error, Result, ids::FileId},
     ctx::Ctx,
     files::upload::{self, NewUpload, Piece, Progress},
-    http::{Signed, body::SharedBody, problem::Problem, repeat, time_limit},
+    http::{Signed, problem::Problem, repeat, time_limit},
     team::uploads,
 };
 
@@ -124,14 +124,8 @@ async fn receive(
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let body = SharedBody::new(body);
-    match take(&ctx, &caller, &id, &parts.headers, body.clone().read()).await {
-        Ok((file, progress)) => Ok(told(file, progress)),
-        Err(error) => {
-            body.drain();
-            Ok(refused(error))
-        }
-    }
+    let taken = take(&ctx, &caller, &id, &parts.headers, body.into_data_stream()).await;
+    Ok(taken.map_or_else(refused, |(file, progress)| told(file, progress)))
 }
 
 /// Says in headers how far an upload is.

@@ -1,7 +1,7 @@
 //! Live changes of records: each event once, in order, with a cursor to resume by.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
 };
 
@@ -13,20 +13,22 @@ use uuid::Uuid;
 use super::{
     context::both,
     errors::parse_id,
+    list_changes::ContactListChange,
     loaders::{Coming, Loaders, OfRecord},
     objects::{
-        account::AccountObject,
         change::{ActorObject, FieldChangeObject},
-        contact::ContactObject,
-        record::RecordObject,
+        record::{RecordObject, Shown},
     },
     position::{Position, StreamPosition},
 };
 use crate::{
     auth::Caller,
-    base::{Error, Result, ids::ContactId},
+    base::{
+        Result,
+        ids::{AccountId, ContactId},
+    },
     crm::{
-        Account, Contact, RecordKind,
+        RecordKind,
         record::{
             Record, Rules,
             events::{ChangeAction, action_of, versions},
@@ -35,6 +37,7 @@ use crate::{
     },
     ctx::Ctx,
     events::{Bus, Cursor, LoggedEvent, Subscription as EventReader},
+    for_kind,
 };
 
 /// Something that happened, with its place in the log.
@@ -47,6 +50,7 @@ use crate::{
 )]
 pub enum EventObject {
     RecordChange(RecordChange),
+    ContactListChange(ContactListChange),
 }
 
 /// A change of one record.
@@ -202,7 +206,12 @@ impl Reader {
 
     /// Loads what of an event comes next, as changes of single records.
     async fn load(&mut self, mut told: Told) -> Result<()> {
-        let next: Vec<(usize, Uuid)> = told.rest.drain(..told.rest.len().min(LOADED_AT_ONCE)).collect();
+        let mut next: Vec<(usize, Uuid)> = told.rest.drain(..told.rest.len().min(LOADED_AT_ONCE)).collect();
+        // what is not for this caller to see, did not happen for them
+        let ids = next.iter().map(|(_, id)| *id).collect();
+        let seen: HashSet<_> =
+            for_kind!(self.kind, R => ops::seen::<R>(&self.ctx, &self.caller, ids).await?).into_iter().collect();
+        next.retain(|(_, id)| seen.contains(id));
         let Told { event, action, .. } = &told;
         let versions = versions(event);
         let versions: Vec<_> = next.iter().filter_map(|(index, id)| Some((*id, *versions.get(*index)?))).collect();
@@ -237,26 +246,15 @@ impl Reader {
         if ids.is_empty() {
             return Ok(HashMap::new());
         }
-        match self.kind {
-            RecordKind::Contact => {
-                let rows = ops::by_ids::<Contact>(&self.ctx, &self.caller, ids).await?;
-                Ok(rows.into_iter().map(|row| (row.meta().id, RecordObject::Contact(ContactObject(row)))).collect())
-            }
-            RecordKind::Account => {
-                let rows = ops::by_ids::<Account>(&self.ctx, &self.caller, ids).await?;
-                Ok(rows.into_iter().map(|row| (row.meta().id, RecordObject::Account(AccountObject(row)))).collect())
-            }
-            RecordKind::Lead | RecordKind::Deal | RecordKind::Product | RecordKind::Task => Err(no_such_kind()),
-        }
+        for_kind!(self.kind, R => {
+            let rows = ops::by_ids::<R>(&self.ctx, &self.caller, ids).await?;
+            Ok(rows.into_iter().map(|row| (row.meta().id, row.into_record())).collect())
+        })
     }
 
     /// What each change did to its record's fields, one statement for all.
     async fn fields(&self, versions: &[(Uuid, i32)]) -> Result<HashMap<(Uuid, i32), Vec<FieldChangeObject>>> {
-        let found = match self.kind {
-            RecordKind::Contact => history::of_versions::<Contact>(&self.ctx, &self.caller, versions).await?,
-            RecordKind::Account => history::of_versions::<Account>(&self.ctx, &self.caller, versions).await?,
-            RecordKind::Lead | RecordKind::Deal | RecordKind::Product | RecordKind::Task => return Err(no_such_kind()),
-        };
+        let found = for_kind!(self.kind, R => history::of_versions::<R>(&self.ctx, &self.caller, versions).await?);
         let mut fields: HashMap<_, Vec<_>> = HashMap::new();
         for change in found {
             fields.entry((change.record, change.version)).or_default().push(FieldChangeObject(change));
@@ -266,30 +264,21 @@ impl Reader {
 }
 
 fn coming(record: &RecordObject) -> Coming {
+    fn of<R: Record>(record: &R, account: Option<AccountId>) -> Coming {
+        Coming { record: OfRecord { kind: R::KIND, id: record.meta().id }, owner: record.owner(), account }
+    }
     match record {
-        RecordObject::Contact(ContactObject(contact)) => Coming {
-            record: OfRecord { kind: RecordKind::Contact, id: contact.id.0 },
-            owner: contact.owner_id,
-            account: contact.account_id,
-        },
-        RecordObject::Account(AccountObject(account)) => Coming {
-            record: OfRecord { kind: RecordKind::Account, id: account.id.0 },
-            owner: account.owner_id,
-            account: None,
-        },
+        RecordObject::Lead(lead) => of(&lead.0, None),
+        RecordObject::Contact(contact) => of(&contact.0, contact.0.account_id),
+        RecordObject::Account(account) => of(&account.0, None),
+        RecordObject::Deal(deal) => of(&deal.0, deal.0.account_id),
+        RecordObject::Product(product) => of(&product.0, None),
+        RecordObject::Task(task) => of(&task.0, task.0.account_id),
     }
 }
 
 fn require_read(caller: &Caller, kind: RecordKind) -> Result<()> {
-    match kind {
-        RecordKind::Contact => caller.require(Contact::READ).map(drop),
-        RecordKind::Account => caller.require(Account::READ).map(drop),
-        RecordKind::Lead | RecordKind::Deal | RecordKind::Product | RecordKind::Task => Err(no_such_kind()),
-    }
-}
-
-fn no_such_kind() -> Error {
-    Error::invalid("kind", "has no records in this version; CONTACT and ACCOUNT have")
+    for_kind!(kind, R => caller.require(R::READ).map(drop))
 }
 
 fn place(cursor: Cursor) -> Position {

@@ -21,8 +21,8 @@ use async_graphql::{
 use crate::{
     base::page::{DEFAULT_PAGE, MAX_PAGE},
     crm::{
-        Account, Contact,
-        record::{FieldType, Record},
+        kinds,
+        record::{FieldType, RecordKind},
     },
 };
 
@@ -37,6 +37,8 @@ const HASHING: usize = 1_000;
 const HASHES: [&str; 6] = ["signIn", "register", "acceptInvitation", "resetPassword", "changePassword", "createUser"];
 /// What a list without a page counts as: those are short.
 const LIST_ROWS: usize = 10;
+/// Those that may be longer, by their type and name; they lead to one another.
+const LONG_LISTS: [(&str, &str, usize); 2] = [("Team", "members", 100), ("User", "teams", 20)];
 /// The types besides the roots whose every field asks the database for itself.
 const ASKING: [&str; 1] = ["Viewer"];
 const PAGED: [&str; 2] = ["nodes", "edges"];
@@ -74,7 +76,8 @@ struct Priced {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shape {
     One,
-    List,
+    /// Of so many rows.
+    List(usize),
     Page,
 }
 
@@ -110,8 +113,9 @@ impl Costs {
             let asks = costs.is_root(&name) || ASKING.contains(&name.as_str());
             let is_page = is_page(&name);
             let is_mutation = costs.mutation.as_ref() == Some(&name);
-            let fields = fields.into_iter().map(|field| priced(&field.node, asks, is_mutation, is_page));
-            costs.types.insert(name, Type { is_page, fields: fields.collect() });
+            let fields =
+                fields.into_iter().map(|field| priced(&name, &field.node, asks, is_mutation, is_page)).collect();
+            costs.types.insert(name, Type { is_page, fields });
         }
         costs
     }
@@ -157,11 +161,16 @@ fn is_page(type_name: &str) -> bool {
 
 /// The names of record fields that hold long texts.
 fn large_texts() -> impl Iterator<Item = &'static str> {
-    let fields = Contact::FIELDS.iter().chain(Account::FIELDS);
+    let fields = RecordKind::ALL.iter().flat_map(|kind| kinds::fields_of(*kind));
     fields.filter(|field| matches!(field.field_type, FieldType::LongText)).map(|field| field.name)
 }
 
-fn priced(field: &FieldDefinition, asks: bool, is_mutation: bool, in_page: bool) -> (String, Priced) {
+fn list_rows(owner: &str, field: &str) -> usize {
+    let long = LONG_LISTS.iter().find(|(of, name, _)| (*of, *name) == (owner, field));
+    long.map_or(LIST_ROWS, |(.., rows)| *rows)
+}
+
+fn priced(owner: &str, field: &FieldDefinition, asks: bool, is_mutation: bool, in_page: bool) -> (String, Priced) {
     let mut base = &field.ty.node.base;
     let mut is_list = false;
     while let BaseType::List(of) = base {
@@ -174,7 +183,7 @@ fn priced(field: &FieldDefinition, asks: bool, is_mutation: bool, in_page: bool)
     let name = field.name.node.to_string();
     let shape = match (is_page(&of), is_list) {
         (true, _) => Shape::Page,
-        (false, true) if !(in_page && PAGED.contains(&name.as_str())) => Shape::List,
+        (false, true) if !(in_page && PAGED.contains(&name.as_str())) => Shape::List(list_rows(owner, &name)),
         _ => Shape::One,
     };
     let own = match shape {
@@ -275,7 +284,7 @@ impl<'a> Walk<'a> {
         let below = self.selections(&field.selection_set.node, parent);
         let rows = match priced.shape {
             Shape::One => 1,
-            Shape::List => LIST_ROWS,
+            Shape::List(rows) => rows,
             Shape::Page => self.rows(field),
         };
         let all = match priced.shape {
@@ -323,9 +332,10 @@ mod tests {
     use super::*;
 
     const SCHEMA: &str = "schema { query: Query } \
-        type Query { one: Thing things(first: Int, last: Int): ThingConnection! node: Node viewer: Viewer } \
+        type Query { one: Thing team: Team things(first: Int, last: Int): ThingConnection! node: Node viewer: Viewer } \
         interface Node { things(first: Int): ThingConnection! } \
         type Viewer { me: Thing } \
+        type Team { members: [Thing!]! } \
         type Thing implements Node { name: String tags: [String!]! parts: [Thing!]! things(first: Int): ThingConnection! } \
         type ThingConnection { nodes: [Thing!]! edges: [ThingEdge!]! totalCount: Int! } \
         type ThingEdge { cursor: String! node: Thing! }";
@@ -350,6 +360,7 @@ mod tests {
         assert_eq!(cost_with(variable, r#"{"rows":3}"#), STATEMENT + 3 * 2);
         assert_eq!(cost(variable), STATEMENT + 9 * 2);
         assert_eq!(cost("{ one { parts { name } } }"), STATEMENT + 1 + LIST_ROWS);
+        assert_eq!(cost("{ team { members { name } } }"), STATEMENT + 1 + 100);
     }
 
     #[test]

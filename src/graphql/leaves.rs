@@ -91,7 +91,9 @@ pub fn record_leaf<R: Record>(record: &R, name: &str) -> Option<Value> {
     let field = R::FIELDS.iter().find(|field| field.name == name)?;
     Some(match record.get(field) {
         record::Value::Null => Value::Null,
-        record::Value::Text(word) if matches!(field.field_type, FieldType::Choice(_)) => {
+        record::Value::Text(word)
+            if matches!(field.field_type, FieldType::Choice(_) | FieldType::OptionalChoice(_)) =>
+        {
             Value::Enum(Name::new(word.to_ascii_uppercase()))
         }
         record::Value::Text(text) => Value::String(text),

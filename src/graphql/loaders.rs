@@ -8,31 +8,45 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    hash::{Hash, Hasher},
+    marker::PhantomData,
     ops::Deref,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::{
     auth::Caller,
     base::{
         Error, Result as Answer,
-        ids::{AccountId, ContactId, ImportId, UserId},
+        ids::{
+            AccountId, ContactId, ContactListId, DealId, ImportId, LeadId, ListFolderId, ProductId, StageId, TaskId,
+            TeamId, UserId,
+        },
         page::{PageArgs, Slice},
     },
     crm::{
-        Account, Contact, RecordKind,
+        Account, Contact, Deal, Lead, Product, RecordKind, Task,
+        pipelines::{self, Stage},
         record::{
             Record,
             history::{self, FieldChange},
             ops,
+            select::{self, Related},
         },
     },
     ctx::Ctx,
-    team::{User, users},
+    for_kind,
+    lists::{
+        ContactList, folders,
+        model::{ListFolder, ListUse, LogEntry, Member, Share, SizePoint},
+        views,
+    },
+    team::{Team, User, teams, users},
     transfer::import::{self as imports, RowError},
 };
 
@@ -42,9 +56,20 @@ pub struct Loaders(Arc<Inner>);
 
 pub struct Inner {
     pub users: DataLoader<Users, HashMapCache>,
-    pub accounts: DataLoader<Records, HashMapCache>,
+    /// Records that others lead to.
+    pub linked: DataLoader<Records, HashMapCache>,
+    /// What leads to records.
+    pub related: DataLoader<RelatedPages>,
+    pub related_counts: DataLoader<RelatedPages>,
+    pub stages: DataLoader<Stages, HashMapCache>,
+    /// Who is in a team, and in which teams somebody is.
+    pub memberships: DataLoader<Memberships>,
     /// Records that are asked for by themselves; it need not wait for others of a page.
     pub singles: DataLoader<Records>,
+    /// Contacts that stand beside something else.
+    pub contacts: DataLoader<Records>,
+    /// What stands beside lists, and the lists of contacts.
+    pub lists: DataLoader<Lists>,
     pub import_errors: DataLoader<ImportErrors>,
     pub histories: DataLoader<Histories, HashMapCache>,
     pub history_counts: DataLoader<Histories, HashMapCache>,
@@ -72,7 +97,8 @@ impl Loaders {
     pub fn new(ctx: &Ctx, caller: &Arc<Caller>) -> Self {
         let loaders = Self::keeping(ctx, caller);
         loaders.users.enable_all_cache(false);
-        loaders.accounts.enable_all_cache(false);
+        loaders.linked.enable_all_cache(false);
+        loaders.stages.enable_all_cache(false);
         loaders.histories.enable_all_cache(false);
         loaders.history_counts.enable_all_cache(false);
         loaders
@@ -85,8 +111,14 @@ impl Loaders {
         let cache = HashMapCache::default;
         Self(Arc::new(Inner {
             users: DataLoader::with_cache(Users(source()), tokio::spawn, cache()),
-            accounts: DataLoader::with_cache(Records(source()), tokio::spawn, cache()),
+            linked: DataLoader::with_cache(Records(source()), tokio::spawn, cache()),
+            related: DataLoader::new(RelatedPages(source()), tokio::spawn),
+            related_counts: DataLoader::new(RelatedPages(source()), tokio::spawn),
+            stages: DataLoader::with_cache(Stages(source()), tokio::spawn, cache()),
+            memberships: DataLoader::new(Memberships(source()), tokio::spawn),
             singles: DataLoader::new(Records(source()), tokio::spawn).delay(Duration::ZERO),
+            contacts: DataLoader::new(Records(source()), tokio::spawn),
+            lists: DataLoader::new(Lists(source()), tokio::spawn),
             import_errors: DataLoader::new(ImportErrors(source()), tokio::spawn),
             histories: DataLoader::with_cache(Histories(source()), tokio::spawn, cache()),
             history_counts: DataLoader::with_cache(Histories(source()), tokio::spawn, cache()),
@@ -97,7 +129,11 @@ impl Loaders {
     /// Forgets what is kept: these records come next.
     pub fn look_ahead(&self, records: impl Iterator<Item = Coming>) {
         self.users.clear::<UserId>();
-        self.accounts.clear::<AccountId>();
+        self.linked.clear::<AccountId>();
+        self.linked.clear::<ContactId>();
+        self.linked.clear::<LeadId>();
+        self.linked.clear::<DealId>();
+        self.stages.clear::<StageId>();
         self.histories.clear::<History>();
         self.history_counts.clear::<OfRecord>();
         let mut ahead = Ahead::default();
@@ -136,7 +172,7 @@ fn lock(ahead: &Mutex<Ahead>) -> MutexGuard<'_, Ahead> {
 
 /// These keys and those ahead. The latter are taken only once: what is not found is not kept, and
 /// must not be looked for with all the others again.
-fn with_ahead<K: Copy + Eq + std::hash::Hash>(keys: &[K], ahead: &mut HashSet<K>) -> Vec<K> {
+fn with_ahead<K: Copy + Eq + Hash>(keys: &[K], ahead: &mut HashSet<K>) -> Vec<K> {
     let mut all = std::mem::take(ahead);
     all.extend(keys);
     all.into_iter().collect()
@@ -152,6 +188,27 @@ impl Loader<UserId> for Users {
         let ids = with_ahead(ids, &mut self.0.ahead().users);
         let users = users::by_ids(&self.0.ctx, &self.0.caller, &ids).await?;
         Ok(users.into_iter().map(|user| (user.id, user)).collect())
+    }
+}
+
+/// Memberships in teams, from either side. Whoever has none is not found.
+pub struct Memberships(Source);
+
+impl Loader<TeamId> for Memberships {
+    type Value = Vec<UserId>;
+    type Error = Arc<Error>;
+
+    async fn load(&self, ids: &[TeamId]) -> Result<HashMap<TeamId, Vec<UserId>>, Self::Error> {
+        Ok(teams::members_of(&self.0.ctx, &self.0.caller, ids).await?)
+    }
+}
+
+impl Loader<UserId> for Memberships {
+    type Value = Vec<Team>;
+    type Error = Arc<Error>;
+
+    async fn load(&self, ids: &[UserId]) -> Result<HashMap<UserId, Vec<Team>>, Self::Error> {
+        Ok(teams::of_users(&self.0.ctx, &self.0.caller, ids).await?)
     }
 }
 
@@ -179,13 +236,124 @@ impl Loader<AccountId> for Records {
     }
 }
 
-impl Loader<ContactId> for Records {
-    type Value = Contact;
+/// The same for the other kinds, of which no page looks ahead. What is not for the caller to see is
+/// not there for them.
+macro_rules! record_loaders {
+    ($($id:ident: $record:ident;)+) => {$(
+        impl Loader<$id> for Records {
+            type Value = $record;
+            type Error = Arc<Error>;
+
+            async fn load(&self, ids: &[$id]) -> Result<HashMap<$id, $record>, Self::Error> {
+                let rows = self.of::<$record>(ids.iter().map(|id| id.0).collect()).await?;
+                Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+            }
+        }
+    )+};
+}
+
+record_loaders! {
+    LeadId: Lead;
+    ContactId: Contact;
+    DealId: Deal;
+    ProductId: Product;
+    TaskId: Task;
+}
+
+/// What leads to records.
+pub struct RelatedPages(Source);
+
+/// A page of the records of a kind that lead to another.
+pub struct PageOf<R>(PageKey, PhantomData<fn() -> R>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct PageKey {
+    related: Related,
+    first: Option<i32>,
+    after: Option<String>,
+}
+
+impl<R> PageOf<R> {
+    pub fn new(related: Related, first: Option<i32>, after: Option<String>) -> Self {
+        Self(PageKey { related, first, after }, PhantomData)
+    }
+}
+
+// by hand: derived they would ask the same of the kind
+
+impl<R> Clone for PageOf<R> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone(), PhantomData)
+    }
+}
+
+impl<R> PartialEq for PageOf<R> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<R> Eq for PageOf<R> {}
+
+impl<R> Hash for PageOf<R> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+/// Two statements for all records of which the same page is wanted.
+impl<R: Record> Loader<PageOf<R>> for RelatedPages {
+    type Value = select::Page<R>;
     type Error = Arc<Error>;
 
-    async fn load(&self, ids: &[ContactId]) -> Result<HashMap<ContactId, Contact>, Self::Error> {
-        let rows = self.of::<Contact>(ids.iter().map(|id| id.0).collect()).await?;
-        Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+    async fn load(&self, keys: &[PageOf<R>]) -> Result<HashMap<PageOf<R>, Self::Value>, Self::Error> {
+        let mut alike: HashMap<_, Vec<&PageOf<R>>> = HashMap::new();
+        for key in keys {
+            let Related { column, filter, .. } = key.0.related;
+            alike.entry((column, filter, key.0.first, &key.0.after)).or_default().push(key);
+        }
+        let mut found = HashMap::new();
+        for ((column, filter, first, after), keys) in alike {
+            let args = PageArgs { first, after: after.clone(), ..PageArgs::default() };
+            let to: Vec<_> = keys.iter().map(|key| key.0.related.to).collect();
+            let Source { ctx, caller, .. } = &self.0;
+            let mut pages = select::related_pages::<R>(ctx, caller, column, filter, &to, args).await?;
+            let with_page = |key: &PageOf<R>| Some((key.clone(), pages.remove(&key.0.related.to)?));
+            found.extend(keys.into_iter().filter_map(with_page));
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<Related> for RelatedPages {
+    type Value = i64;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[Related]) -> Result<HashMap<Related, i64>, Self::Error> {
+        let mut alike: HashMap<_, Vec<Uuid>> = HashMap::new();
+        for Related { kind, column, to, filter } in keys {
+            alike.entry((*kind, *column, *filter)).or_default().push(*to);
+        }
+        let Source { ctx, caller, .. } = &self.0;
+        let mut found = HashMap::new();
+        for ((kind, column, filter), to) in alike {
+            let counts = for_kind!(kind, R => select::related_counts::<R>(ctx, caller, column, filter, &to).await?);
+            found.extend(counts.into_iter().map(|(to, count)| (Related { kind, column, to, filter }, count)));
+        }
+        Ok(found)
+    }
+}
+
+/// The stages of the workspace's pipelines: few, so all are read at once.
+pub struct Stages(Source);
+
+impl Loader<StageId> for Stages {
+    type Value = Stage;
+    type Error = Arc<Error>;
+
+    async fn load(&self, _: &[StageId]) -> Result<HashMap<StageId, Stage>, Self::Error> {
+        let stages = pipelines::stages(&self.0.ctx, &self.0.caller).await?;
+        Ok(stages.into_iter().map(|stage| (stage.id, stage)).collect())
     }
 }
 
@@ -254,20 +422,12 @@ impl Histories {
 
     async fn pages(&self, kind: RecordKind, ids: &[Uuid], args: PageArgs) -> Answer<HashMap<Uuid, Slice<FieldChange>>> {
         let Source { ctx, caller, .. } = &self.0;
-        match kind {
-            RecordKind::Contact => history::pages::<Contact>(ctx, caller, ids, args).await,
-            RecordKind::Account => history::pages::<Account>(ctx, caller, ids, args).await,
-            RecordKind::Lead | RecordKind::Deal | RecordKind::Product | RecordKind::Task => Ok(HashMap::new()),
-        }
+        for_kind!(kind, R => history::pages::<R>(ctx, caller, ids, args).await)
     }
 
     async fn counts(&self, kind: RecordKind, ids: &[Uuid]) -> Answer<HashMap<Uuid, i64>> {
         let Source { ctx, caller, .. } = &self.0;
-        match kind {
-            RecordKind::Contact => history::counts::<Contact>(ctx, caller, ids).await,
-            RecordKind::Account => history::counts::<Account>(ctx, caller, ids).await,
-            RecordKind::Lead | RecordKind::Deal | RecordKind::Product | RecordKind::Task => Ok(HashMap::new()),
-        }
+        for_kind!(kind, R => history::counts::<R>(ctx, caller, ids).await)
     }
 }
 
@@ -312,4 +472,136 @@ impl Loader<OfRecord> for Histories {
         }
         Ok(found)
     }
+}
+
+/// What stands beside lists.
+pub struct Lists(Source);
+
+/// A page of something that a list has.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct OfList {
+    pub list: ContactListId,
+    pub first: Option<i32>,
+    pub after: Option<String>,
+}
+
+impl OfList {
+    /// The lists of which the same page is wanted: one statement for all.
+    fn alike<'a>(keys: impl Iterator<Item = &'a Self>) -> Vec<(PageArgs, Vec<ContactListId>)> {
+        let mut alike: HashMap<_, Vec<ContactListId>> = HashMap::new();
+        for Self { list, first, after } in keys {
+            alike.entry((*first, after.clone())).or_default().push(*list);
+        }
+        let args = |((first, after), lists)| (PageArgs { first, after, ..PageArgs::default() }, lists);
+        alike.into_iter().map(args).collect()
+    }
+
+    fn key(list: ContactListId, args: &PageArgs) -> Self {
+        Self { list, first: args.first, after: args.after.clone() }
+    }
+}
+
+/// A page of a list's members.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ListMembers(pub OfList);
+
+impl Loader<ListMembers> for Lists {
+    type Value = Slice<Member>;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[ListMembers]) -> Result<HashMap<ListMembers, Self::Value>, Self::Error> {
+        let mut found = HashMap::new();
+        for (args, lists) in OfList::alike(keys.iter().map(|key| &key.0)) {
+            let pages = views::members(&self.0.ctx, &self.0.caller, &lists, args.clone()).await?;
+            found.extend(pages.into_iter().map(|(list, page)| (ListMembers(OfList::key(list, &args)), page)));
+        }
+        Ok(found)
+    }
+}
+
+/// A page of who entered and left a list.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ListLog(pub OfList);
+
+impl Loader<ListLog> for Lists {
+    type Value = Slice<LogEntry>;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[ListLog]) -> Result<HashMap<ListLog, Self::Value>, Self::Error> {
+        let mut found = HashMap::new();
+        for (args, lists) in OfList::alike(keys.iter().map(|key| &key.0)) {
+            let pages = views::log(&self.0.ctx, &self.0.caller, &lists, args.clone()).await?;
+            found.extend(pages.into_iter().map(|(list, page)| (ListLog(OfList::key(list, &args)), page)));
+        }
+        Ok(found)
+    }
+}
+
+/// The sizes of a list in a stretch of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ListSizes {
+    pub list: ContactListId,
+    pub from: DateTime<Utc>,
+    pub to: DateTime<Utc>,
+}
+
+impl Loader<ListSizes> for Lists {
+    type Value = Vec<SizePoint>;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[ListSizes]) -> Result<HashMap<ListSizes, Self::Value>, Self::Error> {
+        let mut alike: HashMap<_, Vec<ContactListId>> = HashMap::new();
+        for ListSizes { list, from, to } in keys {
+            alike.entry((*from, *to)).or_default().push(*list);
+        }
+        let mut found = HashMap::new();
+        for ((from, to), lists) in alike {
+            let sizes = views::sizes(&self.0.ctx, &self.0.caller, &lists, (from, to)).await?;
+            found.extend(sizes.into_iter().map(|(list, points)| (ListSizes { list, from, to }, points)));
+        }
+        Ok(found)
+    }
+}
+
+/// Keys that are an id each, and what is found for all of them at once.
+macro_rules! beside_lists {
+    ($($(#[$doc:meta])* $key:ident($id:ty) -> $value:ty: $find:expr;)+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub struct $key(pub $id);
+
+        impl Loader<$key> for Lists {
+            type Value = $value;
+            type Error = Arc<Error>;
+
+            async fn load(&self, keys: &[$key]) -> Result<HashMap<$key, Self::Value>, Self::Error> {
+                let ids: Vec<$id> = keys.iter().map(|key| key.0).collect();
+                let found = $find(&self.0.ctx, &self.0.caller, &ids).await?;
+                Ok(found.into_iter().map(|(id, value)| ($key(id.into()), value)).collect())
+            }
+        }
+    )+};
+}
+
+beside_lists! {
+    /// How long a list's log is.
+    LogLength(ContactListId) -> i64: views::log_counts;
+    /// Whose criteria name a list.
+    UsesOf(ContactListId) -> Vec<ListUse>: views::uses;
+    /// With whom a list is shared by name.
+    SharesOf(ContactListId) -> Vec<Share>: views::shares;
+    /// The lists of a contact.
+    OfContact(ContactId) -> Vec<ContactList>: lists_of;
+    /// A folder.
+    ListFolderOf(ListFolderId) -> ListFolder: folders_of;
+}
+
+async fn lists_of(ctx: &Ctx, caller: &Caller, contacts: &[ContactId]) -> Answer<HashMap<Uuid, Vec<ContactList>>> {
+    let contacts: Vec<_> = contacts.iter().map(|contact| contact.0).collect();
+    views::of_contacts(ctx, caller, &contacts).await
+}
+
+async fn folders_of(ctx: &Ctx, caller: &Caller, ids: &[ListFolderId]) -> Answer<HashMap<ListFolderId, ListFolder>> {
+    let found = folders::by_ids(ctx, caller, ids).await?;
+    Ok(found.into_iter().map(|folder| (folder.id, folder)).collect())
 }

@@ -1,6 +1,8 @@
-//! Contacts and accounts: queries and mutations. (Their changes are in `changes`.)
+//! Records of every kind: queries and mutations, which differ by the kind alone. (Their changes are
+//! in `changes`.)
 
-use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, MergedObject, Object, SimpleObject};
+use uuid::Uuid;
 
 use super::{
     context::{Repeatable, both, caller, once},
@@ -9,24 +11,28 @@ use super::{
     objects::{
         account::{AccountConnection, AccountObject},
         contact::{ContactConnection, ContactObject},
-        input::{AccountInput, ContactInput},
-        record::RecordObject,
+        deal::{DealConnection, DealObject},
+        input::{AccountInput, ContactInput, DealInput, LeadInput, ProductInput, TaskInput},
+        lead::{LeadConnection, LeadObject},
+        product::{ProductConnection, ProductObject},
+        record::{Counted, RecordObject, Shown},
+        task::{TaskConnection, TaskObject},
     },
 };
 use crate::{
     base::{
         Error,
-        ids::{AccountId, ContactId},
-        page::{self, PageArgs},
+        ids::{AccountId, ContactId, DealId, LeadId, ProductId, TaskId},
+        page::PageArgs,
     },
     crm::{
-        Account, Contact, RecordKind,
+        Account, Contact, Deal, Lead, Product, RecordKind, Task,
         record::{
-            ops,
+            Record, ops,
             select::{self, Order, Sort},
         },
     },
-    id_input,
+    for_kind, id_input,
 };
 
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]
@@ -42,191 +48,6 @@ impl OrderDirection {
     }
 }
 
-/// What contacts can be sorted by; each has an index.
-#[derive(Clone, Copy, PartialEq, Eq, Enum)]
-#[graphql(name = "ContactOrderField")]
-pub enum ContactOrderField {
-    CreatedAt,
-    UpdatedAt,
-    LastName,
-    Email,
-    Country,
-}
-
-#[derive(InputObject)]
-#[graphql(name = "ContactOrder")]
-pub struct ContactOrder {
-    field: ContactOrderField,
-    #[graphql(default_with = "OrderDirection::Asc")]
-    direction: OrderDirection,
-}
-
-/// What accounts can be sorted by; each has an index.
-#[derive(Clone, Copy, PartialEq, Eq, Enum)]
-#[graphql(name = "AccountOrderField")]
-pub enum AccountOrderField {
-    CreatedAt,
-    UpdatedAt,
-    Name,
-    AccountNumber,
-}
-
-#[derive(InputObject)]
-#[graphql(name = "AccountOrder")]
-pub struct AccountOrder {
-    field: AccountOrderField,
-    #[graphql(default_with = "OrderDirection::Asc")]
-    direction: OrderDirection,
-}
-
-const TEXT: &str = "text";
-
-impl ContactOrder {
-    fn order(&self) -> Order {
-        let field = match self.field {
-            ContactOrderField::CreatedAt => None,
-            ContactOrderField::UpdatedAt => Some(Sort::UPDATED_AT),
-            ContactOrderField::LastName => Some(Sort { column: "last_name", sql_type: TEXT }),
-            ContactOrderField::Email => Some(Sort { column: "email", sql_type: TEXT }),
-            ContactOrderField::Country => Some(Sort { column: "country", sql_type: TEXT }),
-        };
-        Order { field, descending: self.direction.descending() }
-    }
-}
-
-impl AccountOrder {
-    fn order(&self) -> Order {
-        let field = match self.field {
-            AccountOrderField::CreatedAt => None,
-            AccountOrderField::UpdatedAt => Some(Sort::UPDATED_AT),
-            AccountOrderField::Name => Some(Sort { column: "name", sql_type: TEXT }),
-            AccountOrderField::AccountNumber => Some(Sort { column: "account_number", sql_type: TEXT }),
-        };
-        Order { field, descending: self.direction.descending() }
-    }
-}
-
-/// Queries about records.
-#[derive(Default)]
-pub struct RecordQuery;
-
-#[Object(name = "RecordQuery")]
-impl RecordQuery {
-    /// Contacts, the newest first unless told otherwise.
-    async fn contacts(
-        &self,
-        context: &Context<'_>,
-        #[graphql(desc = "At most 500; 50 unless told.")] first: Option<i32>,
-        #[graphql(desc = "A cursor of this list.")] after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-        #[graphql(desc = "A fragment of the name or the e-mail address.")] search: Option<String>,
-        #[graphql(desc = "One order; ties are broken by age.")] order_by: Option<Vec<ContactOrder>>,
-    ) -> async_graphql::Result<ContactConnection> {
-        let (ctx, caller) = both(context)?;
-        let order = single(order_by)?.map_or(Order::NEWEST_FIRST, |order| order.order());
-        let args = PageArgs { first, after, last, before };
-        let slice = select::page::<Contact>(ctx, caller, search.as_deref(), order, args).await?;
-        Ok(ContactConnection::new(slice, search, |(at, row)| (page::encode(&at), ContactObject(row))))
-    }
-
-    /// One contact; null where there is none.
-    async fn contact(&self, context: &Context<'_>, id: ID) -> Nullable<ContactObject> {
-        nullable(self.contact_of(context, id)).await
-    }
-
-    /// Accounts, the newest first unless told otherwise.
-    async fn accounts(
-        &self,
-        context: &Context<'_>,
-        #[graphql(desc = "At most 500; 50 unless told.")] first: Option<i32>,
-        #[graphql(desc = "A cursor of this list.")] after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-        #[graphql(desc = "A fragment of the name or the industry.")] search: Option<String>,
-        #[graphql(desc = "One order; ties are broken by age.")] order_by: Option<Vec<AccountOrder>>,
-    ) -> async_graphql::Result<AccountConnection> {
-        let (ctx, caller) = both(context)?;
-        let order = single(order_by)?.map_or(Order::NEWEST_FIRST, |order| order.order());
-        let args = PageArgs { first, after, last, before };
-        let slice = select::page::<Account>(ctx, caller, search.as_deref(), order, args).await?;
-        Ok(AccountConnection::new(slice, search, |(at, row)| (page::encode(&at), AccountObject(row))))
-    }
-
-    /// One account; null where there is none.
-    async fn account(&self, context: &Context<'_>, id: ID) -> Nullable<AccountObject> {
-        nullable(self.account_of(context, id)).await
-    }
-
-    /// One record of any kind; null where there is none.
-    async fn record(&self, context: &Context<'_>, kind: RecordKind, id: ID) -> Nullable<RecordObject> {
-        nullable(async {
-            match kind {
-                RecordKind::Contact => Ok(self.contact_of(context, id).await?.map(RecordObject::Contact)),
-                RecordKind::Account => Ok(self.account_of(context, id).await?.map(RecordObject::Account)),
-                RecordKind::Lead | RecordKind::Deal | RecordKind::Product | RecordKind::Task => Ok(None),
-            }
-        })
-        .await
-    }
-}
-
-impl RecordQuery {
-    async fn contact_of(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<Option<ContactObject>> {
-        caller(context)?;
-        let Ok(id) = id.parse::<ContactId>() else { return Ok(None) };
-        Ok(context.data::<Loaders>()?.singles.load_one(id).await?.map(ContactObject))
-    }
-
-    async fn account_of(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<Option<AccountObject>> {
-        caller(context)?;
-        let Ok(id) = id.parse::<AccountId>() else { return Ok(None) };
-        Ok(context.data::<Loaders>()?.singles.load_one(id).await?.map(AccountObject))
-    }
-}
-
-#[derive(InputObject)]
-#[graphql(name = "CreateContactInput")]
-pub struct CreateContactInput {
-    #[graphql(flatten)]
-    repeat: Repeatable,
-    contact: ContactInput,
-}
-
-#[derive(InputObject)]
-#[graphql(name = "UpdateContactInput")]
-pub struct UpdateContactInput {
-    #[graphql(flatten)]
-    repeat: Repeatable,
-    id: ID,
-    /// The version you read. The update is refused where somebody has changed one of these fields
-    /// since; without it the last one wins.
-    expected_version: Option<i32>,
-    /// Absent fields stay as they are, nulls clear.
-    patch: ContactInput,
-}
-
-#[derive(InputObject)]
-#[graphql(name = "CreateAccountInput")]
-pub struct CreateAccountInput {
-    #[graphql(flatten)]
-    repeat: Repeatable,
-    account: AccountInput,
-}
-
-#[derive(InputObject)]
-#[graphql(name = "UpdateAccountInput")]
-pub struct UpdateAccountInput {
-    #[graphql(flatten)]
-    repeat: Repeatable,
-    id: ID,
-    /// The version you read. The update is refused where somebody has changed one of these fields
-    /// since; without it the last one wins.
-    expected_version: Option<i32>,
-    /// Absent fields stay as they are, nulls clear.
-    patch: AccountInput,
-}
-
 #[derive(InputObject)]
 #[graphql(name = "DeleteRecordInput")]
 pub struct DeleteRecordInput {
@@ -239,26 +60,6 @@ pub struct DeleteRecordInput {
 
 id_input!(RestoreRecordInput "RestoreRecordInput");
 
-/// What the mutations of one kind answer with.
-macro_rules! payloads {
-    ($($name:ident $graphql:literal { $field:ident: $object:ty })+) => {$(
-        #[derive(SimpleObject)]
-        #[graphql(name = $graphql)]
-        pub struct $name {
-            $field: $object,
-        }
-    )+};
-}
-
-payloads! {
-    CreateContactPayload "CreateContactPayload" { contact: ContactObject }
-    UpdateContactPayload "UpdateContactPayload" { contact: ContactObject }
-    RestoreContactPayload "RestoreContactPayload" { contact: ContactObject }
-    CreateAccountPayload "CreateAccountPayload" { account: AccountObject }
-    UpdateAccountPayload "UpdateAccountPayload" { account: AccountObject }
-    RestoreAccountPayload "RestoreAccountPayload" { account: AccountObject }
-}
-
 #[derive(SimpleObject)]
 #[graphql(name = "DeleteRecordPayload")]
 pub struct DeleteRecordPayload {
@@ -266,103 +67,28 @@ pub struct DeleteRecordPayload {
     deleted_id: ID,
 }
 
-/// Mutations of records.
-#[derive(Default)]
-pub struct RecordMutation;
+/// A page of records as a query asks for it.
+async fn page<R: Shown>(
+    context: &Context<'_>,
+    search: Option<String>,
+    order: Option<Order>,
+    args: PageArgs,
+) -> async_graphql::Result<R::Connection> {
+    let (ctx, caller) = both(context)?;
+    let order = order.unwrap_or(Order::NEWEST_FIRST);
+    let slice = select::page::<R>(ctx, caller, search.as_deref(), order, args).await?;
+    Ok(R::connection(slice, Counted::Found(search)))
+}
 
-#[Object(name = "RecordMutation")]
-impl RecordMutation {
-    async fn create_contact(
-        &self,
-        context: &Context<'_>,
-        input: CreateContactInput,
-    ) -> async_graphql::Result<CreateContactPayload> {
-        let (ctx, caller) = once(context, &input.repeat)?;
-        let given = input.contact.given();
-        let contact = ops::create(ctx, &caller, given.raw()).await?;
-        Ok(CreateContactPayload { contact: ContactObject(contact) })
-    }
-
-    async fn update_contact(
-        &self,
-        context: &Context<'_>,
-        input: UpdateContactInput,
-    ) -> async_graphql::Result<UpdateContactPayload> {
-        let (ctx, caller) = once(context, &input.repeat)?;
-        let id: ContactId = parse_id("id", &input.id)?;
-        let given = input.patch.given();
-        let contact = ops::update(ctx, &caller, id.0, input.expected_version, given.raw()).await?;
-        Ok(UpdateContactPayload { contact: ContactObject(contact) })
-    }
-
-    async fn delete_contact(
-        &self,
-        context: &Context<'_>,
-        input: DeleteRecordInput,
-    ) -> async_graphql::Result<DeleteRecordPayload> {
-        let (ctx, caller) = once(context, &input.repeat)?;
-        let id: ContactId = parse_id("id", &input.id)?;
-        ops::delete::<Contact>(ctx, &caller, id.0, input.expected_version).await?;
-        Ok(DeleteRecordPayload { deleted_id: input.id })
-    }
-
-    /// Takes a deletion back.
-    async fn restore_contact(
-        &self,
-        context: &Context<'_>,
-        input: RestoreRecordInput,
-    ) -> async_graphql::Result<RestoreContactPayload> {
-        let (ctx, caller) = once(context, &input.repeat)?;
-        let id: ContactId = parse_id("id", &input.id)?;
-        let contact = ops::restore(ctx, &caller, id.0).await?;
-        Ok(RestoreContactPayload { contact: ContactObject(contact) })
-    }
-
-    async fn create_account(
-        &self,
-        context: &Context<'_>,
-        input: CreateAccountInput,
-    ) -> async_graphql::Result<CreateAccountPayload> {
-        let (ctx, caller) = once(context, &input.repeat)?;
-        let given = input.account.given();
-        let account = ops::create(ctx, &caller, given.raw()).await?;
-        Ok(CreateAccountPayload { account: AccountObject(account) })
-    }
-
-    async fn update_account(
-        &self,
-        context: &Context<'_>,
-        input: UpdateAccountInput,
-    ) -> async_graphql::Result<UpdateAccountPayload> {
-        let (ctx, caller) = once(context, &input.repeat)?;
-        let id: AccountId = parse_id("id", &input.id)?;
-        let given = input.patch.given();
-        let account = ops::update(ctx, &caller, id.0, input.expected_version, given.raw()).await?;
-        Ok(UpdateAccountPayload { account: AccountObject(account) })
-    }
-
-    async fn delete_account(
-        &self,
-        context: &Context<'_>,
-        input: DeleteRecordInput,
-    ) -> async_graphql::Result<DeleteRecordPayload> {
-        let (ctx, caller) = once(context, &input.repeat)?;
-        let id: AccountId = parse_id("id", &input.id)?;
-        ops::delete::<Account>(ctx, &caller, id.0, input.expected_version).await?;
-        Ok(DeleteRecordPayload { deleted_id: input.id })
-    }
-
-    /// Takes a deletion back.
-    async fn restore_account(
-        &self,
-        context: &Context<'_>,
-        input: RestoreRecordInput,
-    ) -> async_graphql::Result<RestoreAccountPayload> {
-        let (ctx, caller) = once(context, &input.repeat)?;
-        let id: AccountId = parse_id("id", &input.id)?;
-        let account = ops::restore(ctx, &caller, id.0).await?;
-        Ok(RestoreAccountPayload { account: AccountObject(account) })
-    }
+/// The order by the field of this name, which has an index.
+fn by<R: Record>(name: &str, direction: OrderDirection) -> Order {
+    let field = match name {
+        // ids grow with time
+        "createdAt" => None,
+        "updatedAt" => Some(Sort::UPDATED_AT),
+        name => R::FIELDS.iter().find(|field| field.name == name).map(Sort::by),
+    };
+    Order { field, descending: direction.descending() }
 }
 
 /// Pages sort by one thing; a list is taken so that more can come later.
@@ -373,3 +99,256 @@ fn single<T>(orders: Option<Vec<T>>) -> async_graphql::Result<Option<T>> {
         Some(Err(_)) => Err(Error::invalid("orderBy", "takes one order").into()),
     }
 }
+
+/// The queries and mutations of one kind. A name of the API stands beside each name of ours.
+macro_rules! record_operations {
+    ($record:ident $id:ident $object:ident $connection:ident $input:ident,
+     queries $query:ident $query_name:literal $one:ident $many:ident, $many_doc:literal, $one_doc:literal, search $search_doc:literal,
+     order $order:ident $order_name:literal $order_field:ident $order_field_name:literal, $order_doc:literal { $($variant:ident $field:literal)+ },
+     mutations $mutation:ident $mutation_name:literal,
+     create $create:ident $create_input:ident $create_input_name:literal $create_payload:ident $create_payload_name:literal,
+     update $update:ident $update_input:ident $update_input_name:literal $update_payload:ident $update_payload_name:literal,
+     delete $delete:ident,
+     restore $restore:ident $restore_payload:ident $restore_payload_name:literal
+    ) => {
+        #[doc = $order_doc]
+        #[derive(Clone, Copy, PartialEq, Eq, Enum)]
+        #[graphql(name = $order_field_name)]
+        pub enum $order_field {
+            $($variant,)+
+        }
+
+        #[derive(InputObject)]
+        #[graphql(name = $order_name)]
+        pub struct $order {
+            field: $order_field,
+            #[graphql(default_with = "OrderDirection::Asc")]
+            direction: OrderDirection,
+        }
+
+        impl $order {
+            fn order(&self) -> Order {
+                let name = match self.field { $($order_field::$variant => $field,)+ };
+                by::<$record>(name, self.direction)
+            }
+        }
+
+        #[derive(Default)]
+        pub struct $query;
+
+        #[Object(name = $query_name)]
+        impl $query {
+            #[doc = $many_doc]
+            async fn $many(
+                &self,
+                context: &Context<'_>,
+                #[graphql(desc = "At most 500; 50 unless told.")] first: Option<i32>,
+                #[graphql(desc = "A cursor of this list.")] after: Option<String>,
+                last: Option<i32>,
+                before: Option<String>,
+                #[graphql(desc = $search_doc)] search: Option<String>,
+                #[graphql(desc = "One order; ties are broken by age.")] order_by: Option<Vec<$order>>,
+            ) -> async_graphql::Result<$connection> {
+                let order = single(order_by)?.map(|order| order.order());
+                page::<$record>(context, search, order, PageArgs { first, after, last, before }).await
+            }
+
+            #[doc = $one_doc]
+            async fn $one(&self, context: &Context<'_>, id: ID) -> Nullable<$object> {
+                nullable(async {
+                    caller(context)?;
+                    let Ok(id) = id.parse::<$id>() else { return Ok(None) };
+                    Ok(context.data::<Loaders>()?.singles.load_one(id).await?.map($object))
+                })
+                .await
+            }
+        }
+
+        #[derive(InputObject)]
+        #[graphql(name = $create_input_name)]
+        pub struct $create_input {
+            #[graphql(flatten)]
+            repeat: Repeatable,
+            $one: $input,
+        }
+
+        #[derive(InputObject)]
+        #[graphql(name = $update_input_name)]
+        pub struct $update_input {
+            #[graphql(flatten)]
+            repeat: Repeatable,
+            id: ID,
+            /// The version you read. The update is refused where somebody has changed one of these
+            /// fields since; without it the last one wins.
+            expected_version: Option<i32>,
+            /// Absent fields stay as they are, nulls clear.
+            patch: $input,
+        }
+
+        #[derive(SimpleObject)]
+        #[graphql(name = $create_payload_name)]
+        pub struct $create_payload {
+            $one: $object,
+        }
+
+        #[derive(SimpleObject)]
+        #[graphql(name = $update_payload_name)]
+        pub struct $update_payload {
+            $one: $object,
+        }
+
+        #[derive(SimpleObject)]
+        #[graphql(name = $restore_payload_name)]
+        pub struct $restore_payload {
+            $one: $object,
+        }
+
+        #[derive(Default)]
+        pub struct $mutation;
+
+        #[Object(name = $mutation_name)]
+        impl $mutation {
+            async fn $create(
+                &self,
+                context: &Context<'_>,
+                input: $create_input,
+            ) -> async_graphql::Result<$create_payload> {
+                let (ctx, caller) = once(context, &input.repeat)?;
+                let given = input.$one.given();
+                let $one = ops::create(ctx, &caller, given.raw()).await?;
+                Ok($create_payload { $one: $object($one) })
+            }
+
+            async fn $update(
+                &self,
+                context: &Context<'_>,
+                input: $update_input,
+            ) -> async_graphql::Result<$update_payload> {
+                let (ctx, caller) = once(context, &input.repeat)?;
+                let id: $id = parse_id("id", &input.id)?;
+                let given = input.patch.given();
+                let $one = ops::update(ctx, &caller, id.0, input.expected_version, given.raw()).await?;
+                Ok($update_payload { $one: $object($one) })
+            }
+
+            async fn $delete(
+                &self,
+                context: &Context<'_>,
+                input: DeleteRecordInput,
+            ) -> async_graphql::Result<DeleteRecordPayload> {
+                let (ctx, caller) = once(context, &input.repeat)?;
+                let id: $id = parse_id("id", &input.id)?;
+                ops::delete::<$record>(ctx, &caller, id.0, input.expected_version).await?;
+                Ok(DeleteRecordPayload { deleted_id: input.id })
+            }
+
+            /// Takes a deletion back.
+            async fn $restore(
+                &self,
+                context: &Context<'_>,
+                input: RestoreRecordInput,
+            ) -> async_graphql::Result<$restore_payload> {
+                let (ctx, caller) = once(context, &input.repeat)?;
+                let id: $id = parse_id("id", &input.id)?;
+                let $one = ops::restore(ctx, &caller, id.0).await?;
+                Ok($restore_payload { $one: $object($one) })
+            }
+        }
+    };
+}
+
+record_operations! {
+    Lead LeadId LeadObject LeadConnection LeadInput,
+    queries LeadQuery "LeadQuery" lead leads, "The people who may become customers, the newest first unless told otherwise.", "One lead; null where there is none.", search "A fragment of the name, the e-mail address or the company.",
+    order LeadOrder "LeadOrder" LeadOrderField "LeadOrderField", "What leads can be sorted by; each has an index." { CreatedAt "createdAt" UpdatedAt "updatedAt" LastName "lastName" Email "email" LeadScore "leadScore" Status "status" },
+    mutations LeadMutation "LeadMutation",
+    create create_lead CreateLeadInput "CreateLeadInput" CreateLeadPayload "CreateLeadPayload",
+    update update_lead UpdateLeadInput "UpdateLeadInput" UpdateLeadPayload "UpdateLeadPayload",
+    delete delete_lead,
+    restore restore_lead RestoreLeadPayload "RestoreLeadPayload"
+}
+
+record_operations! {
+    Contact ContactId ContactObject ContactConnection ContactInput,
+    queries ContactQuery "ContactQuery" contact contacts, "Contacts, the newest first unless told otherwise.", "One contact; null where there is none.", search "A fragment of the name or the e-mail address.",
+    order ContactOrder "ContactOrder" ContactOrderField "ContactOrderField", "What contacts can be sorted by; each has an index." { CreatedAt "createdAt" UpdatedAt "updatedAt" LastName "lastName" Email "email" Country "country" },
+    mutations ContactMutation "ContactMutation",
+    create create_contact CreateContactInput "CreateContactInput" CreateContactPayload "CreateContactPayload",
+    update update_contact UpdateContactInput "UpdateContactInput" UpdateContactPayload "UpdateContactPayload",
+    delete delete_contact,
+    restore restore_contact RestoreContactPayload "RestoreContactPayload"
+}
+
+record_operations! {
+    Account AccountId AccountObject AccountConnection AccountInput,
+    queries AccountQuery "AccountQuery" account accounts, "Accounts, the newest first unless told otherwise.", "One account; null where there is none.", search "A fragment of the name or the industry.",
+    order AccountOrder "AccountOrder" AccountOrderField "AccountOrderField", "What accounts can be sorted by; each has an index." { CreatedAt "createdAt" UpdatedAt "updatedAt" Name "name" AccountNumber "accountNumber" },
+    mutations AccountMutation "AccountMutation",
+    create create_account CreateAccountInput "CreateAccountInput" CreateAccountPayload "CreateAccountPayload",
+    update update_account UpdateAccountInput "UpdateAccountInput" UpdateAccountPayload "UpdateAccountPayload",
+    delete delete_account,
+    restore restore_account RestoreAccountPayload "RestoreAccountPayload"
+}
+
+record_operations! {
+    Deal DealId DealObject DealConnection DealInput,
+    queries DealQuery "DealQuery" deal deals, "Deals, the newest first unless told otherwise.", "One deal; null where there is none.", search "A fragment of the name or the description.",
+    order DealOrder "DealOrder" DealOrderField "DealOrderField", "What deals can be sorted by; each has an index." { CreatedAt "createdAt" UpdatedAt "updatedAt" Name "name" Amount "amount" ExpectedCloseDate "expectedCloseDate" },
+    mutations DealMutation "DealMutation",
+    create create_deal CreateDealInput "CreateDealInput" CreateDealPayload "CreateDealPayload",
+    update update_deal UpdateDealInput "UpdateDealInput" UpdateDealPayload "UpdateDealPayload",
+    delete delete_deal,
+    restore restore_deal RestoreDealPayload "RestoreDealPayload"
+}
+
+record_operations! {
+    Product ProductId ProductObject ProductConnection ProductInput,
+    queries ProductQuery "ProductQuery" product products, "Products, the newest first unless told otherwise.", "One product; null where there is none.", search "A fragment of the name, the stock-keeping unit or the description.",
+    order ProductOrder "ProductOrder" ProductOrderField "ProductOrderField", "What products can be sorted by; each has an index." { CreatedAt "createdAt" UpdatedAt "updatedAt" Name "name" Sku "sku" },
+    mutations ProductMutation "ProductMutation",
+    create create_product CreateProductInput "CreateProductInput" CreateProductPayload "CreateProductPayload",
+    update update_product UpdateProductInput "UpdateProductInput" UpdateProductPayload "UpdateProductPayload",
+    delete delete_product,
+    restore restore_product RestoreProductPayload "RestoreProductPayload"
+}
+
+record_operations! {
+    Task TaskId TaskObject TaskConnection TaskInput,
+    queries TaskQuery "TaskQuery" task tasks, "Tasks, the newest first unless told otherwise.", "One task; null where there is none.", search "A fragment of the title or the description.",
+    order TaskOrder "TaskOrder" TaskOrderField "TaskOrderField", "What tasks can be sorted by; each has an index." { CreatedAt "createdAt" UpdatedAt "updatedAt" DueDate "dueDate" },
+    mutations TaskMutation "TaskMutation",
+    create create_task CreateTaskInput "CreateTaskInput" CreateTaskPayload "CreateTaskPayload",
+    update update_task UpdateTaskInput "UpdateTaskInput" UpdateTaskPayload "UpdateTaskPayload",
+    delete delete_task,
+    restore restore_task RestoreTaskPayload "RestoreTaskPayload"
+}
+
+/// Queries about records of any kind.
+#[derive(Default)]
+pub struct AnyRecordQuery;
+
+#[Object(name = "AnyRecordQuery")]
+impl AnyRecordQuery {
+    /// One record of any kind; null where there is none.
+    async fn record(&self, context: &Context<'_>, kind: RecordKind, id: ID) -> Nullable<RecordObject> {
+        nullable(async {
+            let (ctx, caller) = both(context)?;
+            let Ok(id) = id.parse::<Uuid>() else { return Ok(None) };
+            let found = for_kind!(kind, R => {
+                ops::by_ids::<R>(ctx, caller, &[id]).await?.into_iter().next().map(Shown::into_record)
+            });
+            Ok(found)
+        })
+        .await
+    }
+}
+
+/// Queries about records.
+#[derive(MergedObject, Default)]
+#[graphql(name = "RecordQuery")]
+pub struct RecordQuery(LeadQuery, ContactQuery, AccountQuery, DealQuery, ProductQuery, TaskQuery, AnyRecordQuery);
+
+/// Mutations of records.
+#[derive(MergedObject, Default)]
+#[graphql(name = "RecordMutation")]
+pub struct RecordMutation(LeadMutation, ContactMutation, AccountMutation, DealMutation, ProductMutation, TaskMutation);

@@ -4,8 +4,11 @@ use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema};
 
 use super::{
     changes::{ChangeSubscription, EventObject},
+    fields::{FieldMutation, FieldQuery},
     imports::{ImportMutation, ImportQuery, ImportSubscription},
     jobs::{JobMutation, JobQuery, JobSubscription},
+    list_changes::ListSubscription,
+    lists::{ListMutation, ListQuery},
     objects::record::RecordObject,
     records::{RecordMutation, RecordQuery},
     team::{TeamMutation, TeamQuery},
@@ -15,18 +18,18 @@ use crate::{ctx::Ctx, events::Bus};
 /// What can be asked. Everything is of the caller's workspace; nothing names another.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-pub struct Query(TeamQuery, RecordQuery, JobQuery, ImportQuery);
+pub struct Query(TeamQuery, RecordQuery, ListQuery, FieldQuery, JobQuery, ImportQuery);
 
 /// What can be done. Each takes one `input` or an id, and answers with what it changed.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
-pub struct Mutation(TeamMutation, RecordMutation, JobMutation, ImportMutation);
+pub struct Mutation(TeamMutation, RecordMutation, ListMutation, FieldMutation, JobMutation, ImportMutation);
 
 /// What can be followed. Every event has a cursor; `after` replays what was missed and then goes on
 /// live, without gap or repeat. Progress is a state, not an event, and has none.
 #[derive(MergedSubscription, Default)]
 #[graphql(name = "Subscription")]
-pub struct Subscription(ChangeSubscription, JobSubscription, ImportSubscription);
+pub struct Subscription(ChangeSubscription, ListSubscription, JobSubscription, ImportSubscription);
 
 pub type KontorSchema = Schema<Query, Mutation, Subscription>;
 

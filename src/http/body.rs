@@ -1,14 +1,23 @@
-//! A request's body that can still be read to its end after whoever was given it has refused it: a
-//! client that is cut off while it sends sees a broken connection and never the answer.
+//! A request's body can still be read to its end after the request has been refused: a client that is
+//! cut off while it sends sees a broken connection and never the answer.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use axum::body::{Body, BodyDataStream};
+use axum::{
+    body::{Body, HttpBody},
+    extract::Request,
+    http::{HeaderMap, header::EXPECT},
+    middleware::Next,
+    response::Response,
+};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
+use hyper::body::{Frame, SizeHint};
 
 use crate::base::{Error, Result};
 
@@ -16,55 +25,109 @@ use crate::base::{Error, Result};
 const DRAINED_FOR: Duration = Duration::from_secs(30);
 const DRAINED_SILENCE: Duration = Duration::from_secs(5);
 
-/// A request's body that is still ours after somebody was given it to read.
+/// A middleware around everything that answers. Of a request that is refused it reads what is left of
+/// the body and throws it away, while the answer is already on its way: a client that listens as it
+/// sends stops at once, and any other may come to its end. A connection closed over unread bytes is
+/// reset, and the answer would be lost with it.
+pub async fn layer(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    if body.is_end_stream() {
+        return next.run(Request::from_parts(parts, body)).await;
+    }
+    let asks_first = asks_first(&parts.headers);
+    let shared = SharedBody::new(body);
+    let response = next.run(Request::from_parts(parts, Body::new(shared.clone()))).await;
+    let is_refusal = response.status().is_client_error() || response.status().is_server_error();
+    // who was not told to go on has sent nothing, and what comes next is another request
+    let comes = !asks_first || shared.was_read();
+    if is_refusal && comes && !shared.is_end_stream() {
+        tokio::spawn(drained(Body::new(shared), DRAINED_FOR));
+    }
+    response
+}
+
+/// Whether the client waits for the word that its body is wanted.
+fn asks_first(headers: &HeaderMap) -> bool {
+    headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// A request's body that is still ours after somebody was given it to read. Clones are the same.
 #[derive(Clone)]
-pub struct SharedBody(Arc<Mutex<BodyDataStream>>);
+struct SharedBody(Arc<Mutex<State>>);
+
+struct State {
+    body: Body,
+    /// Whether anybody asked for any of it.
+    read: bool,
+    /// At its end, or broken off.
+    ended: bool,
+}
 
 impl SharedBody {
-    pub fn new(body: Body) -> Self {
-        Self(Arc::new(Mutex::new(body.into_data_stream())))
+    fn new(body: Body) -> Self {
+        Self(Arc::new(Mutex::new(State { body, read: false, ended: false })))
     }
 
-    pub fn read(self) -> impl Stream<Item = Result<Bytes, axum::Error>> + Send + 'static {
-        stream::poll_fn(move |context| self.0.lock().unwrap_or_else(PoisonError::into_inner).poll_next_unpin(context))
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The same, which breaks off when nothing comes for so long.
-    pub fn read_within(self, silence: Duration) -> impl Stream<Item = Result<Bytes, axum::Error>> + Send + 'static {
-        stream::unfold(Some(Box::pin(self.read())), move |body| async move {
-            let mut body = body?;
-            match tokio::time::timeout(silence, body.next()).await {
-                Ok(chunk) => chunk.map(|chunk| (chunk, Some(body))),
-                Err(late) => Some((Err(axum::Error::new(late)), None)),
-            }
-        })
+    fn was_read(&self) -> bool {
+        self.state().read
+    }
+}
+
+impl HttpBody for SharedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let mut state = self.state();
+        if state.ended {
+            return Poll::Ready(None);
+        }
+        state.read = true;
+        let frame = ready!(Pin::new(&mut state.body).poll_frame(context));
+        state.ended = !matches!(frame, Some(Ok(_)));
+        Poll::Ready(frame)
     }
 
-    /// Reads what is left of a refused body and throws it away, while the answer is already on its
-    /// way: a client that listens as it sends stops at once, and any other may come to its end. A
-    /// connection closed over unread bytes is reset, and the answer would be lost with it.
-    pub fn drain(self) {
-        tokio::spawn(self.drained(DRAINED_FOR));
+    fn is_end_stream(&self) -> bool {
+        let state = self.state();
+        state.ended || state.body.is_end_stream()
     }
 
-    async fn drained(self, limit: Duration) {
-        let rest = self.read_within(DRAINED_SILENCE).take_while(|chunk| std::future::ready(chunk.is_ok()));
-        let _ = tokio::time::timeout(limit, rest.for_each(|_| async {})).await;
+    fn size_hint(&self) -> SizeHint {
+        self.state().body.size_hint()
     }
+}
+
+/// A body that breaks off when nothing comes for so long.
+pub fn read_within(body: Body, silence: Duration) -> impl Stream<Item = Result<Bytes, axum::Error>> + Send + 'static {
+    stream::unfold(Some(body.into_data_stream()), move |body| async move {
+        let mut body = body?;
+        match tokio::time::timeout(silence, body.next()).await {
+            Ok(chunk) => chunk.map(|chunk| (chunk, Some(body))),
+            Err(late) => Some((Err(axum::Error::new(late)), None)),
+        }
+    })
+}
+
+async fn drained(body: Body, limit: Duration) {
+    let rest = read_within(body, DRAINED_SILENCE).take_while(|chunk| std::future::ready(chunk.is_ok()));
+    let _ = tokio::time::timeout(limit, rest.for_each(|_| async {})).await;
 }
 
 /// The most bytes of a body from somebody who is not signed in: enough for all that they may ask.
 pub const STRANGERS_BYTES: usize = 64 * 1024;
 
-/// A whole body of at most so many bytes. What comes beyond is read behind the refusal.
+/// A whole body of at most so many bytes.
 pub async fn read_whole(body: Body, limit: usize) -> Result<Bytes> {
-    let body = SharedBody::new(body);
-    let mut chunks = body.clone().read();
+    let mut chunks = body.into_data_stream();
     let mut whole = BytesMut::new();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| Error::invalid("body", "broke off before its end"))?;
         if whole.len() + chunk.len() > limit {
-            body.drain();
             return Err(Error::TooLarge(format!("The body is larger than the limit of {limit} bytes").into()));
         }
         whole.extend_from_slice(&chunk);
@@ -76,26 +139,40 @@ pub async fn read_whole(body: Body, limit: usize) -> Result<Bytes> {
 mod tests {
     use super::*;
 
+    fn chunk() -> Result<Bytes, std::io::Error> {
+        Ok(Bytes::from_static(b"a"))
+    }
+
     #[tokio::test]
     async fn a_body_that_falls_silent_breaks_off() {
-        let first = stream::once(async { Ok::<_, std::io::Error>(Bytes::from_static(b"a")) });
-        let body = SharedBody::new(Body::from_stream(first.chain(stream::pending())));
-        let read: Vec<_> = body.read_within(Duration::ZERO).collect().await;
+        let body = Body::from_stream(stream::once(async { chunk() }).chain(stream::pending()));
+        let read: Vec<_> = read_within(body, Duration::ZERO).collect().await;
         assert!(matches!(&read[..], [Ok(_), Err(_)]), "{read:?}");
     }
 
     #[tokio::test]
     async fn draining_ends_with_the_body_or_its_time() {
-        let chunk = || Ok::<_, std::io::Error>(Bytes::from_static(b"a"));
         let short = SharedBody::new(Body::from_stream(stream::iter([chunk(), chunk()])));
-        short.clone().drained(DRAINED_FOR).await;
-        assert!(short.read().next().await.is_none());
+        drained(Body::new(short.clone()), DRAINED_FOR).await;
+        assert!(short.is_end_stream());
         let endless = stream::repeat_with(chunk).then(|chunk| async {
             tokio::task::yield_now().await;
             chunk
         });
         let endless = SharedBody::new(Body::from_stream(endless));
-        endless.clone().drained(Duration::from_millis(1)).await;
-        assert!(endless.read().next().await.is_some());
+        drained(Body::new(endless.clone()), Duration::from_millis(1)).await;
+        assert!(!endless.is_end_stream());
+        assert!(Body::new(endless).into_data_stream().next().await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_shared_body_is_the_body_that_it_shares() {
+        let shared = SharedBody::new(Body::from("abc"));
+        assert_eq!((shared.size_hint().exact(), shared.is_end_stream(), shared.was_read()), (Some(3), false, false));
+        assert_eq!(read_whole(Body::new(shared.clone()), 3).await.expect("read"), "abc");
+        assert_eq!((shared.is_end_stream(), shared.was_read()), (true, true));
+        let long = SharedBody::new(Body::from_stream(stream::iter([chunk(), chunk(), chunk()])));
+        assert!(matches!(read_whole(Body::new(long.clone()), 1).await, Err(Error::TooLarge(_))));
+        assert!(!long.is_end_stream());
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    base::ids::{TokenId, UserId},
+    base::ids::{TeamId, TokenId, UserId},
     events::{LoggedEvent, NewEvent},
 };
 
@@ -42,11 +42,30 @@ pub fn workspace_updated() -> NewEvent {
     NewEvent { name: "team.workspace_updated", kind: None, record_ids: vec![], payload: json!({}) }
 }
 
+/// `added` has the members that it begins with.
+pub fn team_created(team: TeamId, added: &[UserId]) -> NewEvent {
+    about_team("team.created", team, json!({ "added": added }))
+}
+
+/// Its name, or who is in it: whose "my team" is another one now stands in `added` and `removed`.
+pub fn team_updated(team: TeamId, added: &[UserId], removed: &[UserId]) -> NewEvent {
+    about_team("team.updated", team, json!({ "added": added, "removed": removed }))
+}
+
+/// `removed` has those who were in it.
+pub fn team_deleted(team: TeamId, removed: &[UserId]) -> NewEvent {
+    about_team("team.deleted", team, json!({ "removed": removed }))
+}
+
 /// Whose rights are not what they were, whatever workspace the event is of: whoever caches rights
 /// forgets theirs.
 pub fn changes_rights_of(event: &LoggedEvent) -> Option<UserId> {
     let changes = [MEMBER_CHANGED, USER_DEACTIVATED, SESSIONS_ENDED, TOKEN_REVOKED].contains(&event.name.as_str());
     event.record_ids.first().filter(|_| changes).copied().map(UserId)
+}
+
+fn about_team(name: &'static str, team: TeamId, payload: Value) -> NewEvent {
+    NewEvent { name, kind: Some("team"), record_ids: vec![team.0], payload }
 }
 
 fn about_user(name: &'static str, user: UserId) -> NewEvent {

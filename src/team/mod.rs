@@ -1,4 +1,4 @@
-//! Workspaces and the people in them: registration, signing in, users, invitations, API tokens,
+//! Workspaces and the people in them: registration, signing in, users, teams, invitations, API tokens,
 //! and the audit log of what they did.
 //!
 //! A person (`users`, by e-mail) is a member of one or more workspaces, with a role in each. A
@@ -17,11 +17,12 @@ mod purge;
 mod queries;
 pub mod registration;
 pub mod repeat;
+pub mod teams;
 pub mod tokens;
 pub mod uploads;
 pub mod users;
 pub mod work;
 pub mod workspace;
 
-pub use model::{User, UserStatus, Weekday, Workspace};
+pub use model::{Team, User, UserStatus, Weekday, Workspace};
 pub use purge::purge_expired;

@@ -1,4 +1,4 @@
-//! The nouns of the team: users as members of a workspace, workspaces, tokens, invitations.
+//! The nouns of the team: users as members of a workspace, teams, workspaces, tokens, invitations.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use crate::{
     auth::Role,
-    base::ids::{AuditEntryId, InvitationId, TokenId, UserId, WorkspaceId},
-    db::schema::{audit_log, invitations, tokens, workspaces},
+    base::ids::{AuditEntryId, InvitationId, TeamId, TokenId, UserId, WorkspaceId},
+    db::schema::{audit_log, invitations, teams, tokens, workspaces},
     text_enum,
 };
 
@@ -64,6 +64,16 @@ pub struct Workspace {
     pub time_zone: String,
     pub week_start: Weekday,
     pub created_at: DateTime<Utc>,
+}
+
+/// Members of the workspace who work together: lists are shared with them, records are found by them.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = teams)]
+pub struct Team {
+    pub id: TeamId,
+    pub name: String,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
 }
 
 /// A personal API token, without its secret.

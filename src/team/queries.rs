@@ -7,6 +7,7 @@ pub mod keys;
 pub mod links;
 pub mod members;
 pub mod passwords;
+pub mod teams;
 pub mod tokens;
 pub mod users;
 pub mod workspaces;

@@ -23,6 +23,7 @@ fn numbers_out_of_range_are_refused_by_name() {
         ("auth.refresh_hours", "-1"),
         ("auth.cookie_hours", "9223372036854775807"),
         ("mail.timeout_seconds", "0"),
+        ("limits.connections_per_address", "1000001"),
         ("limits.statement_seconds", "0"),
         ("limits.statement_seconds", "9223372036854775807"),
         ("limits.request_seconds", "0"),
@@ -35,7 +36,7 @@ fn numbers_out_of_range_are_refused_by_name() {
         let refused = load(&format!("{setting} = {value}")).expect_err("refused");
         assert!(refused.starts_with(&format!("{setting} must be from ")), "{refused}");
     }
-    load("limits.requests_per_minute = 0\nlimits.file_days = 3660\nauth.access_hours = 1").expect("in range");
+    load("limits.requests_per_minute = 0\nlimits.connections_per_address = 0\nlimits.file_days = 3660\nauth.access_hours = 1").expect("in range");
 }
 
 #[test]

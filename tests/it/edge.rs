@@ -17,6 +17,10 @@ use kontor::{
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{
@@ -139,6 +143,64 @@ async fn a_refusal_of_the_limiter_looks_as_its_face_does() {
     assert_eq!(media, "application/json; charset=utf-8");
     let (door, ..) = limited(Method::POST, "/api/uploads", "*/*").await;
     assert_eq!((door.get("success"), &door["code"]), (None, &json!("RATE_LIMITED")), "{door}");
+}
+
+/// All that the server says to a request of which every byte is sent before anything is heard.
+async fn sent_whole(server: &TestServer, head: &str, size: usize) -> String {
+    let address = server.url.trim_start_matches("http://");
+    let mut connection = TcpStream::connect(address).await.expect("connected");
+    let head = format!("{head}\r\nhost: {address}\r\ncontent-length: {size}\r\nconnection: close\r\n\r\n");
+    connection.write_all(head.as_bytes()).await.expect("sent");
+    let chunk = vec![b' '; 1_000_000];
+    for _ in 0..size / chunk.len() {
+        connection.write_all(&chunk).await.expect("the server takes it all");
+    }
+    let mut answer = Vec::new();
+    connection.read_to_end(&mut answer).await.expect("closed in order");
+    String::from_utf8(answer).expect("text")
+}
+
+/// Whatever it is refused for: the caller, the body itself, a path or a method that there is not.
+#[tokio::test]
+async fn a_refusal_is_heard_by_whoever_sends_all_of_a_large_body_first() {
+    let server = TestServer::start().await;
+    let upload = uuid::Uuid::now_v7();
+    let wrong = "authorization: Bearer wrong";
+    let json = "content-type: application/json";
+    for (head, status, size) in [
+        (format!("POST /api/v1/contacts HTTP/1.1\r\n{wrong}\r\n{json}"), 401, 100_000_000),
+        (
+            format!("PUT /api/v1/contacts/{upload} HTTP/1.1\r\n{wrong}\r\n{json}\r\nidempotency-key: k"),
+            401,
+            100_000_000,
+        ),
+        (format!("PUT /api/uploads/{upload} HTTP/1.1\r\n{wrong}"), 401, 100_000_000),
+        (format!("POST /graphql HTTP/1.1\r\n{wrong}\r\n{json}"), 401, 100_000_000),
+        (format!("POST /graphql HTTP/1.1\r\n{json}"), 413, 20_000_000),
+        (format!("PATCH /api/v1/contacts HTTP/1.1\r\n{wrong}"), 405, 20_000_000),
+        ("POST /nowhere HTTP/1.1".to_owned(), 404, 20_000_000),
+    ] {
+        let answer = sent_whole(&server, &head, size).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{head}: {answer}");
+        let (_, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        let told: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{head}: {error} in {answer}"));
+        assert!(told.is_object(), "{head}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn who_asks_before_sending_is_refused_and_not_waited_for() {
+    let server = TestServer::start().await;
+    let head = "POST /graphql HTTP/1.1\r\nauthorization: Bearer wrong\r\ncontent-type: application/json\r\n\
+                expect: 100-continue";
+    let address = server.url.trim_start_matches("http://");
+    let mut connection = TcpStream::connect(address).await.expect("connected");
+    let head = format!("{head}\r\nhost: {address}\r\ncontent-length: 100000000\r\nconnection: close\r\n\r\n");
+    connection.write_all(head.as_bytes()).await.expect("sent");
+    let mut answer = Vec::new();
+    connection.read_to_end(&mut answer).await.expect("closed in order");
+    let answer = String::from_utf8(answer).expect("text");
+    assert!(answer.starts_with("HTTP/1.1 401 ") && !answer.contains("100 Continue"), "{answer}");
 }
 
 fn text(headers: &HeaderMap, name: &str) -> String {

@@ -1,15 +1,25 @@
 //! Connections: those that ask for nothing do not stay, and there is a most of them. And when the
 //! server is ready for them.
 
-use std::sync::Arc;
-
-use kontor::base::Limits;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+use std::{
+    io::Write,
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Duration,
 };
 
-use crate::support::{server::TestServer, sql};
+use axum::{Router, routing::get};
+use kontor::{
+    base::Limits,
+    http::listen::{self, Allowance},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{eventually, server::TestServer, sql};
 
 async fn server(connections: usize, idle_seconds: u64) -> TestServer {
     TestServer::start_with(|ctx| {
@@ -56,6 +66,46 @@ async fn past_the_most_connections_the_next_one_waits() {
     let (first, second) = tokio::join!(rest(&mut idle), rest(&mut next));
     assert!(!first.contains("200"), "{first}");
     assert!(second.starts_with("HTTP/1.1 200"), "{second}");
+}
+
+/// This machine's address in its network; none where it has no network.
+fn own_address() -> Option<IpAddr> {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
+    // sends nothing: it only asks which way that would go
+    socket.connect("192.0.2.1:9").ok()?;
+    socket.local_addr().ok().map(|address| address.ip()).filter(|address| !address.is_loopback())
+}
+
+#[tokio::test]
+async fn past_the_most_of_one_address_connections_are_closed_at_once() {
+    let Some(own) = own_address() else {
+        // not eprintln, which the test runner swallows
+        let _ = writeln!(std::io::stderr(), "skipped: this machine has no address but the loopback one");
+        return;
+    };
+    let listener = TcpListener::bind("0.0.0.0:0").await.expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    let allowance = Allowance { connections: 10, per_address: 1, idle: Duration::from_secs(75) };
+    let router = Router::new().route("/health", get(|| async { "well" }));
+    let stop = CancellationToken::new();
+    let _stop = stop.clone().drop_guard();
+    tokio::spawn(listen::serve(listener, router, allowance, stop));
+    let ask = async |address: IpAddr| {
+        let mut stream = TcpStream::connect((address, port)).await.expect("connected");
+        let _ = stream.write_all(REQUEST).await;
+        // nothing, or a broken connection, where it is closed
+        let mut told = [0; 12];
+        let answered = stream.read_exact(&mut told).await.is_ok_and(|_| told == *b"HTTP/1.1 200");
+        (stream, answered)
+    };
+    let (first, answered) = ask(own).await;
+    assert!(answered);
+    assert!(!ask(own).await.1);
+    // what is on this machine is not counted
+    let here = [ask(Ipv4Addr::LOCALHOST.into()).await, ask(Ipv4Addr::LOCALHOST.into()).await];
+    assert!(here.iter().all(|(_, answered)| *answered));
+    drop(first);
+    eventually("the place is free again", async || ask(own).await.1).await;
 }
 
 #[tokio::test]

@@ -111,7 +111,7 @@ async fn what_comes_next_is_loaded_together() {
         ada.data(query, json!({ "id": two, "name": name })).await;
     };
     let name = async |loaders: &Loaders, account: &str| {
-        loaders.accounts.load_one(id(account)).await.expect("loaded").expect("there").name
+        loaders.linked.load_one(id(account)).await.expect("loaded").expect("there").name
     };
 
     let loaders = Loaders::keeping(&server.ctx, &caller);

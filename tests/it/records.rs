@@ -1,7 +1,8 @@
-//! Contacts and accounts by GraphQL, and by REST where a rule must hold by both: writing, pages,
+//! Records by GraphQL, and by REST where a rule must hold by both: writing, pages,
 //! repeated mutations, live changes, what a request may cost.
 
 mod cost;
+mod kinds;
 mod live;
 mod pages;
 mod repeats;

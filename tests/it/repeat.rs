@@ -96,7 +96,42 @@ async fn cases(server: &TestServer, ada: &Client) -> Vec<Case> {
     let import = make(ada, &import, "/createImport/importJob/id").await;
     let user = ada.invite_role(Role::Support).await.user();
     let user_input = format!("email: \"new@users.test\", fullName: \"New\", password: \"{PASSWORD}\", role: SUPPORT");
-    vec![
+    let mut cases = Vec::new();
+    macro_rules! of_kind {
+        ($one:literal $type:literal $field:literal) => {
+            let record = async |name: &str| {
+                let new = format!(
+                    concat!(
+                        "create",
+                        $type,
+                        "(input: {{ ",
+                        $one,
+                        ": {{ ",
+                        $field,
+                        ": \"{}\" }} }}) {{ ",
+                        $one,
+                        " {{ id }} }}"
+                    ),
+                    name
+                );
+                make(ada, &new, concat!("/create", $type, "/", $one, "/id")).await
+            };
+            let deleted = record("deleted").await;
+            let delete = format!(concat!("delete", $type, "(input: {{ id: \"{}\" }}) {{ deletedId }}"), deleted);
+            make(ada, &delete, concat!("/delete", $type, "/deletedId")).await;
+            let answer = concat!("{ ", $one, " { id version } }");
+            let patch = format!(concat!("id: \"{}\", patch: {{ ", $field, ": \"Rome\" }}"), record("b").await);
+            cases.push(Case::input(concat!("create", $type), concat!($one, ": { ", $field, ": \"A\" }"), answer));
+            cases.push(Case::input(concat!("update", $type), patch, answer));
+            cases.push(Case::of_id(concat!("delete", $type), &record("c").await, "{ deletedId }"));
+            cases.push(Case::of_id(concat!("restore", $type), &deleted, answer));
+        };
+    }
+    of_kind!("lead" "Lead" "lastName");
+    of_kind!("deal" "Deal" "name");
+    of_kind!("product" "Product" "name");
+    of_kind!("task" "Task" "title");
+    cases.extend([
         Case::input("createContact", "contact: { lastName: \"A\" }", "{ contact { id version } }"),
         Case::input(
             "updateContact",
@@ -130,7 +165,8 @@ async fn cases(server: &TestServer, ada: &Client) -> Vec<Case> {
             "{ importJob { id } }",
         ),
         Case::input("cancelImport", format!("id: \"{import}\""), "{ importJob { id status } }"),
-    ]
+    ]);
+    cases
 }
 
 /// The mutations whose arguments, or whose input, have a key.

@@ -1,9 +1,10 @@
-//! People and how they get in: signing in, sessions, tokens, letters, roles, the audit log.
+//! People and how they get in: signing in, sessions, tokens, letters, roles, teams, the audit log.
 
 mod access;
 mod letters;
 mod people;
 mod sessions;
+mod teams;
 mod tokens;
 
 use serde_json::{Value, json};

@@ -59,6 +59,10 @@ impl Rules for Account {
     const DELETE: Permission = Permission::AccountsDelete;
     const NOUN: &'static str = "Account";
 
+    fn display_name(&self) -> String {
+        self.name.clone()
+    }
+
     fn check_whole(&self, fields: &mut FieldErrors) {
         if self.name.is_empty() {
             fields.add("name", "is needed");

@@ -3,16 +3,19 @@
 
 use crate::{
     auth::Permission,
-    base::FieldErrors,
+    base::{FieldErrors, ids::ContactId},
     crm::{
         accounts::AccountLink,
-        record::{FieldType, Rules},
+        record::{FieldType, RecordKind, Rules},
     },
     record, stored_choice, text_enum,
 };
 
+/// Another record's contact.
+pub type ContactLink = Option<ContactId>;
+
 text_enum! {
-    /// Where a contact came from.
+    /// Where a lead, a contact or a deal came from.
     #[derive(async_graphql::Enum)]
     #[graphql(name = "ContactSource")]
     pub enum ContactSource {
@@ -40,7 +43,9 @@ text_enum! {
 
 stored_choice!(ContactSource, ContactStatus);
 
-const SOURCES: FieldType = FieldType::Choice(ContactSource::WORDS);
+/// Where leads, contacts and deals come from: one set of words.
+pub const SOURCE_WORDS: &[&str] = ContactSource::WORDS;
+pub const SOURCES: FieldType = FieldType::Choice(SOURCE_WORDS);
 const STATUSES: FieldType = FieldType::Choice(ContactStatus::WORDS);
 
 record! {
@@ -53,7 +58,7 @@ record! {
         mobile: Option<String> = "mobile" "mobile" Phone,
         title: Option<String> = "title" "title" Text,
         department: Option<String> = "department" "department" Text,
-        account_id: AccountLink = "accountId" "account_id" Account,
+        account_id: AccountLink = "accountId" "account_id" Link(RecordKind::Account),
         source: ContactSource = "source" "source" SOURCES,
         status: ContactStatus = "status" "status" STATUSES,
         linkedin_url: Option<String> = "linkedinUrl" "linkedin_url" Url,
@@ -74,21 +79,18 @@ impl Rules for Contact {
     const DELETE: Permission = Permission::ContactsDelete;
     const NOUN: &'static str = "Contact";
 
-    fn check_whole(&self, fields: &mut FieldErrors) {
-        let known = [&self.first_name, &self.last_name, &self.email, &self.phone, &self.mobile];
-        if known.iter().all(|value| value.is_none()) {
-            fields.add("lastName", "or a first name, an e-mail address or a phone number is needed");
-        }
-    }
-}
-
-impl Contact {
-    /// What people call it: the name, else the address, else the number.
-    pub fn display_name(&self) -> String {
+    fn display_name(&self) -> String {
         let name = [&self.first_name, &self.last_name].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ");
         if !name.is_empty() {
             return name;
         }
         [&self.email, &self.phone, &self.mobile].into_iter().flatten().next().cloned().unwrap_or_default()
+    }
+
+    fn check_whole(&self, fields: &mut FieldErrors) {
+        let known = [&self.first_name, &self.last_name, &self.email, &self.phone, &self.mobile];
+        if known.iter().all(|value| value.is_none()) {
+            fields.add("lastName", "or a first name, an e-mail address or a phone number is needed");
+        }
     }
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{
     check::Criteria,
     checked::{Base, Leaf},
-    fields::{Asked, Entity, table},
+    fields::{Asked, Entity},
     reads::{Changed, Meets, Read, Seen, Step, walk},
     relations::Link,
     sql::{Bind, Sql, Writer},
@@ -154,7 +154,7 @@ impl Criteria {
     fn route(&self, writer: &mut Writer<'_>, route: &[Step]) -> (String, Vec<String>, Vec<String>, String) {
         let root = writer.sql.alias();
         let (mut tables, mut joins, at) = writer.chain(&root, route, false);
-        tables.insert(0, format!("{} {root}", table(self.kind())));
+        tables.insert(0, format!("{} {root}", self.kind().table()));
         joins.insert(0, format!("{root}.workspace_id = $1"));
         (root, tables, joins, at)
     }

@@ -9,7 +9,6 @@ use uuid::Uuid;
 use super::{
     check::Criteria,
     checked::Tree,
-    fields::table,
     queries,
     sql::{Bind, Sql, Writer},
     tree::{Node, Path},
@@ -53,7 +52,7 @@ impl Criteria {
              WHERE r.workspace_id = $1 AND r.id = ",
             passed.join(", "),
             seen.join(", "),
-            table(self.kind()),
+            self.kind().table(),
         ));
         sql.bind(Bind::Uuid(record));
         let Some(row) = queries::seen(connection, &sql).await? else { return Ok(None) };

@@ -9,8 +9,8 @@ use super::tree::Operator;
 use crate::{
     auth::Role,
     crm::{
-        Account, Contact, RecordKind,
-        record::{Field, FieldType, Record},
+        RecordKind, kinds,
+        record::{Field, FieldType},
     },
     team::UserStatus,
 };
@@ -47,12 +47,14 @@ pub fn asked(field_type: FieldType) -> Option<Asked> {
         FieldType::Email => Asked::Email,
         FieldType::Phone => Asked::Phone,
         FieldType::Url => Asked::Url,
-        FieldType::Choice(words) => choice(words),
-        FieldType::Count => Asked::Number,
+        FieldType::Choice(words) | FieldType::OptionalChoice(words) => choice(words),
+        FieldType::Count | FieldType::Percent => Asked::Number,
+        FieldType::Currency => Asked::Text,
+        FieldType::Pipeline | FieldType::Stage => Asked::Id,
         FieldType::Decimal => Asked::Decimal,
         FieldType::Instant => Asked::Time,
         FieldType::User => Asked::User,
-        FieldType::Account => Asked::Link(RecordKind::Account),
+        FieldType::Link(kind) => Asked::Link(kind),
         FieldType::Id => Asked::Id,
         FieldType::Tags => Asked::Tags,
         FieldType::Json => return None,
@@ -371,7 +373,7 @@ pub fn rest_name(kind: RecordKind, name: &str) -> String {
     if let Some(key) = name.strip_prefix("custom.") {
         return format!("custom.{key}");
     }
-    if let Some(field) = own_fields(kind).and_then(|fields| fields.iter().find(|field| field.name == name)) {
+    if let Some(field) = kinds::fields_of(kind).iter().find(|field| field.name == name) {
         return field.rest.to_owned();
     }
     match name {
@@ -417,110 +419,13 @@ fn camel(name: &str) -> String {
     text
 }
 
-/// The table of a kind's records.
-pub fn table(kind: RecordKind) -> &'static str {
-    match kind {
-        RecordKind::Lead => "leads",
-        RecordKind::Contact => Contact::TABLE,
-        RecordKind::Account => Account::TABLE,
-        RecordKind::Deal => "deals",
-        RecordKind::Product => "products",
-        RecordKind::Task => "tasks",
-    }
-}
-
-fn own_fields(kind: RecordKind) -> Option<&'static [Field]> {
-    match kind {
-        RecordKind::Contact => Some(Contact::FIELDS),
-        RecordKind::Account => Some(Account::FIELDS),
-        _ => None,
-    }
-}
-
 fn record_fields(kind: RecordKind) -> Vec<FieldDef> {
-    if let Some(fields) = own_fields(kind) {
-        let plain = |field: &Field| Some(FieldDef::plain(field.name, field.column, asked(field.field_type)?));
-        return fields.iter().filter_map(plain).collect();
+    let plain = |field: &Field| Some(FieldDef::plain(field.name, field.column, asked(field.field_type)?));
+    let mut fields: Vec<_> = kinds::fields_of(kind).iter().filter_map(plain).collect();
+    if kind == RecordKind::Deal {
+        fields.push(FieldDef::fixed("stageEnteredAt", "stage_entered_at", Asked::Time));
     }
-    hand_list(kind)
-}
-
-// TO BE REPLACED by `crm::record::fields_of(kind)` once these kinds have their rooms: their fields by
-// hand until then. `own_fields` answers for all kinds then, and `table` is `RecordKind::table`.
-fn hand_list(kind: RecordKind) -> Vec<FieldDef> {
-    const SOURCES: &[&str] = &["website", "referral", "social_media", "email_campaign", "cold_call", "event", "other"];
-    let list: Vec<(&str, &str, Asked)> = match kind {
-        RecordKind::Lead => vec![
-            ("firstName", "first_name", Asked::Text),
-            ("lastName", "last_name", Asked::Text),
-            ("email", "email", Asked::Email),
-            ("phone", "phone", Asked::Phone),
-            ("company", "company", Asked::Text),
-            ("title", "title", Asked::Text),
-            ("source", "source", choice(SOURCES)),
-            ("status", "status", choice(&["new", "contacted", "qualified", "unqualified", "converted"])),
-            ("leadScore", "lead_score", Asked::Number),
-            ("industry", "industry", Asked::Text),
-            ("annualRevenue", "annual_revenue", Asked::Decimal),
-            ("employees", "employees", Asked::Number),
-            ("website", "website", Asked::Url),
-            ("address", "address", Asked::LongText),
-            ("city", "city", Asked::Text),
-            ("state", "state", Asked::Text),
-            ("country", "country", Asked::Text),
-            ("postalCode", "postal_code", Asked::Text),
-            ("notes", "notes", Asked::LongText),
-            ("convertedDate", "converted_date", Asked::Time),
-            ("lastContactDate", "last_contact_date", Asked::Time),
-        ],
-        RecordKind::Deal => vec![
-            ("name", "name", Asked::Text),
-            ("amount", "amount", Asked::Decimal),
-            ("currency", "currency", Asked::Text),
-            ("pipelineId", "pipeline_id", Asked::Id),
-            ("stageId", "stage_id", Asked::Id),
-            ("stageEnteredAt", "stage_entered_at", Asked::Time),
-            ("probability", "probability", Asked::Number),
-            ("expectedCloseDate", "expected_close_date", Asked::Time),
-            ("closeDate", "close_date", Asked::Time),
-            ("accountId", "account_id", Asked::Link(RecordKind::Account)),
-            ("contactId", "contact_id", Asked::Link(RecordKind::Contact)),
-            ("leadSource", "lead_source", choice(SOURCES)),
-            ("description", "description", Asked::LongText),
-            ("nextStep", "next_step", Asked::Text),
-            ("lossReason", "loss_reason", Asked::Text),
-        ],
-        RecordKind::Product => vec![
-            ("name", "name", Asked::Text),
-            ("sku", "sku", Asked::Text),
-            ("description", "description", Asked::LongText),
-            ("category", "category", Asked::Text),
-            ("price", "price", Asked::Decimal),
-            ("cost", "cost", Asked::Decimal),
-            ("currency", "currency", Asked::Text),
-            ("stockQuantity", "stock_quantity", Asked::Number),
-            ("unit", "unit", Asked::Text),
-            ("status", "status", choice(&["active", "discontinued", "out_of_stock"])),
-            ("imageUrl", "image_url", Asked::Url),
-        ],
-        RecordKind::Task => vec![
-            ("title", "title", Asked::Text),
-            ("description", "description", Asked::LongText),
-            ("status", "status", choice(&["pending", "in_progress", "completed", "cancelled"])),
-            ("priority", "priority", choice(&["low", "medium", "high", "urgent"])),
-            ("dueDate", "due_date", Asked::Time),
-            ("completedDate", "completed_date", Asked::Time),
-            ("reminder", "reminder", Asked::Time),
-            ("leadId", "lead_id", Asked::Link(RecordKind::Lead)),
-            ("contactId", "contact_id", Asked::Link(RecordKind::Contact)),
-            ("accountId", "account_id", Asked::Link(RecordKind::Account)),
-            ("dealId", "deal_id", Asked::Link(RecordKind::Deal)),
-            ("notes", "notes", Asked::LongText),
-        ],
-        RecordKind::Contact | RecordKind::Account => Vec::new(),
-    };
-    let common = [("ownerId", "owner_id", Asked::User), ("tags", "tags", Asked::Tags)];
-    list.into_iter().chain(common).map(|(name, column, asked)| FieldDef::plain(name, column, asked)).collect()
+    fields
 }
 
 /// A custom field's definition, as far as criteria need it.

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{
     check::Criteria,
-    fields::{CustomField, Known, table},
+    fields::{CustomField, Known},
     sql::{Bind, Sql},
     when::Setting,
 };
@@ -143,7 +143,7 @@ impl Criteria {
 
     /// `FROM ... WHERE ...` of the live records that match, as `r`.
     fn from_matching(&self, sql: &mut Sql, setting: &Setting) {
-        sql.push(&format!("FROM {} r WHERE r.workspace_id = $1 AND r.deleted_at IS NULL AND ", table(self.kind())));
+        sql.push(&format!("FROM {} r WHERE r.workspace_id = $1 AND r.deleted_at IS NULL AND ", self.kind().table()));
         sql.condition(self, "r", setting);
     }
 }
@@ -169,7 +169,7 @@ impl Criteria {
         ids: &[Uuid],
     ) -> Result<Vec<Uuid>> {
         let mut sql = Sql::new(workspace);
-        sql.push(&format!("SELECT r.id FROM {} r WHERE r.workspace_id = $1 AND ", table(self.kind())));
+        sql.push(&format!("SELECT r.id FROM {} r WHERE r.workspace_id = $1 AND ", self.kind().table()));
         if self.reached(&mut sql, "r", changed, ids) { found(connection, &sql).await } else { Ok(Vec::new()) }
     }
 
@@ -182,7 +182,7 @@ impl Criteria {
         to: &Setting,
     ) -> Result<Vec<Uuid>> {
         let mut sql = Sql::new(workspace);
-        sql.push(&format!("SELECT r.id FROM {} r WHERE r.workspace_id = $1 AND ", table(self.kind())));
+        sql.push(&format!("SELECT r.id FROM {} r WHERE r.workspace_id = $1 AND ", self.kind().table()));
         if self.flips(&mut sql, "r", from, to) { found(connection, &sql).await } else { Ok(Vec::new()) }
     }
 }

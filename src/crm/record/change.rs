@@ -2,7 +2,11 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{Field, Raw, Record, Value, queries::history};
+use super::{
+    Field, Raw, Record, Value,
+    custom::{self, bag, bag::BagPatch},
+    queries::history,
+};
 use crate::{
     auth::Caller,
     base::{Error, FieldErrors, Result, error::Conflict},
@@ -10,9 +14,10 @@ use crate::{
     db::Tx,
 };
 
-/// Checked values for some of a record's fields.
+/// Checked values for some of a record's fields; those of custom fields are checked in the
+/// transaction, by their definitions.
 #[derive(Debug, Clone, Default)]
-pub struct Patch(Vec<(&'static Field, Value)>);
+pub struct Patch(Vec<(&'static Field, Value)>, Option<BagPatch>);
 
 impl Patch {
     /// Checks raw input by the field table; all wrong fields are told at once.
@@ -35,17 +40,38 @@ impl Patch {
         let filled = |name| values.iter().any(|(field, value)| field.name == name && !value.is_null());
         // what was given and is wrong stays told as wrong
         required.iter().filter(|name| !filled(**name)).for_each(|name| errors.add(*name, "is needed"));
-        if errors.is_empty() { Ok(Self(values)) } else { Err(errors) }
+        if errors.is_empty() { Ok(Self(values, None)) } else { Err(errors) }
     }
 
+    /// Sets all but the custom fields.
     pub fn apply<R: Record>(&self, record: &mut R) {
-        for (field, value) in &self.0 {
+        for (field, value) in self.0.iter().filter(|(field, _)| field.column != custom::COLUMN) {
             record.set(field, value.clone());
         }
     }
 
     pub fn sets(&self, column: &str) -> bool {
         self.0.iter().any(|(field, _)| field.column == column)
+    }
+
+    /// The value that it sets, which may be a null.
+    pub fn value(&self, column: &str) -> Option<&Value> {
+        self.0.iter().find(|(field, _)| field.column == column).map(|(_, value)| value)
+    }
+
+    /// What was sent for the custom fields: an object by key, or a null.
+    pub(super) fn custom_input(&self) -> Option<Json> {
+        self.0.iter().find(|(field, _)| field.column == custom::COLUMN).map(|(_, value)| value.to_json())
+    }
+
+    /// Notes what came of that.
+    pub(super) fn note_custom(&mut self, checked: Option<BagPatch>) {
+        self.1 = checked;
+    }
+
+    /// Whether it says something of this custom field.
+    fn sets_custom(&self, key: &str) -> bool {
+        self.1.as_ref().is_some_and(|patch| patch.sets(key))
     }
 
     pub fn fields(&self) -> impl Iterator<Item = &'static Field> + '_ {
@@ -56,8 +82,9 @@ impl Patch {
 /// What really differs between two states of a record.
 #[derive(Debug, Default)]
 pub struct Difference {
-    pub fields: Vec<&'static Field>,
-    /// By column.
+    /// The fields' API names; each custom field as `custom.<key>`.
+    names: Vec<String>,
+    /// By column, or by the name of a custom field.
     pub before: Map<String, Json>,
     pub after: Map<String, Json>,
 }
@@ -67,17 +94,33 @@ impl Difference {
         let mut difference = Self::default();
         for field in R::FIELDS {
             let (old, new) = (before.get(field), after.get(field));
-            if old != new {
-                difference.fields.push(field);
-                difference.before.insert(field.column.to_owned(), old.to_json());
-                difference.after.insert(field.column.to_owned(), new.to_json());
+            if old == new {
+                continue;
+            }
+            if field.column != custom::COLUMN {
+                difference.add(field.column.to_owned(), field.name.to_owned(), old.to_json(), new.to_json());
+                continue;
+            }
+            for (key, old, new) in bag::difference(&old.to_json(), &new.to_json()) {
+                let name = format!("{}{key}", custom::PREFIX);
+                difference.add(name.clone(), name, old, new);
             }
         }
         difference
     }
 
-    pub fn names(&self) -> Vec<&'static str> {
-        self.fields.iter().map(|field| field.name).collect()
+    fn add(&mut self, column: String, name: String, before: Json, after: Json) {
+        self.names.push(name);
+        self.before.insert(column.clone(), before);
+        self.after.insert(column, after);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    pub fn names(&self) -> Vec<&str> {
+        self.names.iter().map(String::as_str).collect()
     }
 }
 
@@ -119,14 +162,23 @@ pub async fn refuse_stale<R: Record>(
         return Err(Error::invalid("expectedVersion", format!("must be between 1 and {}", meta.version)));
     }
     let since = history::changes_since(tx.connection(), caller.workspace, R::KIND, meta.id, expected).await?;
-    let clash: Vec<_> =
-        patch.fields().filter(|field| since.iter().any(|after| after.get(field.column).is_some())).collect();
-    if clash.is_empty() {
+    let of_fields = patch
+        .fields()
+        .filter(|field| since.iter().any(|after| after.get(field.column).is_some()))
+        .map(|field| (field.name.to_owned(), present.get(field).to_json()));
+    let bag = custom::bag_of(present);
+    let of_custom = since
+        .iter()
+        .flat_map(|after| after.as_object().into_iter().flat_map(Map::keys))
+        .filter_map(|changed| changed.strip_prefix(custom::PREFIX))
+        .filter(|key| patch.sets_custom(key))
+        .map(|key| (custom::named(key), bag.get(key).cloned().unwrap_or_default()));
+    let values: Map<_, _> = of_fields.chain(of_custom).collect();
+    if values.is_empty() {
         return Ok(());
     }
     let mut fields = FieldErrors::new();
-    clash.iter().for_each(|field| fields.add(field.name, "has changed since you read it"));
-    let values: Map<_, _> = clash.iter().map(|field| (field.name.to_owned(), present.get(field).to_json())).collect();
+    values.keys().for_each(|name| fields.add(name.clone(), "has changed since you read it"));
     let details = Some(json!({ "version": meta.version, "present": values }));
     Err(Error::Conflict(Conflict {
         message: "Somebody has changed this record since you read it".into(),

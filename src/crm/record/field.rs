@@ -7,7 +7,10 @@ use bigdecimal::BigDecimal;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::value::{Raw, Value};
+use super::{
+    RecordKind,
+    value::{Raw, Value},
+};
 use crate::base::text::{self, EmailAddress};
 
 /// One field of a kind of record.
@@ -32,13 +35,23 @@ pub enum FieldType {
     Url,
     /// One of these words; never empty in the database, the first is the default.
     Choice(&'static [&'static str]),
+    /// One of these words, or none.
+    OptionalChoice(&'static [&'static str]),
     /// At least 0.
     Count,
+    /// From 0 to 100.
+    Percent,
     /// Money: 15 digits before the point and 4 behind.
     Decimal,
+    /// A currency's three letters.
+    Currency,
     Instant,
     User,
-    Account,
+    /// A record of this kind.
+    Link(RecordKind),
+    /// A deal's way, and its step on it: an id, or the step's name on the way of the deal.
+    Pipeline,
+    Stage,
     /// The record's own.
     Id,
     Tags,
@@ -56,7 +69,7 @@ pub const FIXED: &[Field] = &[
 const MOST_TAGS: usize = 100;
 const TAG_LENGTH: usize = 60;
 /// Largest custom-field object, in bytes of JSON.
-const MOST_JSON: usize = 64 * 1024;
+pub(super) const MOST_JSON: usize = 64 * 1024;
 
 impl Field {
     /// The value that this raw input means, or what would be right.
@@ -75,21 +88,26 @@ impl Field {
         }
     }
 
-    /// The table of the records that this field's ids name.
-    pub fn links_to(&self) -> Option<&'static str> {
+    /// The kind of the records that this field's ids name.
+    pub fn linked_kind(&self) -> Option<RecordKind> {
         match self.field_type {
-            FieldType::Account => Some("accounts"),
+            FieldType::Link(kind) => Some(kind),
             _ => None,
         }
+    }
+
+    /// The table of the records that this field's ids name.
+    pub fn links_to(&self) -> Option<&'static str> {
+        self.linked_kind().map(RecordKind::table)
     }
 
     /// The type that a bound text is cast to in SQL.
     pub fn sql_type(&self) -> &'static str {
         match self.field_type {
-            FieldType::Count => "integer",
+            FieldType::Count | FieldType::Percent => "integer",
             FieldType::Decimal => "numeric",
             FieldType::Instant => "timestamptz",
-            FieldType::User | FieldType::Account | FieldType::Id => "uuid",
+            FieldType::User | FieldType::Link(_) | FieldType::Pipeline | FieldType::Stage | FieldType::Id => "uuid",
             FieldType::Tags => "text[]",
             FieldType::Json => "jsonb",
             _ => "text",
@@ -98,22 +116,29 @@ impl Field {
 }
 
 impl FieldType {
-    fn parse_scalar(self, text: &str) -> Result<Value, String> {
+    pub(super) fn parse_scalar(self, text: &str) -> Result<Value, String> {
         match self {
             Self::Text => cleaned(text, text::SHORT),
             Self::LongText => cleaned(text, text::LONG),
             Self::Email => Ok(Value::Text(EmailAddress::parse(text)?.into_inner())),
             Self::Phone => phone(text),
             Self::Url => url(text),
-            Self::Choice(words) => choice(words, text),
+            Self::Choice(words) | Self::OptionalChoice(words) => choice(words, text),
             Self::Count => match text.trim().parse::<i32>() {
                 Ok(number) if number >= 0 => Ok(Value::Integer(number)),
                 _ => Err("must be a whole number, at least 0".to_owned()),
             },
+            Self::Percent => match text.trim().parse::<i32>() {
+                Ok(number @ 0..=100) => Ok(Value::Integer(number)),
+                _ => Err("must be a whole number from 0 to 100".to_owned()),
+            },
             Self::Decimal => decimal(text),
+            Self::Currency => currency(text),
             Self::Instant => instant(text),
             Self::User => id(text, "user"),
-            Self::Account => id(text, "account"),
+            Self::Link(kind) => id(text, kind.as_str()),
+            Self::Pipeline => id(text, "pipeline"),
+            Self::Stage => id(text, "stage").or_else(|_| cleaned(text, text::SHORT)),
             Self::Id => id(text, "record"),
             Self::Tags | Self::Json => Err("is not a single value".to_owned()),
         }
@@ -167,6 +192,14 @@ fn decimal(text: &str) -> Result<Value, String> {
         return Err(wrong());
     }
     Ok(Value::Decimal(rounded.normalized()))
+}
+
+fn currency(text: &str) -> Result<Value, String> {
+    let code = text.trim().to_ascii_uppercase();
+    match code.len() == 3 && code.bytes().all(|letter| letter.is_ascii_uppercase()) {
+        true => Ok(Value::Text(code)),
+        false => Err("must be the three letters of a currency, such as EUR".to_owned()),
+    }
 }
 
 fn instant(text: &str) -> Result<Value, String> {

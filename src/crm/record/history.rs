@@ -2,14 +2,14 @@
 //! events that tell of changes. A creation has no history, nor have a deletion and its taking back:
 //! they change no field.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::{
-    Field, Record,
+    FieldType, Record, Sight, custom, ops,
     order::Place,
     queries::history::{self as queries, FieldRow},
 };
@@ -32,7 +32,12 @@ pub struct FieldChange {
     pub actor: Actor,
     /// By which way it came: `graphql`, `rest`, `import`, `system`.
     pub origin: String,
-    pub field: &'static Field,
+    /// The field's API name, or `custom.<key>`.
+    pub field: String,
+    /// `None` for a custom field.
+    pub field_type: Option<FieldType>,
+    /// As the history calls it.
+    column: String,
     /// As `Value::to_json` writes it; so is `after`.
     pub before: Json,
     pub after: Json,
@@ -40,12 +45,17 @@ pub struct FieldChange {
 
 impl FieldChange {
     pub fn place(&self) -> Place {
-        Place(self.version, self.field.column.to_owned())
+        Place(self.version, self.column.clone())
     }
 
     /// `None` for a column that is no field of the kind.
     fn read<R: Record>(row: FieldRow) -> Option<Self> {
-        let field = R::FIELDS.iter().find(|field| field.column == row.field)?;
+        let known = R::FIELDS.iter().find(|field| field.column == row.field);
+        let (field, field_type) = match known {
+            Some(field) => (field.name.to_owned(), Some(field.field_type)),
+            None if row.field.starts_with(custom::PREFIX) => (row.field.clone(), None),
+            None => return None,
+        };
         Some(Self {
             record: row.record,
             version: row.version,
@@ -53,6 +63,8 @@ impl FieldChange {
             actor: Actor::read(row.actor),
             origin: row.origin,
             field,
+            field_type,
+            column: row.field,
             before: row.before.unwrap_or_default(),
             after: row.after,
         })
@@ -60,17 +72,21 @@ impl FieldChange {
 }
 
 /// What these changes did, each named by its record and the version after it. One statement,
-/// however many they are; in the order of the field table.
+/// however many they are; in the order of the field table, custom fields behind the others.
 pub async fn of_versions<R: Record>(ctx: &Ctx, caller: &Caller, changes: &[(Uuid, i32)]) -> Result<Vec<FieldChange>> {
-    caller.require_all(R::READ)?;
+    let sight = Sight::of::<R>(caller)?;
     if changes.is_empty() {
         return Ok(Vec::new());
     }
     let mut tx = ctx.db.read(caller).await?;
+    let seen: HashSet<_> = changes.iter().map(|(record, _)| *record).collect();
+    let seen = ops::seen_in::<R>(&mut tx, caller, sight, seen.into_iter().collect()).await?;
+    let changes: Vec<_> = changes.iter().copied().filter(|(record, _)| seen.contains(record)).collect();
     let columns = columns::<R>();
-    let rows = queries::fields_of_versions(tx.connection(), caller.workspace, R::KIND, &columns, changes).await?;
+    let rows = queries::fields_of_versions(tx.connection(), caller.workspace, R::KIND, &columns, &changes).await?;
     let mut changes: Vec<_> = rows.into_iter().filter_map(FieldChange::read::<R>).collect();
-    changes.sort_by_key(|change| R::FIELDS.iter().position(|field| field.name == change.field.name));
+    let place = |change: &FieldChange| R::FIELDS.iter().position(|field| field.column == change.column);
+    changes.sort_by_cached_key(|change| (place(change).unwrap_or(usize::MAX), change.field.clone()));
     Ok(changes)
 }
 
@@ -81,11 +97,12 @@ pub async fn pages<R: Record>(
     records: &[Uuid],
     args: PageArgs,
 ) -> Result<HashMap<Uuid, Slice<FieldChange>>> {
-    caller.require_all(R::READ)?;
+    let sight = Sight::of::<R>(caller)?;
     let page = args.parse::<Place>()?;
     let mut tx = ctx.db.read(caller).await?;
     let columns = columns::<R>();
-    let rows = queries::fields_of_records(tx.connection(), caller.workspace, R::KIND, &columns, records, &page).await?;
+    let seen = ops::seen_in::<R>(&mut tx, caller, sight, records.to_vec()).await?;
+    let rows = queries::fields_of_records(tx.connection(), caller.workspace, R::KIND, &columns, &seen, &page).await?;
     let mut found: HashMap<Uuid, Vec<FieldChange>> = records.iter().map(|record| (*record, Vec::new())).collect();
     for change in rows.into_iter().filter_map(FieldChange::read::<R>) {
         found.entry(change.record).or_default().push(change);
@@ -95,10 +112,11 @@ pub async fn pages<R: Record>(
 
 /// How long the histories of these records are, in all.
 pub async fn counts<R: Record>(ctx: &Ctx, caller: &Caller, records: &[Uuid]) -> Result<HashMap<Uuid, i64>> {
-    caller.require_all(R::READ)?;
+    let sight = Sight::of::<R>(caller)?;
     let mut tx = ctx.db.read(caller).await?;
     let columns = columns::<R>();
-    let counted = queries::count_fields(tx.connection(), caller.workspace, R::KIND, &columns, records).await?;
+    let seen = ops::seen_in::<R>(&mut tx, caller, sight, records.to_vec()).await?;
+    let counted = queries::count_fields(tx.connection(), caller.workspace, R::KIND, &columns, &seen).await?;
     let none = records.iter().map(|record| (*record, 0));
     Ok(none.chain(counted.into_iter().map(|counted| (counted.record, counted.fields))).collect())
 }

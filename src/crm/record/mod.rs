@@ -2,6 +2,7 @@
 //! with its field table; the operations here work for any of them.
 
 pub mod change;
+pub mod custom;
 pub mod events;
 pub mod field;
 pub mod history;
@@ -10,6 +11,7 @@ pub mod ops;
 pub mod order;
 mod queries;
 pub mod select;
+pub mod sight;
 pub mod value;
 
 use chrono::{DateTime, Utc};
@@ -18,14 +20,18 @@ use std::future::Future;
 use uuid::Uuid;
 
 use crate::{
-    auth::Permission,
+    auth::{Caller, Permission},
     base::{
         FieldErrors, Result,
         ids::{UserId, WorkspaceId},
     },
+    ctx::Ctx,
+    db::Tx,
     text_enum,
 };
+pub use change::Patch;
 pub use field::{Field, FieldType};
+pub use sight::Sight;
 pub use value::{Raw, Value};
 
 text_enum! {
@@ -39,6 +45,26 @@ text_enum! {
         Deal = "deal",
         Product = "product",
         Task = "task",
+    }
+}
+
+impl RecordKind {
+    /// The table of its records.
+    pub fn table(self) -> &'static str {
+        match self {
+            Self::Lead => "leads",
+            Self::Contact => "contacts",
+            Self::Account => "accounts",
+            Self::Deal => "deals",
+            Self::Product => "products",
+            Self::Task => "tasks",
+        }
+    }
+
+    /// With its article: "a lead", "an account".
+    pub fn with_article(self) -> String {
+        let article = if self == Self::Account { "an" } else { "a" };
+        format!("{article} {self}")
     }
 }
 
@@ -95,15 +121,34 @@ pub trait Record: Rules + Clone + Send + Sync + 'static {
 }
 
 /// What differs between kinds besides their fields.
-pub trait Rules {
+pub trait Rules: Sized {
     const READ: Permission;
     const WRITE: Permission;
     const DELETE: Permission;
     /// As in "Contact not found".
     const NOUN: &'static str;
 
+    /// What people call it.
+    fn display_name(&self) -> String;
+
     /// Rules over more than one field, on the record as it would be stored.
     fn check_whole(&self, fields: &mut FieldErrors);
+
+    /// Fills in what must not be empty and has a default that its type does not know.
+    fn complete(&mut self) {}
+
+    /// What the kind does to a record about to be stored, in the transaction that stores it: the
+    /// fields of the patch are set already. `before` is `None` for a creation.
+    fn prepare(
+        _ctx: &Ctx,
+        _tx: &mut Tx,
+        _caller: &Caller,
+        _before: Option<&Self>,
+        _after: &mut Self,
+        _patch: &Patch,
+    ) -> impl Future<Output = Result<()>> + Send {
+        async { Ok(()) }
+    }
 }
 
 /// The parts of a record that are no fields.
@@ -120,14 +165,15 @@ pub struct Meta {
 
 /// Defines a kind of record: its struct, its field table and its SQL.
 ///
-/// Each line: column, type, name in GraphQL and criteria, name in REST, field type.
+/// Each line: column, type, name in GraphQL and criteria, name in REST, field type. Behind `and`
+/// stand columns that are no fields: the kind's rules alone set them.
 #[macro_export]
 macro_rules! record {
     (
         $(#[$doc:meta])*
         pub struct $name:ident in $table:ident as $kind:ident with $id:ident {
             $($column:ident: $type:ty = $api:literal $rest:literal $field_type:expr,)+
-        }
+        } $(and { $($more:ident: $more_type:ty,)+ })?
     ) => {
         $(#[$doc])*
         #[derive(Debug, Clone, diesel::Queryable, diesel::Selectable, diesel::Insertable, diesel::AsChangeset)]
@@ -136,6 +182,7 @@ macro_rules! record {
             pub id: $crate::base::ids::$id,
             pub version: i32,
             $(pub $column: $type,)+
+            $($(pub $more: $more_type,)+)?
             pub owner_id: Option<$crate::base::ids::UserId>,
             pub tags: Vec<String>,
             pub custom_fields: serde_json::Value,
@@ -163,6 +210,7 @@ macro_rules! record {
                     id: id.into(),
                     version: 1,
                     $($column: $crate::crm::record::value::Stored::initial(),)+
+                    $($($more: $crate::crm::record::value::Stored::initial(),)+)?
                     owner_id: None,
                     tags: Vec::new(),
                     custom_fields: serde_json::json!({}),

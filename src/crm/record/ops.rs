@@ -7,11 +7,12 @@ use serde_json::{Map, json};
 use uuid::Uuid;
 
 use super::{
-    Field, FieldType, Raw, Record, Value,
+    Field, FieldType, Raw, Record, RecordKind, Sight, Value,
     change::{self, Difference, Patch},
+    custom,
     events::{self, ChangeAction},
     order::Numbered,
-    queries,
+    queries, sight,
 };
 use crate::{
     auth::{Caller, Grant, Permission},
@@ -40,15 +41,20 @@ pub async fn create_with<R: Record>(
     input: Input<'_>,
 ) -> Result<R> {
     caller.require(R::WRITE)?;
-    let patch = Patch::check_complete(required, input).map_err(Error::Invalid)?;
+    let mut patch = Patch::check_complete(required, input).map_err(Error::Invalid)?;
     let mut record = R::empty(Uuid::now_v7(), caller.user, ctx.clock.now());
     patch.apply(&mut record);
+    record.complete();
     check_whole(&record)?;
     may_assign(caller, &patch, None, record.owner())?;
     let mut tx = match repeat::begin(ctx, caller).await? {
         Turn::First(tx) => tx,
         Turn::Again(id, tx) => return repeated(tx, caller, id).await,
     };
+    let sent = custom::sent_in(&mut tx, caller.workspace, R::KIND, patch.custom_input()).await?;
+    patch.note_custom(custom::set_in(&mut tx, caller.workspace, sent, None, &mut record).await?);
+    R::prepare(ctx, &mut tx, caller, None, &mut record, &patch).await?;
+    sight::require_write(caller, &record)?;
     require_live_links(&mut tx, caller, None, &record).await?;
     if let Err(error) = R::insert_row(tx.connection(), caller.workspace, &record).await {
         drop(tx);
@@ -70,19 +76,25 @@ pub async fn update<R: Record>(
     input: Input<'_>,
 ) -> Result<R> {
     caller.require(R::WRITE)?;
-    let patch = Patch::check(input).map_err(Error::Invalid)?;
+    let mut patch = Patch::check(input).map_err(Error::Invalid)?;
+    may_give(caller, &patch)?;
     let mut tx = match repeat::begin(ctx, caller).await? {
         Turn::First(tx) => tx,
         Turn::Again(id, tx) => return repeated(tx, caller, id).await,
     };
-    let before = live::<R>(R::lock_row(tx.connection(), caller.workspace, id).await?)?;
-    change::refuse_stale(&mut tx, caller, &before, expected, &patch).await?;
+    let sent = custom::sent_in(&mut tx, caller.workspace, R::KIND, patch.custom_input()).await?;
+    let before = live::<R>(R::lock_row(tx.connection(), caller.workspace, id).await?, caller)?;
+    sight::require_write(caller, &before)?;
     let mut after = before.clone();
     patch.apply(&mut after);
+    patch.note_custom(custom::set_in(&mut tx, caller.workspace, sent, Some(&before), &mut after).await?);
+    change::refuse_stale(&mut tx, caller, &before, expected, &patch).await?;
+    after.complete();
     check_whole(&after)?;
     may_assign(caller, &patch, before.owner(), after.owner())?;
+    R::prepare(ctx, &mut tx, caller, Some(&before), &mut after, &patch).await?;
     let difference = Difference::between(&before, &after);
-    if difference.fields.is_empty() {
+    if difference.is_empty() {
         tx.commit(id).await?;
         return Ok(before);
     }
@@ -92,9 +104,9 @@ pub async fn update<R: Record>(
         drop(tx);
         return Err(naming_the_other(ctx, caller, &after, error).await);
     }
-    let names = difference.names();
+    let version = after.meta().version;
+    let event = events::changed(R::KIND, ChangeAction::Updated, &[(id, version)], &difference.names());
     change::record_in(ctx, &mut tx, caller, &after, difference.before, difference.after).await?;
-    let event = events::changed(R::KIND, ChangeAction::Updated, &[(id, after.meta().version)], &names);
     ctx.emit(&mut tx, caller, &[event]).await?;
     tx.commit(id).await?;
     Ok(after)
@@ -107,7 +119,7 @@ pub async fn delete<R: Record>(ctx: &Ctx, caller: &Caller, id: Uuid, expected: O
         Turn::First(tx) => tx,
         Turn::Again(id, tx) => return repeated(tx, caller, id).await,
     };
-    let mut record = live::<R>(R::lock_row(tx.connection(), caller.workspace, id).await?)?;
+    let mut record = live::<R>(R::lock_row(tx.connection(), caller.workspace, id).await?, caller)?;
     caller.require_for(R::DELETE, record.owner())?;
     if expected.is_some_and(|expected| expected != record.meta().version) {
         return Err(Error::conflict("Somebody has changed this record since you read it"));
@@ -128,8 +140,9 @@ pub async fn restore<R: Record>(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<
         Turn::First(tx) => tx,
         Turn::Again(id, tx) => return repeated(tx, caller, id).await,
     };
+    custom::share_in::<R>(&mut tx, caller.workspace).await?;
     let found = R::lock_row(tx.connection(), caller.workspace, id).await?;
-    let mut record = found.ok_or(Error::NotFound(R::NOUN))?;
+    let mut record = sight::seen(found, Sight::of_writer::<R>(caller))?;
     caller.require_for(R::DELETE, record.owner())?;
     if record.meta().deleted_at.is_none() {
         tx.commit(id).await?;
@@ -154,9 +167,29 @@ pub async fn get<R: Record>(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<R> {
 
 /// The live ones of these records, in no order; what does not exist is left out.
 pub async fn by_ids<R: Record>(ctx: &Ctx, caller: &Caller, ids: &[Uuid]) -> Result<Vec<R>> {
-    caller.require_all(R::READ)?;
+    let sight = Sight::of::<R>(caller)?;
     let mut tx = ctx.db.read(caller).await?;
-    R::rows_by_ids(tx.connection(), caller.workspace, ids).await
+    let mut rows = R::rows_by_ids(tx.connection(), caller.workspace, ids).await?;
+    rows.retain(|record| sight.reaches(record.owner()));
+    Ok(rows)
+}
+
+/// Which of these records the caller sees, deleted ones too, in no order.
+pub async fn seen<R: Record>(ctx: &Ctx, caller: &Caller, ids: Vec<Uuid>) -> Result<Vec<Uuid>> {
+    let sight = Sight::of::<R>(caller)?;
+    if sight == Sight::All {
+        return Ok(ids);
+    }
+    let mut tx = ctx.db.read(caller).await?;
+    seen_in::<R>(&mut tx, caller, sight, ids).await
+}
+
+/// The same in a transaction.
+pub async fn seen_in<R: Record>(tx: &mut Tx, caller: &Caller, sight: Sight, ids: Vec<Uuid>) -> Result<Vec<Uuid>> {
+    match sight {
+        Sight::All => Ok(ids),
+        Sight::Own(_) => queries::seen_ids(tx.connection(), R::TABLE, caller.workspace, sight, &ids).await,
+    }
 }
 
 /// Which of the records that this field links to are live. Needs no right to read those: it only
@@ -182,7 +215,8 @@ async fn require_live_links<R: Record>(tx: &mut Tx, caller: &Caller, before: Opt
         }
         let Some(table) = field.links_to() else { continue };
         if queries::live_ids(connection, table, caller.workspace, &[id]).await?.is_empty() {
-            return Err(Error::invalid(field.name, "is not an account of this workspace"));
+            let kind = field.linked_kind().map(RecordKind::with_article).unwrap_or_default();
+            return Err(Error::invalid(field.name, format!("is not {kind} of this workspace")));
         }
     }
     Ok(())
@@ -208,12 +242,22 @@ async fn finish_deletion<R: Record>(
 /// transaction of its own, for the refused one can read no more.
 async fn naming_the_other<R: Record>(ctx: &Ctx, caller: &Caller, record: &R, refusal: Error) -> Error {
     let Error::Conflict(mut conflict) = refusal else { return refusal };
+    if conflict.fields.iter().any(|(name, _)| name == custom::NAME) {
+        let named = async {
+            let mut tx = ctx.db.read(caller).await?;
+            custom::name_holder(&mut tx, caller.workspace, record, conflict.clone()).await
+        };
+        let named = named.await.inspect_err(|error| tracing::warn!(?error, "who has the value could not be looked up"));
+        return Error::Conflict(named.unwrap_or(conflict));
+    }
     let taken = R::FIELDS.iter().find(|field| conflict.fields.iter().any(|(name, _)| name == field.name));
     let other = async {
         let Some(field) = taken else { return Ok(None) };
         let mut tx = ctx.db.read(caller).await?;
         let same = Numbered { page: 1, limit: 1, filters: vec![(field, record.get(field))], ..Numbered::default() };
-        let ids = queries::numbered_ids(tx.connection(), R::TABLE, caller.workspace, &same).await?;
+        let ids =
+            queries::numbered_ids(tx.connection(), R::TABLE, caller.workspace, Sight::of_writer::<R>(caller), &same)
+                .await?;
         Ok::<_, Error>(ids.first().copied())
     };
     match other.await {
@@ -228,8 +272,10 @@ async fn repeated<R: Record>(mut tx: Tx, caller: &Caller, id: Uuid) -> Result<R>
     R::lock_row(tx.connection(), caller.workspace, id).await?.ok_or(Error::NotFound(R::NOUN))
 }
 
-fn live<R: Record>(found: Option<R>) -> Result<R> {
-    found.filter(|record| record.meta().deleted_at.is_none()).ok_or(Error::NotFound(R::NOUN))
+/// A live record that the caller sees.
+fn live<R: Record>(found: Option<R>, caller: &Caller) -> Result<R> {
+    let found = sight::seen(found, Sight::of_writer::<R>(caller))?;
+    if found.meta().deleted_at.is_none() { Ok(found) } else { Err(Error::NotFound(R::NOUN)) }
 }
 
 /// The kind's own rules, on the whole record.
@@ -237,6 +283,14 @@ pub fn check_whole<R: Record>(record: &R) -> Result<()> {
     let mut fields = FieldErrors::new();
     record.check_whole(&mut fields);
     fields.into_result()
+}
+
+/// Refuses to give a record to somebody else, whosever it is now.
+fn may_give(caller: &Caller, patch: &Patch) -> Result<()> {
+    match patch.value("owner_id") {
+        Some(Value::Id(owner)) if *owner != caller.user.0 => caller.require(Permission::RecordsAssign).map(drop),
+        _ => Ok(()),
+    }
 }
 
 /// Taking an unowned record, or letting go of one's own, needs no more than writing; giving one to

@@ -6,8 +6,8 @@ use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Field, Value};
-use crate::base::page::PageRequest;
+use super::{Field, RecordKind, Value};
+use crate::{base::page::PageRequest, crm::pipelines::StageType};
 
 /// An order with an index behind it. Ties are broken by id, in the same direction.
 #[derive(Debug, Clone, Copy)]
@@ -96,6 +96,24 @@ impl Numbered {
     pub fn offset(&self) -> i64 {
         self.page.saturating_sub(1).saturating_mul(self.limit)
     }
+}
+
+/// The records of a kind that lead to another record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Related {
+    /// Theirs.
+    pub kind: RecordKind,
+    /// By which they lead there.
+    pub column: &'static str,
+    pub to: Uuid,
+    pub filter: RelatedFilter,
+}
+
+/// What of them is wanted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct RelatedFilter {
+    /// Of deals: on stages of this type.
+    pub stage_type: Option<StageType>,
 }
 
 /// Whether rows are read against their display order.

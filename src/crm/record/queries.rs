@@ -3,6 +3,7 @@
 
 pub mod counts;
 pub mod history;
+pub mod related;
 
 use diesel::{
     pg::Pg,
@@ -14,7 +15,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::{
-    Field, FieldType, Value,
+    Field, FieldType, Sight, Value,
     order::{At, Numbered, Order, Sort, reads_descending},
 };
 use crate::{
@@ -133,13 +134,14 @@ pub async fn ordered_ids(
     connection: &mut AsyncPgConnection,
     table: &'static str,
     workspace: WorkspaceId,
+    sight: Sight,
     pattern: Option<&str>,
     order: Order,
     request: &PageRequest<At>,
 ) -> Result<Vec<At>> {
     let descending = reads_descending(order, request);
     let statement = match (order.field, pattern) {
-        (None, Some(_)) => {
+        (None, Some(_)) if sight == Sight::All => {
             let (below, above) = if descending { ("$3", "NULL") } else { ("NULL", "coalesce($3, uuid_nil())") };
             let above = above.replace("uuid_nil()", "'00000000-0000-0000-0000-000000000000'::uuid");
             format!(
@@ -147,7 +149,7 @@ pub async fn ordered_ids(
                  WHERE $1 IS NOT NULL AND $4::text IS NULL"
             )
         }
-        (field, _) => ordered_statement(table, field, descending, pattern.is_some(), request.from.as_ref()),
+        (field, _) => ordered_statement(table, sight, field, descending, pattern.is_some(), request.from.as_ref()),
     };
     let (value, id) = request.from.as_ref().map_or((None, None), |at| (at.value.clone(), Some(at.id)));
     let found: Vec<FoundId> = diesel::sql_query(statement)
@@ -164,14 +166,21 @@ pub async fn ordered_ids(
 /// Nulls stand where the index has them: last when ascending, first when descending. A page is at
 /// most two runs of the index, the nulls and the rest, because `OR` between them would read it
 /// from its start.
-fn ordered_statement(table: &str, sort: Option<Sort>, descending: bool, searching: bool, from: Option<&At>) -> String {
+fn ordered_statement(
+    table: &str,
+    sight: Sight,
+    sort: Option<Sort>,
+    descending: bool,
+    searching: bool,
+    from: Option<&At>,
+) -> String {
     let (way, beyond) = if descending { ("DESC", "<") } else { ("ASC", ">") };
     // once for both runs
     let (with, search) = match searching {
         true => (format!("WITH found AS MATERIALIZED (SELECT {} AS id) ", found(table)), " AND id IN (TABLE found)"),
         false => (String::new(), ""),
     };
-    let base = format!("FROM {table} WHERE workspace_id = $1 AND deleted_at IS NULL{search}");
+    let base = format!("FROM {table} WHERE workspace_id = $1 AND deleted_at IS NULL{search}{}", sight.condition());
     let Some(Sort { column, sql_type }) = sort else {
         return format!(
             "{with}SELECT id, NULL::text AS value {base} AND ($2::text IS NULL OR true) AND $4::text IS NULL \
@@ -225,6 +234,26 @@ pub async fn live_ids(
     Ok(found.into_iter().map(|found| found.id).collect())
 }
 
+/// Which of these rows can be seen, deleted ones too.
+pub async fn seen_ids(
+    connection: &mut AsyncPgConnection,
+    table: &'static str,
+    workspace: WorkspaceId,
+    sight: Sight,
+    ids: &[Uuid],
+) -> Result<Vec<Uuid>> {
+    let statement = format!(
+        "SELECT id, NULL::text AS value FROM {table} WHERE workspace_id = $1 AND id = ANY($2){}",
+        sight.condition()
+    );
+    let found: Vec<FoundId> = diesel::sql_query(statement)
+        .bind::<diesel::sql_types::Uuid, _>(workspace)
+        .bind::<Array<diesel::sql_types::Uuid>, _>(ids)
+        .load(connection)
+        .await?;
+    Ok(found.into_iter().map(|found| found.id).collect())
+}
+
 /// Whether this is an active user of the workspace.
 pub async fn is_active(connection: &mut AsyncPgConnection, workspace: WorkspaceId, user: Uuid) -> Result<bool> {
     let member = members::table.find((workspace, UserId(user))).filter(members::status.eq(UserStatus::Active));
@@ -236,12 +265,13 @@ pub async fn count_found(
     connection: &mut AsyncPgConnection,
     table: &'static str,
     workspace: WorkspaceId,
+    sight: Sight,
     pattern: &str,
     filters: &[(&'static Field, Value)],
 ) -> Result<i64> {
     let statement = match filters {
-        [] => format!("SELECT count(*) AS count FROM {} WHERE $1 IS NOT NULL", found(table)),
-        _ => format!("SELECT count(*) AS count {}", matching(table, true, filters)),
+        [] if sight == Sight::All => format!("SELECT count(*) AS count FROM {} WHERE $1 IS NOT NULL", found(table)),
+        _ => format!("SELECT count(*) AS count {}", matching(table, sight, true, filters)),
     };
     let counted: Counted = bound(diesel::sql_query(statement).into_boxed(), workspace, Some(pattern), filters)
         .get_result(connection)
@@ -254,9 +284,10 @@ pub async fn count_matching(
     connection: &mut AsyncPgConnection,
     table: &'static str,
     workspace: WorkspaceId,
+    sight: Sight,
     filters: &[(&'static Field, Value)],
 ) -> Result<i64> {
-    let statement = format!("SELECT count(*) AS count {}", matching(table, false, filters));
+    let statement = format!("SELECT count(*) AS count {}", matching(table, sight, false, filters));
     let counted: Counted =
         bound(diesel::sql_query(statement).into_boxed(), workspace, None, filters).get_result(connection).await?;
     Ok(counted.count)
@@ -267,10 +298,14 @@ pub async fn numbered_ids(
     connection: &mut AsyncPgConnection,
     table: &'static str,
     workspace: WorkspaceId,
+    sight: Sight,
     wanted: &Numbered,
 ) -> Result<Vec<Uuid>> {
-    let statement =
-        format!("SELECT id, NULL::text AS value {} {}", matching(table, false, &wanted.filters), numbered_part(wanted));
+    let statement = format!(
+        "SELECT id, NULL::text AS value {} {}",
+        matching(table, sight, false, &wanted.filters),
+        numbered_part(wanted)
+    );
     let found: Vec<FoundId> =
         bound(diesel::sql_query(statement).into_boxed(), workspace, None, &wanted.filters).load(connection).await?;
     Ok(found.into_iter().map(|found| found.id).collect())
@@ -282,12 +317,13 @@ pub async fn found_ids(
     connection: &mut AsyncPgConnection,
     table: &'static str,
     workspace: WorkspaceId,
+    sight: Sight,
     pattern: &str,
     wanted: &Numbered,
 ) -> Result<(Vec<Uuid>, Option<i64>)> {
     let statement = format!(
         "SELECT id, count(*) OVER () AS count {} {}",
-        matching(table, true, &wanted.filters),
+        matching(table, sight, true, &wanted.filters),
         numbered_part(wanted)
     );
     let query = bound(diesel::sql_query(statement).into_boxed(), workspace, Some(pattern), &wanted.filters);
@@ -326,8 +362,8 @@ fn found(table: &str) -> String {
 
 /// `FROM ... WHERE ...` with `$1` the workspace, `$2` the pattern if there is one, then the values
 /// of the filters that are not null.
-fn matching(table: &str, searching: bool, filters: &[(&'static Field, Value)]) -> String {
-    let mut text = format!("FROM {table} WHERE workspace_id = $1 AND deleted_at IS NULL");
+fn matching(table: &str, sight: Sight, searching: bool, filters: &[(&'static Field, Value)]) -> String {
+    let mut text = format!("FROM {table} WHERE workspace_id = $1 AND deleted_at IS NULL{}", sight.condition());
     let mut next = 2;
     if searching {
         text.push_str(&format!(" AND id IN (SELECT {})", found(table)));
@@ -338,6 +374,9 @@ fn matching(table: &str, searching: bool, filters: &[(&'static Field, Value)]) -
         let condition = match (value, field.field_type) {
             (Value::Null, FieldType::Tags) => format!("{column} = '{{}}'"),
             (Value::Null, _) => format!("{column} IS NULL"),
+            (Value::Text(_), FieldType::Stage) => format!(
+                "{column} IN (SELECT id FROM pipeline_stages WHERE workspace_id = $1 AND lower(name) = lower(${next}))"
+            ),
             (Value::Texts(_), _) => format!("{column} @> string_to_array(${next}, chr(1))"),
             // to the millisecond: that is how finely the faces that filter by equality print it
             (Value::Time(_), _) => {

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
-pub use super::order::{At, Numbered, Order, Sort};
-use super::{FieldType, Record, queries};
+pub use super::order::{At, Numbered, Order, Related, RelatedFilter, Sort};
+use super::{FieldType, Record, Sight, queries};
 use crate::{
     auth::Caller,
     base::{
@@ -35,20 +35,21 @@ pub async fn page<R: Record>(
     order: Order,
     args: PageArgs,
 ) -> Result<Page<R>> {
-    caller.require_all(R::READ)?;
+    let sight = Sight::of::<R>(caller)?;
     let request = args.parse::<At>()?;
     request.require_cursor(|at| at.is_of(R::TABLE, order))?;
     let pattern = search_pattern(search)?;
     let mut tx = ctx.db.read(caller).await?;
     let connection = tx.connection();
-    if let (None, None, true) = (&pattern, order.field, order.descending) {
+    if let (None, None, true, Sight::All) = (&pattern, order.field, order.descending, sight) {
         let beyond = request.from.as_ref().map(|at| at.id);
         let rows = R::rows_by_age(connection, caller.workspace, beyond, request.is_backward(), request.fetch()).await?;
         let at = |row: &R| At::new(R::TABLE, order, None, row.meta().id);
         return Ok(request.slice(rows.into_iter().map(|row| (at(&row), row)).collect()));
     }
     let found =
-        queries::ordered_ids(connection, R::TABLE, caller.workspace, pattern.as_deref(), order, &request).await?;
+        queries::ordered_ids(connection, R::TABLE, caller.workspace, sight, pattern.as_deref(), order, &request)
+            .await?;
     Ok(request.slice(rows_of(connection, caller.workspace, found, |at| at.id).await?))
 }
 
@@ -69,59 +70,111 @@ async fn rows_of<R: Record, F>(
 
 /// How many live records match; exact.
 pub async fn count<R: Record>(ctx: &Ctx, caller: &Caller, search: Option<&str>) -> Result<i64> {
-    caller.require_all(R::READ)?;
+    let sight = Sight::of::<R>(caller)?;
     let pattern = search_pattern(search)?;
     let mut tx = ctx.db.read(caller).await?;
     match pattern {
-        None => queries::counts::all(tx.connection(), caller.workspace, R::KIND).await,
-        Some(pattern) => queries::count_found(tx.connection(), R::TABLE, caller.workspace, &pattern, &[]).await,
+        None if sight == Sight::All => queries::counts::all(tx.connection(), caller.workspace, R::KIND).await,
+        None => queries::count_matching(tx.connection(), R::TABLE, caller.workspace, sight, &[]).await,
+        Some(pattern) => queries::count_found(tx.connection(), R::TABLE, caller.workspace, sight, &pattern, &[]).await,
     }
 }
 
 /// Any page by its number, with the exact total. Deep pages and sorts without an index cost what
 /// they cost, up to the statement time-out.
 pub async fn numbered<R: Record>(ctx: &Ctx, caller: &Caller, wanted: &Numbered) -> Result<(Vec<R>, i64)> {
-    caller.require_all(R::READ)?;
+    let sight = Sight::of::<R>(caller)?;
     if wanted.filters.iter().any(|(field, _)| matches!(field.field_type, FieldType::Json)) {
         return Err(Error::invalid("customFields", "cannot be filtered by equality"));
     }
     let pattern = search_pattern(wanted.search.as_deref())?;
     let mut tx = ctx.db.read(caller).await?;
     let (ids, total) = match pattern {
-        Some(pattern) => found_page::<R>(&mut tx, caller, &pattern, wanted).await?,
-        None => matching_page::<R>(&mut tx, caller, wanted).await?,
+        Some(pattern) => found_page::<R>(&mut tx, caller, sight, &pattern, wanted).await?,
+        None => matching_page::<R>(&mut tx, caller, sight, wanted).await?,
     };
     let rows = rows_of(tx.connection(), caller.workspace, ids, |id| *id).await?;
     Ok((rows.into_iter().map(|(_, row)| row).collect(), total))
 }
 
-async fn matching_page<R: Record>(tx: &mut Tx, caller: &Caller, wanted: &Numbered) -> Result<(Vec<Uuid>, i64)> {
+async fn matching_page<R: Record>(
+    tx: &mut Tx,
+    caller: &Caller,
+    sight: Sight,
+    wanted: &Numbered,
+) -> Result<(Vec<Uuid>, i64)> {
     let (connection, workspace) = (tx.connection(), caller.workspace);
     let total = match wanted.filters[..] {
-        [] => queries::counts::all(connection, workspace, R::KIND).await?,
-        _ => queries::count_matching(connection, R::TABLE, workspace, &wanted.filters).await?,
+        [] if sight == Sight::All => queries::counts::all(connection, workspace, R::KIND).await?,
+        _ => queries::count_matching(connection, R::TABLE, workspace, sight, &wanted.filters).await?,
     };
     if wanted.offset() >= total {
         return Ok((Vec::new(), total));
     }
-    Ok((queries::numbered_ids(connection, R::TABLE, workspace, wanted).await?, total))
+    Ok((queries::numbered_ids(connection, R::TABLE, workspace, sight, wanted).await?, total))
 }
 
 async fn found_page<R: Record>(
     tx: &mut Tx,
     caller: &Caller,
+    sight: Sight,
     pattern: &str,
     wanted: &Numbered,
 ) -> Result<(Vec<Uuid>, i64)> {
     let (connection, workspace) = (tx.connection(), caller.workspace);
-    let (ids, total) = queries::found_ids(connection, R::TABLE, workspace, pattern, wanted).await?;
+    let (ids, total) = queries::found_ids(connection, R::TABLE, workspace, sight, pattern, wanted).await?;
     let total = match total {
         Some(total) => total,
         None if wanted.offset() == 0 => 0,
         // past the end
-        None => queries::count_found(connection, R::TABLE, workspace, pattern, &wanted.filters).await?,
+        None => queries::count_found(connection, R::TABLE, workspace, sight, pattern, &wanted.filters).await?,
     };
     Ok((ids, total))
+}
+
+/// A page for each of these records, of what leads to it, the newest first. Two statements for all.
+pub async fn related_pages<R: Record>(
+    ctx: &Ctx,
+    caller: &Caller,
+    column: &'static str,
+    filter: RelatedFilter,
+    to: &[Uuid],
+    args: PageArgs,
+) -> Result<HashMap<Uuid, Page<R>>> {
+    let sight = Sight::of::<R>(caller)?;
+    let request = args.parse::<At>()?;
+    let order = Order::NEWEST_FIRST;
+    request.require_cursor(|at| at.is_of(R::TABLE, order))?;
+    let mut tx = ctx.db.read(caller).await?;
+    let wanted = queries::related::Wanted { table: R::TABLE, column, sight, filter };
+    let found = queries::related::pages(tx.connection(), caller.workspace, wanted, to, &request).await?;
+    let ids: Vec<_> = found.iter().map(|found| found.id).collect();
+    let rows = R::rows_by_ids(tx.connection(), caller.workspace, &ids).await?;
+    let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (row.meta().id, row)).collect();
+    let mut pages: HashMap<Uuid, Vec<(At, R)>> = to.iter().map(|id| (*id, Vec::new())).collect();
+    for found in found {
+        // one record leads to one by the same column
+        if let Some(row) = rows.remove(&found.id) {
+            pages.entry(found.to).or_default().push((At::new(R::TABLE, order, None, found.id), row));
+        }
+    }
+    Ok(pages.into_iter().map(|(to, rows)| (to, request.slice(rows))).collect())
+}
+
+/// How many records lead to each of these.
+pub async fn related_counts<R: Record>(
+    ctx: &Ctx,
+    caller: &Caller,
+    column: &'static str,
+    filter: RelatedFilter,
+    to: &[Uuid],
+) -> Result<HashMap<Uuid, i64>> {
+    let sight = Sight::of::<R>(caller)?;
+    let mut tx = ctx.db.read(caller).await?;
+    let wanted = queries::related::Wanted { table: R::TABLE, column, sight, filter };
+    let counted = queries::related::counts(tx.connection(), caller.workspace, wanted, to).await?;
+    let none = to.iter().map(|id| (*id, 0));
+    Ok(none.chain(counted).collect())
 }
 
 fn search_pattern(search: Option<&str>) -> Result<Option<String>> {

@@ -8,7 +8,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use crate::base::ids::{AccountId, UserId};
+use crate::base::ids::{AccountId, ContactId, DealId, LeadId, PipelineId, StageId, UserId};
 
 /// Input for a field, as a face or a file has it.
 #[derive(Debug, Clone, Copy)]
@@ -110,7 +110,40 @@ stored! {
     BigDecimal: Decimal, BigDecimal::normalized, std::convert::identity;
     DateTime<Utc>: Time, |at: &DateTime<Utc>| *at, std::convert::identity;
     UserId: Id, |id: &UserId| id.0, UserId;
+    LeadId: Id, |id: &LeadId| id.0, LeadId;
+    ContactId: Id, |id: &ContactId| id.0, ContactId;
     AccountId: Id, |id: &AccountId| id.0, AccountId;
+    DealId: Id, |id: &DealId| id.0, DealId;
+}
+
+/// Links that no record lacks: what is not known yet is nil, and the kind's rules fill it.
+macro_rules! stored_always {
+    ($($type:ty: $variant:ident, $initial:expr, $to:expr, $from:expr;)+) => {$(
+        impl Stored for $type {
+            fn initial() -> Self {
+                $initial
+            }
+
+            fn to_value(&self) -> Value {
+                Value::$variant($to(self))
+            }
+
+            fn from_value(value: Value) -> Self {
+                match value {
+                    Value::$variant(inner) => $from(inner),
+                    _ => Self::initial(),
+                }
+            }
+        }
+    )+};
+}
+
+stored_always! {
+    PipelineId: Id, PipelineId(Uuid::nil()), |id: &PipelineId| id.0, PipelineId;
+    StageId: Id, StageId(Uuid::nil()), |id: &StageId| id.0, StageId;
+    BigDecimal: Decimal, BigDecimal::default(), BigDecimal::normalized, std::convert::identity;
+    i32: Integer, 0, |number: &i32| *number, std::convert::identity;
+    DateTime<Utc>: Time, DateTime::UNIX_EPOCH, |at: &DateTime<Utc>| *at, std::convert::identity;
 }
 
 impl Stored for String {
@@ -164,13 +197,19 @@ impl Stored for Json {
     }
 }
 
-/// A closed enum as a column: null is its first word, the default.
+/// A closed enum as a column: null is its default, the first word unless another is named.
 #[macro_export]
 macro_rules! stored_choice {
+    ($type:ident default $default:ident) => {
+        $crate::stored_choice!(@ $type, $type::$default);
+    };
     ($($type:ty),+) => {$(
+        $crate::stored_choice!(@ $type, <$type>::ALL[0]);
+    )+};
+    (@ $type:ty, $initial:expr) => {
         impl $crate::crm::record::value::Stored for $type {
             fn initial() -> Self {
-                Self::ALL[0]
+                $initial
             }
 
             fn to_value(&self) -> $crate::crm::record::Value {
@@ -184,5 +223,23 @@ macro_rules! stored_choice {
                 }
             }
         }
-    )+};
+
+        /// One that a record may lack.
+        impl $crate::crm::record::value::Stored for Option<$type> {
+            fn initial() -> Self {
+                None
+            }
+
+            fn to_value(&self) -> $crate::crm::record::Value {
+                self.map_or($crate::crm::record::Value::Null, |word| $crate::crm::record::Value::Text(word.as_str().to_owned()))
+            }
+
+            fn from_value(value: $crate::crm::record::Value) -> Self {
+                match value {
+                    $crate::crm::record::Value::Text(word) => <$type>::parse(&word).ok(),
+                    _ => None,
+                }
+            }
+        }
+    };
 }

@@ -1,49 +1,22 @@
 //! Accounts as the API shows them.
 
-use async_graphql::{Context, ID, Json, Object};
-use chrono::{DateTime, Utc};
-use serde_json::Value;
+use async_graphql::Context;
 
 use super::{
-    change::{self, FieldChangeConnection},
-    scalars::{Decimal, json},
-    user::UserObject,
+    contact::ContactConnection,
+    deal::DealConnection,
+    record::{RelatedFilter, related},
+    scalars::Decimal,
+    task::TaskConnection,
 };
 use crate::{
-    connection,
-    crm::{Account, RecordKind, accounts::AccountType, record::select},
-    graphql::{
-        context::both,
-        errors::{Nullable, nullable},
-        leaves::{Leaves, record_leaf},
-        loaders::Loaders,
-    },
+    crm::{Account, accounts::AccountType, pipelines::StageType},
+    record_object,
 };
 
-#[derive(Clone)]
-pub struct AccountObject(pub Account);
-
-/// A company we do business with.
-#[Object(name = "Account")]
-impl AccountObject {
-    pub async fn id(&self) -> ID {
-        self.0.id.into()
-    }
-
-    pub async fn kind(&self) -> RecordKind {
-        RecordKind::Account
-    }
-
-    pub async fn display_name(&self) -> String {
-        self.0.name.clone()
-    }
-
-    /// 1 when created, one more with each change. Send it as `expectedVersion` to be told of
-    /// changes that you have not seen.
-    pub async fn version(&self) -> i32 {
-        self.0.version
-    }
-
+record_object! {
+    /// A company we do business with.
+    AccountObject of Account "Account", AccountConnection AccountEdge "AccountConnection" "AccountEdge", owner "Whose account it is." {
     async fn name(&self) -> &str {
         &self.0.name
     }
@@ -62,7 +35,7 @@ impl AccountObject {
     }
 
     async fn annual_revenue(&self) -> Option<Decimal> {
-        self.0.annual_revenue.as_ref().map(|revenue| Decimal(revenue.normalized()))
+        self.0.annual_revenue.as_ref().map(|number| Decimal(number.normalized()))
     }
 
     async fn employees(&self) -> Option<i32> {
@@ -122,53 +95,35 @@ impl AccountObject {
         self.0.description.as_deref()
     }
 
-    async fn owner_id(&self) -> Option<ID> {
-        self.0.owner_id.map(Into::into)
-    }
-
-    /// Whose account it is.
-    pub async fn owner(&self, context: &Context<'_>) -> Nullable<UserObject> {
-        nullable(async {
-            let Some(id) = self.0.owner_id else { return Ok(None) };
-            Ok(context.data::<Loaders>()?.users.load_one(id).await?.map(UserObject::beside))
-        })
-        .await
-    }
-
-    pub async fn tags(&self) -> &[String] {
-        &self.0.tags
-    }
-
-    pub async fn custom_fields(&self) -> Json<Value> {
-        json(&self.0.custom_fields)
-    }
-
-    /// What happened to its fields, the newest first.
-    pub async fn history(
+    /// The people of this company, the newest first.
+    async fn contacts(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "At most 500; 50 unless told.")] first: Option<i32>,
-        after: Option<String>,
-    ) -> async_graphql::Result<FieldChangeConnection> {
-        change::history(context, RecordKind::Account, self.0.id.0, first, after).await
+        #[graphql(desc = "A cursor of this list.")] after: Option<String>,
+    ) -> async_graphql::Result<ContactConnection> {
+        related(context, "account_id", self.0.id.0, RelatedFilter::default(), first, after).await
     }
 
-    pub async fn created_at(&self) -> DateTime<Utc> {
-        self.0.created_at
+    /// Deals with this company, the newest first.
+    async fn deals(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most 500; 50 unless told.")] first: Option<i32>,
+        #[graphql(desc = "A cursor of this list.")] after: Option<String>,
+        #[graphql(desc = "Only those on stages of this type.")] stage_type: Option<StageType>,
+    ) -> async_graphql::Result<DealConnection> {
+        related(context, "account_id", self.0.id.0, RelatedFilter { stage_type }, first, after).await
     }
 
-    pub async fn updated_at(&self) -> DateTime<Utc> {
-        self.0.updated_at
+    /// Tasks about this company, the newest first.
+    async fn tasks(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most 500; 50 unless told.")] first: Option<i32>,
+        #[graphql(desc = "A cursor of this list.")] after: Option<String>,
+    ) -> async_graphql::Result<TaskConnection> {
+        related(context, "account_id", self.0.id.0, RelatedFilter::default(), first, after).await
+    }
     }
 }
-
-impl Leaves for AccountObject {
-    fn leaf(&self, field: &str) -> Option<async_graphql::Value> {
-        record_leaf(&self.0, field)
-    }
-}
-
-connection!(AccountConnection AccountEdge of AccountObject, "AccountConnection" "AccountEdge", count(search: Option<String>, context) {
-    let (ctx, caller) = both(context)?;
-    select::count::<Account>(ctx, caller, search.as_deref()).await?
-});

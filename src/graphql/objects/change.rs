@@ -42,9 +42,9 @@ pub struct FieldChangeObject(pub FieldChange);
 /// What happened to one field of a record.
 #[Object(name = "FieldChange")]
 impl FieldChangeObject {
-    /// The field's name, as in the record's type and its input.
+    /// The field's name, as in the record's type and its input; a custom field's is `custom.` and its key.
     async fn field(&self) -> &str {
-        self.0.field.name
+        &self.0.field
     }
 
     /// The value before, as the field showed it; a link as the id that it led to.
@@ -79,9 +79,11 @@ impl FieldChangeObject {
 impl FieldChangeObject {
     /// A word of a closed set stands in the history as it is stored, and in this API in capitals.
     fn shown(&self, value: &Value) -> Option<Json<Value>> {
-        match (self.0.field.field_type, value) {
+        match (self.0.field_type, value) {
             (_, Value::Null) => None,
-            (FieldType::Choice(_), Value::String(word)) => Some(Json(Value::String(word.to_ascii_uppercase()))),
+            (Some(FieldType::Choice(_) | FieldType::OptionalChoice(_)), Value::String(word)) => {
+                Some(Json(Value::String(word.to_ascii_uppercase())))
+            }
             _ => Some(json(value)),
         }
     }

@@ -1,55 +1,31 @@
 //! Contacts as the API shows them.
 
-use async_graphql::{Context, ID, Json, Object};
+use async_graphql::{Context, ID};
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 
 use super::{
     account::AccountObject,
-    change::{self, FieldChangeConnection},
-    scalars::json,
-    user::UserObject,
+    deal::DealConnection,
+    list::ContactListObject,
+    record::{RelatedFilter, linked, related},
+    task::TaskConnection,
 };
 use crate::{
-    connection,
     crm::{
-        Contact, RecordKind,
+        Contact,
         contacts::{ContactSource, ContactStatus},
-        record::select,
+        pipelines::StageType,
     },
     graphql::{
-        context::both,
         errors::{Nullable, nullable},
-        leaves::{Leaves, record_leaf},
-        loaders::Loaders,
+        loaders::{Loaders, OfContact},
     },
+    record_object,
 };
 
-#[derive(Clone)]
-pub struct ContactObject(pub Contact);
-
-/// A person we do business with.
-#[Object(name = "Contact")]
-impl ContactObject {
-    pub async fn id(&self) -> ID {
-        self.0.id.into()
-    }
-
-    pub async fn kind(&self) -> RecordKind {
-        RecordKind::Contact
-    }
-
-    /// The name, else the address, else the number.
-    pub async fn display_name(&self) -> String {
-        self.0.display_name()
-    }
-
-    /// 1 when created, one more with each change. Send it as `expectedVersion` to be told of
-    /// changes that you have not seen.
-    pub async fn version(&self) -> i32 {
-        self.0.version
-    }
-
+record_object! {
+    /// A person we do business with.
+    ContactObject of Contact "Contact", ContactConnection ContactEdge "ContactConnection" "ContactEdge", owner "Whose contact it is." {
     async fn first_name(&self) -> Option<&str> {
         self.0.first_name.as_deref()
     }
@@ -83,13 +59,9 @@ impl ContactObject {
         self.0.account_id.map(Into::into)
     }
 
-    /// The company; null where it was deleted.
+    /// The company; null where it was deleted, or is not for you to see.
     async fn account(&self, context: &Context<'_>) -> Nullable<AccountObject> {
-        nullable(async {
-            let Some(id) = self.0.account_id else { return Ok(None) };
-            Ok(context.data::<Loaders>()?.accounts.load_one(id).await?.map(AccountObject))
-        })
-        .await
+        nullable(linked(context, self.0.account_id, AccountObject)).await
     }
 
     async fn source(&self) -> ContactSource {
@@ -136,53 +108,31 @@ impl ContactObject {
         self.0.last_contact_date
     }
 
-    async fn owner_id(&self) -> Option<ID> {
-        self.0.owner_id.map(Into::into)
+    /// The lists that it is in and that you see, by name; the first 500.
+    async fn lists(&self, context: &Context<'_>) -> async_graphql::Result<Vec<ContactListObject>> {
+        let found = context.data::<Loaders>()?.lists.load_one(OfContact(self.0.id)).await?;
+        Ok(found.unwrap_or_default().into_iter().map(ContactListObject).collect())
     }
 
-    /// Whose contact it is.
-    pub async fn owner(&self, context: &Context<'_>) -> Nullable<UserObject> {
-        nullable(async {
-            let Some(id) = self.0.owner_id else { return Ok(None) };
-            Ok(context.data::<Loaders>()?.users.load_one(id).await?.map(UserObject::beside))
-        })
-        .await
-    }
-
-    pub async fn tags(&self) -> &[String] {
-        &self.0.tags
-    }
-
-    pub async fn custom_fields(&self) -> Json<Value> {
-        json(&self.0.custom_fields)
-    }
-
-    /// What happened to its fields, the newest first.
-    pub async fn history(
+    /// Deals with this person, the newest first.
+    async fn deals(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "At most 500; 50 unless told.")] first: Option<i32>,
-        after: Option<String>,
-    ) -> async_graphql::Result<FieldChangeConnection> {
-        change::history(context, RecordKind::Contact, self.0.id.0, first, after).await
+        #[graphql(desc = "A cursor of this list.")] after: Option<String>,
+        #[graphql(desc = "Only those on stages of this type.")] stage_type: Option<StageType>,
+    ) -> async_graphql::Result<DealConnection> {
+        related(context, "contact_id", self.0.id.0, RelatedFilter { stage_type }, first, after).await
     }
 
-    pub async fn created_at(&self) -> DateTime<Utc> {
-        self.0.created_at
+    /// Tasks about this person, the newest first.
+    async fn tasks(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most 500; 50 unless told.")] first: Option<i32>,
+        #[graphql(desc = "A cursor of this list.")] after: Option<String>,
+    ) -> async_graphql::Result<TaskConnection> {
+        related(context, "contact_id", self.0.id.0, RelatedFilter::default(), first, after).await
     }
-
-    pub async fn updated_at(&self) -> DateTime<Utc> {
-        self.0.updated_at
-    }
-}
-
-impl Leaves for ContactObject {
-    fn leaf(&self, field: &str) -> Option<async_graphql::Value> {
-        record_leaf(&self.0, field)
     }
 }
-
-connection!(ContactConnection ContactEdge of ContactObject, "ContactConnection" "ContactEdge", count(search: Option<String>, context) {
-    let (ctx, caller) = both(context)?;
-    select::count::<Contact>(ctx, caller, search.as_deref()).await?
-});

@@ -6,10 +6,13 @@ use serde_json::{Value, json};
 
 use super::scalars::Decimal;
 use crate::crm::{
-    Account, Contact,
+    Account, Contact, Deal, Lead, Product, Task,
     accounts::AccountType,
     contacts::{ContactSource, ContactStatus},
+    leads::LeadStatus,
+    products::ProductStatus,
     record::{Field, Raw, Record, ops},
+    tasks::{TaskPriority, TaskStatus},
 };
 
 /// What a client sent, by field of the table.
@@ -56,6 +59,10 @@ as_json! {
     ContactSource: choice => json!(choice.as_str());
     ContactStatus: choice => json!(choice.as_str());
     AccountType: choice => json!(choice.as_str());
+    LeadStatus: choice => json!(choice.as_str());
+    ProductStatus: choice => json!(choice.as_str());
+    TaskStatus: choice => json!(choice.as_str());
+    TaskPriority: choice => json!(choice.as_str());
 }
 
 macro_rules! record_input {
@@ -78,11 +85,45 @@ macro_rules! record_input {
 }
 
 record_input! {
+    /// A lead's fields. Some way to name or reach the person is needed.
+    LeadInput "LeadInput" of Lead {
+        first_name: String = "firstName",
+        last_name: String = "lastName",
+        /// Normalised: lower case, domain in ASCII.
+        email: String = "email",
+        phone: String = "phone",
+        company: String = "company",
+        title: String = "title",
+        source: ContactSource = "source",
+        status: LeadStatus = "status",
+        /// From 0 to 100.
+        lead_score: i32 = "leadScore",
+        industry: String = "industry",
+        annual_revenue: Decimal = "annualRevenue",
+        employees: i32 = "employees",
+        website: String = "website",
+        address: String = "address",
+        city: String = "city",
+        state: String = "state",
+        country: String = "country",
+        postal_code: String = "postalCode",
+        notes: String = "notes",
+        converted_date: DateTime<Utc> = "convertedDate",
+        last_contact_date: DateTime<Utc> = "lastContactDate",
+        /// Giving a record to somebody else needs the right to assign.
+        owner_id: ID = "ownerId",
+        tags: Vec<String> = "tags",
+        /// Each key that is given is set, one with null is removed, all others stay.
+        custom_fields: Json<Value> = "customFields",
+    }
+}
+
+record_input! {
     /// A contact's fields. Some way to name or reach the person is needed.
     ContactInput "ContactInput" of Contact {
         first_name: String = "firstName",
         last_name: String = "lastName",
-        /// Unique among the workspace's contacts.
+        /// Normalised: lower case, domain in ASCII. Unique among the workspace's contacts.
         email: String = "email",
         phone: String = "phone",
         mobile: String = "mobile",
@@ -103,6 +144,7 @@ record_input! {
         /// Giving a record to somebody else needs the right to assign.
         owner_id: ID = "ownerId",
         tags: Vec<String> = "tags",
+        /// Each key that is given is set, one with null is removed, all others stay.
         custom_fields: Json<Value> = "customFields",
     }
 }
@@ -133,6 +175,83 @@ record_input! {
         /// Giving a record to somebody else needs the right to assign.
         owner_id: ID = "ownerId",
         tags: Vec<String> = "tags",
+        /// Each key that is given is set, one with null is removed, all others stay.
+        custom_fields: Json<Value> = "customFields",
+    }
+}
+
+record_input! {
+    /// A deal's fields. A name is needed.
+    DealInput "DealInput" of Deal {
+        name: String = "name",
+        amount: Decimal = "amount",
+        /// The three letters of the amount's currency.
+        currency: String = "currency",
+        pipeline_id: ID = "pipelineId",
+        stage_id: ID = "stageId",
+        /// How likely it is, in percent; a stage brings its own.
+        probability: i32 = "probability",
+        expected_close_date: DateTime<Utc> = "expectedCloseDate",
+        close_date: DateTime<Utc> = "closeDate",
+        account_id: ID = "accountId",
+        contact_id: ID = "contactId",
+        lead_source: ContactSource = "leadSource",
+        description: String = "description",
+        next_step: String = "nextStep",
+        loss_reason: String = "lossReason",
+        /// Giving a record to somebody else needs the right to assign.
+        owner_id: ID = "ownerId",
+        tags: Vec<String> = "tags",
+        /// Each key that is given is set, one with null is removed, all others stay.
+        custom_fields: Json<Value> = "customFields",
+    }
+}
+
+record_input! {
+    /// A product's fields. A name is needed.
+    ProductInput "ProductInput" of Product {
+        name: String = "name",
+        /// The stock-keeping unit. Unique among the workspace's products.
+        sku: String = "sku",
+        description: String = "description",
+        category: String = "category",
+        price: Decimal = "price",
+        cost: Decimal = "cost",
+        /// The three letters of the price's currency.
+        currency: String = "currency",
+        stock_quantity: i32 = "stockQuantity",
+        unit: String = "unit",
+        status: ProductStatus = "status",
+        image_url: String = "imageUrl",
+        specifications: Json<Value> = "specifications",
+        /// Giving a record to somebody else needs the right to assign.
+        owner_id: ID = "ownerId",
+        tags: Vec<String> = "tags",
+        /// Each key that is given is set, one with null is removed, all others stay.
+        custom_fields: Json<Value> = "customFields",
+    }
+}
+
+record_input! {
+    /// A task's fields. A title is needed; it is about one record at most.
+    TaskInput "TaskInput" of Task {
+        title: String = "title",
+        description: String = "description",
+        status: TaskStatus = "status",
+        priority: TaskPriority = "priority",
+        due_date: DateTime<Utc> = "dueDate",
+        completed_date: DateTime<Utc> = "completedDate",
+        /// When its owner is reminded of it.
+        reminder: DateTime<Utc> = "reminder",
+        lead_id: ID = "leadId",
+        contact_id: ID = "contactId",
+        account_id: ID = "accountId",
+        deal_id: ID = "dealId",
+        notes: String = "notes",
+        /// Giving a record to somebody else needs the right to assign.
+        owner_id: ID = "ownerId",
+        tags: Vec<String> = "tags",
+        /// Each key that is given is set, one with null is removed, all others stay.
         custom_fields: Json<Value> = "customFields",
     }
 }

@@ -4,8 +4,16 @@
 pub mod account;
 pub mod change;
 pub mod contact;
+pub mod custom_field;
+pub mod deal;
 pub mod input;
+pub mod lead;
+pub mod list;
+pub mod pipeline;
+pub mod product;
 pub mod record;
 pub mod scalars;
+pub mod task;
+pub mod team;
 pub mod user;
 pub mod workspace;

@@ -9,8 +9,13 @@ use crate::{
         Grant, Permission, Role,
         session::{SessionKind, SessionRow},
     },
-    base::ids::SessionId,
-    graphql::{context::caller, objects::scalars::json},
+    base::ids::{SessionId, UserId},
+    graphql::{
+        context::caller,
+        errors::{Nullable, nullable},
+        loaders::Loaders,
+        objects::{scalars::json, team::TeamObject},
+    },
     team::{
         User, UserStatus,
         model::{ApiToken, Invitation},
@@ -40,6 +45,12 @@ impl UserObject {
     fn is_whole(&self, context: &Context<'_>) -> async_graphql::Result<bool> {
         Ok(!self.beside || caller(context)?.grant(Permission::UsersRead) == Grant::All)
     }
+}
+
+/// Whose something is.
+pub async fn owner(context: &Context<'_>, owner: Option<UserId>) -> async_graphql::Result<Option<UserObject>> {
+    let Some(id) = owner else { return Ok(None) };
+    Ok(context.data::<Loaders>()?.users.load_one(id).await?.map(UserObject::beside))
 }
 
 /// A person as a member of the workspace.
@@ -87,6 +98,16 @@ impl UserObject {
     async fn last_login_at(&self, context: &Context<'_>) -> async_graphql::Result<Option<DateTime<Utc>>> {
         let whole = self.is_whole(context)?;
         Ok(self.user.last_login_at.filter(|_| whole))
+    }
+
+    /// The teams that the person is in, by name; at most 20.
+    async fn teams(&self, context: &Context<'_>) -> Nullable<Vec<TeamObject>> {
+        nullable(async {
+            caller(context)?;
+            let teams = context.data::<Loaders>()?.memberships.load_one(self.user.id).await?;
+            Ok(Some(teams.unwrap_or_default().into_iter().map(TeamObject).collect()))
+        })
+        .await
     }
 
     async fn created_at(&self) -> DateTime<Utc> {

@@ -1,7 +1,8 @@
-//! Signing in, people, tokens, the workspace and its audit log.
+//! Signing in, people, teams, tokens, the workspace and its audit log.
 
 pub mod access;
 pub mod people;
+pub mod teams;
 pub mod tokens;
 pub mod workspace;
 
@@ -10,6 +11,7 @@ use async_graphql::{MergedObject, SimpleObject};
 use self::{
     access::{AccessMutation, AccessQuery},
     people::{PeopleMutation, PeopleQuery},
+    teams::{TeamsMutation, TeamsQuery},
     tokens::{TokenMutation, TokenQuery},
     workspace::{WorkspaceMutation, WorkspaceQuery},
 };
@@ -17,12 +19,12 @@ use self::{
 /// Queries about the team.
 #[derive(MergedObject, Default)]
 #[graphql(name = "TeamQuery")]
-pub struct TeamQuery(AccessQuery, PeopleQuery, TokenQuery, WorkspaceQuery);
+pub struct TeamQuery(AccessQuery, PeopleQuery, TeamsQuery, TokenQuery, WorkspaceQuery);
 
 /// Mutations of the team.
 #[derive(MergedObject, Default)]
 #[graphql(name = "TeamMutation")]
-pub struct TeamMutation(AccessMutation, PeopleMutation, TokenMutation, WorkspaceMutation);
+pub struct TeamMutation(AccessMutation, PeopleMutation, TeamsMutation, TokenMutation, WorkspaceMutation);
 
 /// Nothing to tell but that it was done.
 #[derive(SimpleObject)]

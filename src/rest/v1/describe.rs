@@ -252,8 +252,17 @@ fn single(field: &Field, nullable: bool) -> Object {
             .description(Some("An amount with two digits, as a text. A number is taken, too.")),
         FieldType::Instant => known(KnownFormat::DateTime),
         FieldType::User => known(KnownFormat::Uuid).description(Some("The id of a user.")),
-        FieldType::Account => {
-            known(KnownFormat::Uuid).description(Some("The id of an account; null where that is deleted."))
+        FieldType::Link(kind) => {
+            let text = format!("The id of {}; null where that is deleted.", kind.with_article());
+            known(KnownFormat::Uuid).description(Some(text))
+        }
+        FieldType::Pipeline => known(KnownFormat::Uuid).description(Some("The id of a pipeline.")),
+        FieldType::Stage => text().description(Some("The name of a stage of the deal's pipeline.")),
+        FieldType::Currency => text().pattern(Some("^[A-Z]{3}$")).description(Some("The letters of a currency.")),
+        FieldType::Percent => ObjectBuilder::new().schema_type(of(Type::Integer)).minimum(Some(0)).maximum(Some(100)),
+        FieldType::OptionalChoice(words) => {
+            let null = nullable.then_some(Json::Null);
+            text().enum_values(Some(words.iter().map(|word| json!(word)).chain(null)))
         }
         FieldType::Id => known(KnownFormat::Uuid),
         FieldType::Tags => ObjectBuilder::new().schema_type(Type::Array),

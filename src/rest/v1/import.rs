@@ -28,7 +28,7 @@ use crate::{
     crm::RecordKind,
     ctx::Ctx,
     files,
-    http::{body::SharedBody, repeat},
+    http::{body::read_within, repeat},
     text_enum,
     transfer::import::{self, Import, ImportFilter, ImportStatus},
 };
@@ -212,8 +212,8 @@ async fn create(
     request: Request,
 ) -> Result<(StatusCode, Json<JobReply>), BareRefusal> {
     let (parts, body) = request.into_parts();
-    let (headers, body) = (parts.headers.clone(), SharedBody::new(body));
-    let request = Request::from_parts(parts, Body::from_stream(body.clone().read_within(SILENCE)));
+    let headers = parts.headers.clone();
+    let request = Request::from_parts(parts, Body::from_stream(read_within(body, SILENCE)));
     let mut form = Form::default();
     let created = async {
         import::require_may_import(&caller)?;
@@ -235,7 +235,6 @@ async fn create(
         }
         Err(error) => {
             form.drop_file(&ctx, &caller).await;
-            body.drain();
             Err(renamed(error, form_name).into())
         }
     }

@@ -7,15 +7,20 @@
 
 mod accounts;
 mod auth;
+mod contact_lists;
 mod contacts;
+mod deals;
 mod describe;
 mod envelope;
 mod import;
+mod leads;
 mod openapi;
 mod page;
+mod products;
 mod published;
 mod records;
 mod request;
+mod tasks;
 mod users;
 
 use std::time::Duration;
@@ -50,8 +55,13 @@ pub fn routes(ctx: Ctx) -> (Router, OpenApi) {
     let (router, described) = OpenApiRouter::new()
         .merge(auth::routes())
         .merge(users::routes())
+        .merge(leads::routes())
         .merge(contacts::routes())
         .merge(accounts::routes())
+        .merge(deals::routes())
+        .merge(products::routes())
+        .merge(tasks::routes())
+        .merge(contact_lists::routes())
         .merge(import::routes())
         .layer(middleware::from_fn_with_state(ctx.clone(), keep_key))
         .layer(middleware::from_fn_with_state(limit, end_in_time))

@@ -1,7 +1,12 @@
 //! What the record routes and their description need to know of a kind of record.
 
+use serde_json::{Map, Value as Json};
+
 use super::envelope::{Names, Plain};
-use crate::crm::record::Record;
+use crate::{auth::Caller, base::Result, crm::record::Record, ctx::Ctx};
+
+/// A record as these routes read and print it.
+pub type Object = Map<String, Json>;
 
 /// What these routes promise about a kind of record.
 pub trait Published: Record {
@@ -15,6 +20,20 @@ pub trait Published: Record {
     const LIMIT: i64;
     /// What `search` looks into, for the document.
     const SEARCHED: &'static str;
+    /// Names here that stand for other fields of the table, see `understand`.
+    const STANDING_FOR: &'static [&'static str] = &[];
+
+    /// Puts the fields of the table in the place of those that stand for them, in a body or among
+    /// filters.
+    fn understand(_: &mut Object) -> Result<()> {
+        Ok(())
+    }
+
+    /// Completes what is printed with what is not in the record itself; with a constant number of
+    /// queries.
+    fn complete_printed(_: &Ctx, _: &Caller, _: &[Self], _: &mut [Object]) -> impl Future<Output = Result<()>> + Send {
+        async { Ok(()) }
+    }
 }
 
 /// The kind's fields are called as its table says.

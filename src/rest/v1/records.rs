@@ -13,14 +13,14 @@ use axum::{
     routing::{get, post},
 };
 use bigdecimal::{BigDecimal, RoundingMode};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
 use super::{
     describe,
     envelope::{Done, Many, One, Refusal, millis},
-    published::Published,
+    published::{Object, Published},
     request::{Body, Parameters, PathId, Signed},
 };
 use crate::{
@@ -75,8 +75,9 @@ async fn one_record<R: Published>(
 async fn create<R: Published>(
     State(ctx): State<Ctx>,
     Signed { caller, .. }: Signed,
-    Body { content, .. }: Body<Map<String, Json>>,
+    Body { content, .. }: Body<Object>,
 ) -> Result<(StatusCode, One<Json>), Refusal<R>> {
+    let content = understood::<R>(content)?;
     let record = ops::create_with::<R>(&ctx, &caller, R::REQUIRED, input::<R>(&content)).await?;
     Ok(One::created(print_one(&ctx, &caller, &record).await?))
 }
@@ -85,15 +86,24 @@ async fn update<R: Published>(
     State(ctx): State<Ctx>,
     Signed { caller, .. }: Signed,
     id: PathId,
-    Body { content, .. }: Body<Map<String, Json>>,
+    Body { mut content, .. }: Body<Object>,
 ) -> Result<One<Json>, Refusal<R>> {
     let id: Uuid = id.of(R::NOUN)?;
-    let mut input = input::<R>(&content);
-    if input.iter().any(|(field, _)| prints_less(field)) {
+    let stand_in = R::STANDING_FOR.iter().any(|name| content.contains_key(*name));
+    if stand_in || input::<R>(&content).iter().any(|(field, _)| prints_less(field)) {
         let present = ops::get::<R>(&ctx, &caller, id).await?;
         let printed = print_one(&ctx, &caller, &present).await?;
-        input.retain(|(field, _)| !prints_less(field) || printed.get(field.rest) != content.get(field.rest));
+        let is_echo = |name: &str| printed.get(name) == content.get(name);
+        let echoes = R::FIELDS.iter().filter(|field| prints_less(field) && is_echo(field.rest)).map(|field| field.rest);
+        let mut echoes: Vec<_> = echoes.collect();
+        // together they say one thing
+        if R::STANDING_FOR.iter().all(|name| is_echo(name)) {
+            echoes.extend(R::STANDING_FOR);
+        }
+        echoes.into_iter().for_each(|name| drop(content.remove(name)));
     }
+    let content = understood::<R>(content)?;
+    let input = input::<R>(&content);
     let record = ops::update::<R>(&ctx, &caller, id, None, input).await?;
     Ok(One::new(print_one(&ctx, &caller, &record).await?))
 }
@@ -107,8 +117,14 @@ async fn delete<R: Published>(
     Ok(Done::new("Deleted"))
 }
 
+/// The body by the table's own fields.
+fn understood<R: Published>(mut content: Object) -> Result<Object> {
+    R::understand(&mut content)?;
+    Ok(content)
+}
+
 /// The fields that the body has; what is none is ignored, and so is what only we may set.
-fn input<R: Record>(content: &Map<String, Json>) -> ops::Input<'_> {
+fn input<R: Record>(content: &Object) -> ops::Input<'_> {
     R::FIELDS.iter().filter_map(|field| content.get(field.rest).map(|value| (field, Raw::Json(value)))).collect()
 }
 
@@ -137,11 +153,18 @@ fn sort<R: Record>(given: Option<&str>) -> Result<Option<(Sort, bool)>> {
 }
 
 /// The parameters that are fields; all others are ignored.
-fn filters<R: Record>(query: &Parameters) -> Result<Vec<(&'static Field, Value)>> {
+fn filters<R: Published>(query: &Parameters) -> Result<Vec<(&'static Field, Value)>> {
     let (mut filters, mut errors) = (Vec::new(), FieldErrors::new());
+    let mut given = Object::new();
+    for name in known::<R>().map(|field| field.rest).chain(R::STANDING_FOR.iter().copied()) {
+        if let Some(text) = query.get(name)? {
+            given.insert(name.to_owned(), json!(text));
+        }
+    }
+    let given = understood::<R>(given)?;
     for field in known::<R>() {
-        let Some(text) = query.get(field.rest)? else { continue };
-        match field.parse(Raw::Text(text)) {
+        let Some(value) = given.get(field.rest) else { continue };
+        match field.parse(Raw::Text(value.as_str().unwrap_or_default())) {
             Ok(value) => filters.push((field, value)),
             Err(message) => errors.add(field.name, message),
         }
@@ -150,14 +173,14 @@ fn filters<R: Record>(query: &Parameters) -> Result<Vec<(&'static Field, Value)>
     Ok(filters)
 }
 
-async fn print_one<R: Record>(ctx: &Ctx, caller: &Caller, record: &R) -> Result<Json> {
+pub async fn print_one<R: Published>(ctx: &Ctx, caller: &Caller, record: &R) -> Result<Json> {
     let printed = print(ctx, caller, std::slice::from_ref(record)).await?;
     Ok(printed.into_iter().next().unwrap_or_default())
 }
 
 /// Records as these routes show them; one more query for each field that links to other records,
 /// however many records there are.
-async fn print<R: Record>(ctx: &Ctx, caller: &Caller, records: &[R]) -> Result<Vec<Json>> {
+pub async fn print<R: Published>(ctx: &Ctx, caller: &Caller, records: &[R]) -> Result<Vec<Json>> {
     let mut live: HashMap<&str, HashSet<Uuid>> = HashMap::new();
     for field in R::FIELDS.iter().filter(|field| field.links_to().is_some()) {
         let ids: HashSet<_> = records.iter().filter_map(|record| linked(record, field)).collect();
@@ -169,7 +192,7 @@ async fn print<R: Record>(ctx: &Ctx, caller: &Caller, records: &[R]) -> Result<V
     let leads_somewhere = |field: &Field, id: &Uuid| live.get(field.column).is_some_and(|live| live.contains(id));
     let object = |record: &R| {
         let meta = record.meta();
-        let mut object = Map::new();
+        let mut object = Object::new();
         object.insert("id".to_owned(), json!(meta.id));
         for field in R::FIELDS {
             let value = match record.get(field) {
@@ -180,9 +203,11 @@ async fn print<R: Record>(ctx: &Ctx, caller: &Caller, records: &[R]) -> Result<V
         }
         object.insert("created_at".to_owned(), json!(millis(meta.created_at)));
         object.insert("updated_at".to_owned(), json!(millis(meta.updated_at)));
-        Json::Object(object)
+        object
     };
-    Ok(records.iter().map(object).collect())
+    let mut printed: Vec<Object> = records.iter().map(object).collect();
+    R::complete_printed(ctx, caller, records, &mut printed).await?;
+    Ok(printed.into_iter().map(Json::Object).collect())
 }
 
 fn linked<R: Record>(record: &R, field: &Field) -> Option<Uuid> {

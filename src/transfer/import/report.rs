@@ -69,10 +69,12 @@ pub fn code_of(field_type: FieldType) -> RowErrorCode {
         FieldType::Email => RowErrorCode::InvalidEmail,
         FieldType::Phone => RowErrorCode::InvalidPhone,
         FieldType::Url => RowErrorCode::InvalidUrl,
-        FieldType::Choice(_) => RowErrorCode::InvalidChoice,
-        FieldType::Count | FieldType::Decimal => RowErrorCode::InvalidNumber,
+        FieldType::Choice(_) | FieldType::OptionalChoice(_) | FieldType::Currency => RowErrorCode::InvalidChoice,
+        FieldType::Count | FieldType::Percent | FieldType::Decimal => RowErrorCode::InvalidNumber,
         FieldType::Instant => RowErrorCode::InvalidDate,
-        FieldType::User | FieldType::Account | FieldType::Id => RowErrorCode::InvalidId,
+        FieldType::User | FieldType::Link(_) | FieldType::Pipeline | FieldType::Stage | FieldType::Id => {
+            RowErrorCode::InvalidId
+        }
         FieldType::Tags | FieldType::Json => RowErrorCode::InvalidTags,
     }
 }

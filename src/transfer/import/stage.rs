@@ -134,9 +134,9 @@ impl Encoder {
 
 fn binary_type(field_type: FieldType) -> Type {
     match field_type {
-        FieldType::Count => Type::INT4,
+        FieldType::Count | FieldType::Percent => Type::INT4,
         FieldType::Instant => Type::TIMESTAMPTZ,
-        FieldType::User | FieldType::Account | FieldType::Id => Type::UUID,
+        FieldType::User | FieldType::Link(_) | FieldType::Pipeline | FieldType::Stage | FieldType::Id => Type::UUID,
         FieldType::Tags => Type::TEXT_ARRAY,
         _ => Type::TEXT,
     }

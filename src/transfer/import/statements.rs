@@ -132,7 +132,9 @@ fn new_value(field: &Field) -> String {
 fn json(field: &Field, value: &str) -> String {
     match field.field_type {
         FieldType::Decimal => format!("to_jsonb(trim_scale({value})::text)"),
-        FieldType::User | FieldType::Account | FieldType::Id => format!("to_jsonb({value}::text)"),
+        FieldType::User | FieldType::Link(_) | FieldType::Pipeline | FieldType::Stage | FieldType::Id => {
+            format!("to_jsonb({value}::text)")
+        }
         FieldType::Instant => {
             let utc = format!("{value} AT TIME ZONE 'UTC'");
             let micros = format!("extract(microseconds FROM {value})::int");

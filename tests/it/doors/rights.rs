@@ -1,7 +1,8 @@
 //! Who may what, written down from the decision about access and not from the program, so that the
-//! two can be compared. "Everybody reads contacts, accounts; sales_rep writes records, deletes own;
-//! support writes contacts, deletes nothing; manager also assigns, deletes, sees all jobs; admin
-//! also users, tokens of others, audit. Jobs and files are their maker's (and admins')."
+//! two can be compared. "Everybody reads contacts, accounts, deals, products, tasks; sales_rep reads leads
+//! that are theirs or nobody's, writes records, deletes own; support writes contacts and their own
+//! tasks, deletes nothing; manager also assigns, deletes, sees all jobs; admin
+//! also users, tokens of others, fields, audit. Jobs and files are their maker's (and admins')."
 
 use kontor::auth::Role;
 
@@ -64,8 +65,34 @@ rights! {
     ReadAccounts: Named("accounts:read") =>    All   All       All       All,
     WriteAccounts: Named("accounts:write") =>  All   All       All       No,
     DeleteAccounts: Named("accounts:delete") => All  All       OwnOfSeen No,
+    ReadLeads: Named("leads:read") =>          All   All       Own       No,
+    WriteLeads: Named("leads:write") =>        All   All       Own       No,
+    /// A new one is one's own.
+    MakeLeads: Named("leads:write") =>         All   All       All       No,
+    DeleteLeads: Named("leads:delete") =>      All   All       Own       No,
+    ReadDeals: Named("deals:read") =>          All   All       All       All,
+    WriteDeals: Named("deals:write") =>        All   All       All       No,
+    DeleteDeals: Named("deals:delete") =>      All   All       OwnOfSeen No,
+    ReadProducts: Named("products:read") =>    All   All       All       All,
+    WriteProducts: Named("products:write") =>  All   All       All       No,
+    DeleteProducts: Named("products:delete") => All  All       OwnOfSeen No,
+    ReadTasks: Named("tasks:read") =>          All   All       All       All,
+    WriteTasks: Named("tasks:write") =>        All   All       All       OwnOfSeen,
+    /// A new one is one's own or nobody's.
+    MakeTasks: Named("tasks:write") =>         All   All       All       All,
+    DeleteTasks: Named("tasks:delete") =>      All   All       OwnOfSeen No,
     /// Give a record to somebody else.
     Assign: Named("records:assign") =>         All   All       No        No,
+
+    ReadLists: Named("lists:read") =>          All   All       All       All,
+    WriteLists: Named("lists:write") =>        All   All       All       All,
+    /// Lists that their maker keeps to themself; those of admins' colleagues too.
+    SeePrivateLists: Named("lists:read") =>    Own   Own       Own       Own,
+    WritePrivateLists: Named("lists:write") => Own   Own       Own       Own,
+    /// Lists that are shared to be seen only; admins may change what they see.
+    WriteViewedLists: Named("lists:write") =>  All   OwnOfSeen OwnOfSeen OwnOfSeen,
+    /// Delete and share lists that one sees.
+    OwnLists: Named("lists:write") =>          All   OwnOfSeen OwnOfSeen OwnOfSeen,
 
     Import: Named("imports:run") =>            All   All       All       No,
     SeeJobs: Named("jobs:read") =>             All   All       Own       Own,
@@ -81,6 +108,12 @@ rights! {
     OwnProfile: Named("users:write") =>        Own   Own       Own       Own,
     WriteUsers: Named("users:write") =>        All   OwnOfSeen OwnOfSeen OwnOfSeen,
     ManageUsers: Named("users:manage") =>      All   No        No        No,
+    /// Teams and who is in them are everybody's to see.
+    SeeTeams: Named("users:read") =>           All   All       All       All,
+    ManageTeams: Named("teams:manage") =>      All   All       No        No,
+    /// Whoever may write records must know their fields.
+    ReadFields: Any =>                         All   All       All       All,
+    ManageFields: Named("fields:manage") =>    All   No        No        No,
     ManageTokens: Named("tokens:manage") =>    All   Own       Own       Own,
     ManageWorkspace: Named("workspace:manage") => All No       No        No,
     ReadAudit: Named("audit:read") =>          All   No        No        No,

@@ -42,7 +42,102 @@ pub enum Look {
     Counts(&'static str),
 }
 
+/// The doors that every kind of record has, but for contacts and accounts, which stand below word by
+/// word.
+macro_rules! of_kind {
+    ($kind:literal $type:literal $one:literal $many:literal $field:literal, $read:ident $write:ident $make:ident $delete:ident) => {
+        vec![
+            query(concat!($many, " { nodes { id } }")).needs(&[$read]).shows($one),
+            field(concat!($type, "Connection.totalCount"), concat!($many, " { totalCount }"))
+                .needs(&[$read])
+                .counts($one),
+            query(concat!($one, "(id: $", $one, ") { id }")).needs(&[$read]),
+            query(concat!("record(kind: ", $kind, ", id: $", $one, ") { id }")).needs(&[$read]),
+            field(concat!($type, ".owner"), concat!($one, "(id: $", $one, ") { owner { fullName } }"))
+                .needs(&[$read, SeeNames]),
+            field(concat!($type, ".history"), concat!($one, "(id: $", $one, ") { history { nodes { field } } }"))
+                .needs(&[$read]),
+            mutation(concat!(
+                "create",
+                $type,
+                "(input: { ",
+                $one,
+                ": { ",
+                $field,
+                ": \"N\" } }) { ",
+                $one,
+                " { id } }"
+            ))
+            .needs(&[$make]),
+            mutation(concat!(
+                "create",
+                $type,
+                "(input: { ",
+                $one,
+                ": { ",
+                $field,
+                ": \"N\", ownerId: $user } }) { ",
+                $one,
+                " { id } }"
+            ))
+            .needs(&[$make, Assign])
+            .linking(),
+            mutation(concat!(
+                "update",
+                $type,
+                "(input: { id: $",
+                $one,
+                ", patch: { ",
+                $field,
+                ": \"M\" } }) { ",
+                $one,
+                " { id } }"
+            ))
+            .needs(&[$write]),
+            mutation(concat!(
+                "update",
+                $type,
+                "(input: { id: $",
+                $one,
+                ", patch: { ownerId: $user } }) { ",
+                $one,
+                " { id } }"
+            ))
+            .needs(&[$write, Assign]),
+            mutation(concat!("delete", $type, "(input: { id: $", $one, " }) { deletedId }")).needs(&[$delete]),
+            mutation(concat!("restore", $type, "(input: { id: $deleted", $type, " }) { ", $one, " { id } }"))
+                .needs(&[$delete]),
+            subscription(concat!("recordChanged(kind: ", $kind, ", after: $cursor) { recordId }"))
+                .needs(&[$read])
+                .shows($one),
+        ]
+    };
+}
+
+/// The routes that every kind of record has.
+macro_rules! of_route {
+    ($one:literal $path:literal $body:literal $patch:literal, $read:ident $write:ident $make:ident $delete:ident) => {
+        vec![
+            get($path).needs(&[$read]).shows($one),
+            post($path).json($body).needs(&[$make]),
+            get(concat!($path, "/$", $one)).needs(&[$read]),
+            put(concat!($path, "/$", $one)).json($patch).needs(&[$write]),
+            put(concat!($path, "/$", $one)).json(r#"{ "assigned_to": "$user" }"#).needs(&[$write, Assign]),
+            delete(concat!($path, "/$", $one)).needs(&[$delete]),
+        ]
+    };
+}
+
 pub fn graphql() -> Vec<Door> {
+    let mut doors = common();
+    doors.extend(of_kind!("LEAD" "Lead" "lead" "leads" "lastName", ReadLeads WriteLeads MakeLeads DeleteLeads));
+    doors.extend(of_kind!("DEAL" "Deal" "deal" "deals" "name", ReadDeals WriteDeals WriteDeals DeleteDeals));
+    doors.extend(of_kind!("PRODUCT" "Product" "product" "products" "name", ReadProducts WriteProducts WriteProducts DeleteProducts));
+    doors.extend(of_kind!("TASK" "Task" "task" "tasks" "title", ReadTasks WriteTasks MakeTasks DeleteTasks));
+    doors
+}
+
+fn common() -> Vec<Door> {
     let own_words = "tells what the event itself says, and comes only with it";
     vec![
         query("viewer { user { id } }").needs(&[BeOneself]),
@@ -53,6 +148,11 @@ pub fn graphql() -> Vec<Door> {
         query("users { nodes { id } }").needs(&[SeeUsers]).shows("user"),
         field("UserConnection.totalCount", "users { totalCount }").needs(&[SeeUsers]).counts("user"),
         query("user(id: $user) { id }").needs(&[SeeUsers]),
+        field("User.teams", "user(id: $user) { teams { id } }").needs(&[SeeUsers]),
+        query("teams { nodes { id } }").needs(&[SeeTeams]).shows("team"),
+        field("TeamConnection.totalCount", "teams { totalCount }").needs(&[SeeTeams]).counts("team"),
+        query("team(id: $team) { id }").needs(&[SeeTeams]),
+        field("Team.members", "team(id: $team) { members { id } }").needs(&[SeeTeams]),
         query("sessions { id }").needs(&[OwnSessions]).shows("session"),
         query("apiTokens { id }").needs(&[ManageTokens]).shows("token"),
         query("invitations { id }").needs(&[ManageUsers]).shows("invitation"),
@@ -81,6 +181,10 @@ pub fn graphql() -> Vec<Door> {
         mutation("deactivateUser(input: { id: $user }) { done }").needs(&[ManageUsers]),
         mutation("inviteUser(input: { email: $email, role: SUPPORT }) { invitation { id } }").needs(&[ManageUsers]),
         mutation("revokeInvitation(input: { id: $invitation }) { done }").needs(&[ManageUsers]),
+        mutation("createTeam(input: { name: $email }) { team { id } }").needs(&[ManageTeams]),
+        mutation("updateTeam(input: { id: $team, name: $email }) { team { id } }").needs(&[ManageTeams]),
+        mutation("setTeamMembers(input: { id: $team, add: [$user] }) { team { id } }").needs(&[ManageTeams]),
+        mutation("deleteTeam(input: { id: $team }) { done }").needs(&[ManageTeams]),
         mutation("createApiToken(input: { name: \"N\" }) { secret }").needs(&[MakeTokens]),
         mutation("revokeApiToken(input: { id: $token }) { done }").needs(&[ManageTokens]),
         mutation("updateWorkspace(input: { weekStart: SUNDAY }) { workspace { id } }").needs(&[ManageWorkspace]),
@@ -123,6 +227,89 @@ pub fn graphql() -> Vec<Door> {
         part("Event.actor", own_words),
         part("RecordChange.changes", "is of the record that was asked for, and read under the same right"),
         part("RecordChange.record", "is of the kind that was asked for, and read under the same right"),
+        // what leads from one record to others
+        field("Contact.deals", "contact(id: $contact) { deals { nodes { id } } }").needs(&[ReadContacts, ReadDeals]),
+        field("Contact.tasks", "contact(id: $contact) { tasks { nodes { id } } }").needs(&[ReadContacts, ReadTasks]),
+        field("Account.contacts", "account(id: $account) { contacts { nodes { id } } }").needs(&[ReadAccounts, ReadContacts]),
+        field("Account.deals", "account(id: $account) { deals { nodes { id } } }").needs(&[ReadAccounts, ReadDeals]),
+        field("Account.tasks", "account(id: $account) { tasks { nodes { id } } }").needs(&[ReadAccounts, ReadTasks]),
+        field("Lead.tasks", "lead(id: $lead) { tasks { nodes { id } } }").needs(&[ReadLeads, ReadTasks]),
+        field("Deal.tasks", "deal(id: $deal) { tasks { nodes { id } } }").needs(&[ReadDeals, ReadTasks]),
+        field("Deal.account", "deal(id: $deal) { account { id } }").needs(&[ReadDeals, ReadAccounts]),
+        field("Deal.contact", "deal(id: $deal) { contact { id } }").needs(&[ReadDeals, ReadContacts]),
+        field("Deal.stage", "deal(id: $deal) { stage { name } }").needs(&[ReadDeals]),
+        field("Task.account", "task(id: $taskOfAccount) { account { id } }").needs(&[ReadTasks, ReadAccounts]),
+        field("Task.contact", "task(id: $taskOfContact) { contact { id } }").needs(&[ReadTasks, ReadContacts]),
+        field("Task.deal", "task(id: $taskOfDeal) { deal { id } }").needs(&[ReadTasks, ReadDeals]),
+        field("Task.lead", "task(id: $taskOfLead) { lead { id } }").needs(&[ReadTasks, ReadLeads]),
+        // custom fields
+        query("customFields(kind: CONTACT) { id }").needs(&[ReadFields]).shows("customField"),
+        mutation("createCustomField(input: { kind: DEAL, label: \"L\", type: TEXT }) { customField { id } }")
+            .needs(&[ManageFields]),
+        mutation("updateCustomField(input: { id: $customField, label: \"M\" }) { customField { id } }")
+            .needs(&[ManageFields]),
+        mutation("deleteCustomField(input: { id: $customField }) { deletedId }").needs(&[ManageFields]),
+        mutation("reorderCustomFields(input: { kind: CONTACT, ids: [$customField] }) { customFields { id } }")
+            .needs(&[ManageFields]),
+        // lists
+        query("contactLists { nodes { id } }").needs(&[ReadLists]).shows("list"),
+        query("contactLists { nodes { id } }").needs(&[SeePrivateLists]).shows("privateList"),
+        field("ContactListConnection.totalCount", "contactLists { totalCount }").needs(&[ReadLists]).counts("list"),
+        field("ContactListConnection.totalCount", "contactLists { totalCount }").needs(&[SeePrivateLists]).counts("privateList"),
+        query("contactList(id: $list) { id }").needs(&[ReadLists]),
+        query("contactList(id: $privateList) { id }").needs(&[SeePrivateLists]),
+        query("listFolders { id }").needs(&[ReadLists]).shows("listFolder"),
+        field("ContactList.folder", "contactList(id: $list) { folder { id } }").needs(&[ReadLists]),
+        field("ContactList.sharing", "contactList(id: $list) { sharing { level } }").needs(&[ReadLists]),
+        part("ListSharing.shares", "is a piece of the list, which was read already"),
+        field("ListShare.user", "contactList(id: $list) { sharing { shares { user { fullName } } } }")
+            .needs(&[ReadLists, SeeNames]),
+        field("ContactList.createdBy", "contactList(id: $list) { createdBy { fullName } }").needs(&[ReadLists, SeeNames]),
+        field("ContactList.contacts", "contactList(id: $list) { contacts { nodes { id } } }")
+            .needs(&[ReadLists, ReadContacts]),
+        field("ListMemberConnection.totalCount", "contactList(id: $list) { contacts { totalCount } }")
+            .needs(&[ReadLists, ReadContacts]),
+        field("ContactList.entriesAndExits", "contactList(id: $list) { entriesAndExits { nodes { contactId } } }")
+            .needs(&[ReadLists]),
+        field("MembershipEventConnection.totalCount", "contactList(id: $list) { entriesAndExits { totalCount } }")
+            .needs(&[ReadLists]),
+        field("MembershipEvent.contact", "contactList(id: $list) { entriesAndExits { nodes { contact { id } } } }")
+            .needs(&[ReadLists, ReadContacts]),
+        field(
+            "ContactList.sizeHistory",
+            "contactList(id: $list) { sizeHistory(range: { from: \"2026-01-01T00:00:00Z\", to: \"2026-02-01T00:00:00Z\" }) { size } }",
+        )
+        .needs(&[ReadLists]),
+        field("ContactList.usedBy", "contactList(id: $list) { usedBy { listId } }").needs(&[ReadLists]),
+        field("Contact.lists", "contact(id: $contact) { lists { id } }").needs(&[ReadContacts, ReadLists]),
+        mutation("createContactList(input: { name: \"N\" }) { contactList { id } }").needs(&[WriteLists]),
+        mutation("updateContactList(input: { id: $list, name: \"N\" }) { contactList { id } }").needs(&[WriteLists]),
+        mutation("updateContactList(input: { id: $viewedList, name: \"N\" }) { contactList { id } }")
+            .needs(&[WriteViewedLists]),
+        mutation("updateContactList(input: { id: $privateList, name: \"N\" }) { contactList { id } }")
+            .needs(&[WritePrivateLists]),
+        mutation("deleteContactList(input: { id: $list }) { deletedId }").needs(&[OwnLists]),
+        mutation("deleteContactList(input: { id: $privateList }) { deletedId }").needs(&[WritePrivateLists]),
+        mutation("addContactsToList(input: { id: $list, contactIds: [$contact] }) { changedCount }")
+            .needs(&[WriteLists, ReadContacts]),
+        mutation("addContactsToList(input: { id: $viewedList, contactIds: [$contact] }) { changedCount }")
+            .needs(&[WriteViewedLists, ReadContacts]),
+        mutation("removeContactsFromList(input: { id: $list, contactIds: [$contact] }) { changedCount }")
+            .needs(&[WriteLists, ReadContacts]),
+        mutation("refreshContactList(input: { id: $dynamicList }) { contactList { id } }").needs(&[WriteLists]),
+        mutation("snapshotContactList(input: { id: $dynamicList }) { contactList { id } }").needs(&[WriteLists]),
+        mutation("snapshotContactList(input: { id: $privateList, name: \"N\" }) { contactList { id } }")
+            .needs(&[WritePrivateLists]),
+        mutation("setListFavorite(input: { id: $viewedList, favorite: true }) { contactList { id } }").needs(&[WriteLists]),
+        mutation("setListFavorite(input: { id: $privateList, favorite: true }) { contactList { id } }")
+            .needs(&[WritePrivateLists]),
+        mutation("shareContactList(input: { id: $list, level: VIEW }) { contactList { id } }").needs(&[OwnLists]),
+        mutation("createListFolder(input: { name: $email }) { folder { id } }").needs(&[WriteLists]),
+        mutation("renameListFolder(input: { id: $listFolder, name: $email }) { folder { id } }").needs(&[WriteLists]),
+        mutation("deleteListFolder(input: { id: $listFolder }) { deletedId }").needs(&[WriteLists]),
+        subscription("contactListChanged(after: $cursor, id: $list) { count }").needs(&[ReadLists]),
+        subscription("contactListChanged(after: $cursor, id: $privateList) { count }").needs(&[SeePrivateLists]),
+        part("ContactListChange.actor", own_words),
         // jobs, files, imports
         query("job(id: $job) { id }").needs(&[SeeJobs]),
         query("jobs { nodes { id } }").needs(&[SeeJobs]).shows("job"),
@@ -149,7 +336,7 @@ pub fn rest() -> Vec<Door> {
     let person = r#"{ "email": "$email", "full_name": "N", "password": "correct horse battery" }"#;
     let passwords = r#"{ "currentPassword": "correct horse battery", "newPassword": "correct horse battery" }"#;
     let contact = r#"{ "first_name": "F", "last_name": "L", "email": "$email" }"#;
-    vec![
+    let mut doors = vec![
         post("/auth/register").json(person).open("makes a workspace of one's own, where registration is open"),
         post("/auth/login")
             .json(r#"{ "email": "$knownEmail", "password": "correct horse battery" }"#)
@@ -185,10 +372,32 @@ pub fn rest() -> Vec<Door> {
         put("/accounts/$account").json(r#"{ "industry": "I" }"#).needs(&[WriteAccounts]),
         put("/accounts/$account").json(r#"{ "assigned_to": "$user" }"#).needs(&[WriteAccounts, Assign]),
         delete("/accounts/$account").needs(&[DeleteAccounts]),
+        get("/contact-lists").needs(&[ReadLists]).shows("list"),
+        get("/contact-lists").needs(&[SeePrivateLists]).shows("privateList"),
+        post("/contact-lists").json(r#"{ "name": "N" }"#).needs(&[WriteLists]),
+        get("/contact-lists/$list").needs(&[ReadLists]),
+        get("/contact-lists/$privateList").needs(&[SeePrivateLists]),
+        put("/contact-lists/$list").json(r#"{ "name": "N" }"#).needs(&[ReadLists, WriteLists]),
+        put("/contact-lists/$viewedList").json(r#"{ "name": "N" }"#).needs(&[ReadLists, WriteViewedLists]),
+        put("/contact-lists/$viewedList").json(r#"{ "is_favorite": true }"#).needs(&[ReadLists, WriteLists]),
+        delete("/contact-lists/$list").needs(&[OwnLists]),
+        get("/contact-lists/$list/contacts").needs(&[ReadLists, ReadContacts]),
+        post("/contact-lists/$list/contacts")
+            .json(r#"{ "contact_ids": ["$contact"] }"#)
+            .needs(&[WriteLists, ReadContacts]),
+        delete("/contact-lists/$list/contacts")
+            .json(r#"{ "contact_ids": ["$contact"] }"#)
+            .needs(&[WriteLists, ReadContacts]),
+        post("/contact-lists/$dynamicList/refresh").needs(&[WriteLists]),
         get("/import").needs(&[OwnImports]).shows("import"),
         post("/import").form().needs(&[Import, WriteContacts, SendFiles]),
         get("/import/$import").needs(&[SeeJobs]),
-    ]
+    ];
+    doors.extend(of_route!("lead" "/leads" r#"{ "first_name": "F", "last_name": "L", "email": "l@l.test" }"# r#"{ "city": "C" }"#, ReadLeads WriteLeads MakeLeads DeleteLeads));
+    doors.extend(of_route!("deal" "/deals" r#"{ "deal_name": "N" }"# r#"{ "stage": "Closed Won" }"#, ReadDeals WriteDeals WriteDeals DeleteDeals));
+    doors.extend(of_route!("product" "/products" r#"{ "name": "N", "price": "1.00" }"# r#"{ "category": "C" }"#, ReadProducts WriteProducts WriteProducts DeleteProducts));
+    doors.extend(of_route!("task" "/tasks" r#"{ "title": "N" }"# r#"{ "status": "completed" }"#, ReadTasks WriteTasks MakeTasks DeleteTasks));
+    doors
 }
 
 pub fn bytes() -> Vec<Door> {

@@ -10,13 +10,19 @@ use chrono::TimeDelta;
 use kontor::{
     auth::{Caller, Origin, Permission, Role, Via, session::SessionKind},
     crm::{
-        Account, Contact, RecordKind,
+        Account, Contact, Deal, Lead, Product, RecordKind, Task,
+        fields::{self, CustomType, ops::NewField},
         record::{Record, ops},
     },
     ctx::Ctx,
     files::{FileName, upload, write},
     jobs::{Enqueued, enqueue},
-    team::{invitations, letters, tokens},
+    lists::{
+        self, ListType, Sharing,
+        model::Share,
+        ops::{ListPatch, NewList},
+    },
+    team::{invitations, letters, teams, tokens},
     transfer::import::{self, ImportOptions, NewImport, SettleImports},
 };
 use serde_json::{Value, json};
@@ -32,20 +38,39 @@ use crate::support::{
 /// What belongs to somebody. Besides there are `email` (a new one), `knownEmail`, `refreshToken`,
 /// `resetLink`, `invitationLink`, `fileLink` and `cursor`, which prove or name nothing of anybody's
 /// by themselves.
-pub const OWNED: [&str; 14] = [
+pub const OWNED: [&str; 33] = [
     "account",
     "contact",
+    "customField",
+    "deal",
     "deletedAccount",
     "deletedContact",
+    "deletedDeal",
+    "deletedLead",
+    "deletedProduct",
+    "deletedTask",
+    "dynamicList",
     "failedJob",
     "file",
     "import",
     "invitation",
     "job",
+    "lead",
+    "list",
+    "listFolder",
+    "privateList",
+    "product",
     "session",
+    "task",
+    "taskOfAccount",
+    "taskOfContact",
+    "taskOfDeal",
+    "taskOfLead",
+    "team",
     "token",
     "upload",
     "user",
+    "viewedList",
     "workspace",
 ];
 
@@ -158,12 +183,59 @@ impl World {
                 let account = self.account(&maker).await;
                 self.perhaps_deleted::<Account>(&maker, what, account).await
             }
+            "lead" | "deletedLead" => {
+                let lead = self.lead(&maker).await;
+                self.perhaps_deleted::<Lead>(&maker, what, lead).await
+            }
+            "deal" | "deletedDeal" => {
+                let (account, contact) = (self.account(&maker).await, self.make("contact", owner));
+                let contact = Box::pin(contact).await;
+                let fields =
+                    json!({ "name": "Ship", "accountId": account, "contactId": contact, "ownerId": owner.user() });
+                let deal = make_record::<Deal>(ctx, &maker, fields).await.id.0;
+                self.perhaps_deleted::<Deal>(&maker, what, deal).await
+            }
+            "product" | "deletedProduct" => {
+                let fields = json!({ "name": "Compiler", "ownerId": owner.user() });
+                let product = make_record::<Product>(ctx, &maker, fields).await.id.0;
+                self.perhaps_deleted::<Product>(&maker, what, product).await
+            }
+            "task" | "deletedTask" => {
+                let fields = json!({ "title": "Call", "ownerId": owner.user() });
+                let task = make_record::<Task>(ctx, &maker, fields).await.id.0;
+                self.perhaps_deleted::<Task>(&maker, what, task).await
+            }
+            "taskOfAccount" | "taskOfContact" | "taskOfDeal" | "taskOfLead" => {
+                let about = what.trim_start_matches("taskOf").to_lowercase();
+                let id = Box::pin(self.make(&about, owner)).await;
+                let fields = json!({ "title": "Call", "ownerId": owner.user(), format!("{about}Id"): id });
+                make_record::<Task>(ctx, &maker, fields).await.id.0.to_string()
+            }
+            "customField" => {
+                let new = NewField {
+                    kind: RecordKind::Contact,
+                    key: None,
+                    label: "Plan".to_owned(),
+                    description: None,
+                    field_type: CustomType::Text,
+                    choices: Vec::new(),
+                    record_kind: None,
+                    is_required: false,
+                    is_unique: false,
+                    is_indexed: false,
+                };
+                fields::ops::create(ctx, &maker, new).await.expect("a field").field.id.to_string()
+            }
             "user" => self.user(owner, &maker).await,
             "session" => self.session(owner).await.session.to_string(),
             "refreshToken" => self.session(&self.other).await.refresh.expect("a token session").text,
             "token" => {
                 let new = tokens::NewToken { name: "N".to_owned(), scopes: Vec::new(), expires_at: None };
                 tokens::create(ctx, &maker, new).await.expect("a token").0.id.to_string()
+            }
+            "team" => {
+                let new = teams::NewTeam { name: uuid::Uuid::now_v7().to_string(), members: Vec::new() };
+                teams::create(ctx, &maker, new).await.expect("a team").id.to_string()
             }
             "workspace" => self.workspace(owner).await,
             "invitation" => self.invitation(&maker).await.to_string(),
@@ -177,6 +249,8 @@ impl World {
                 let user = make_user(ctx, &self.other.caller(), Role::Support).await;
                 letters::prepare_reset(ctx, user).await.expect("prepared").expect("somebody's").link.text
             }
+            "list" | "privateList" | "viewedList" | "dynamicList" => self.list(&maker, what).await,
+            "listFolder" => self.folder(&maker).await.to_string(),
             "job" | "failedJob" => self.job(&maker, what == "failedJob").await,
             "upload" => {
                 let mut tx = ctx.db.begin(&maker).await.expect("a transaction");
@@ -202,6 +276,40 @@ impl World {
     async fn account(&self, maker: &Caller) -> uuid::Uuid {
         let fields = json!({ "name": "Navy", "ownerId": maker.user });
         make_record::<Account>(&self.server.ctx, maker, fields).await.id.0
+    }
+
+    async fn lead(&self, maker: &Caller) -> uuid::Uuid {
+        let fields = json!({ "lastName": "Hopper", "ownerId": maker.user });
+        make_record::<Lead>(&self.server.ctx, maker, fields).await.id.0
+    }
+
+    /// Each has a folder, a share with its own maker and, unless criteria choose them, a member.
+    async fn list(&self, maker: &Caller, what: &str) -> String {
+        let ctx = &self.server.ctx;
+        let is_dynamic = what == "dynamicList";
+        let member = make_record::<Contact>(ctx, maker, json!({ "lastName": "Member" })).await.id.0;
+        let patch = ListPatch {
+            criteria: is_dynamic.then(|| json!({})),
+            contacts: (!is_dynamic).then(|| vec![member]),
+            folder: Some(Some(self.folder(maker).await)),
+            sharing: Some(match what {
+                "privateList" => Sharing::Private,
+                "viewedList" => Sharing::View,
+                _ => Sharing::Edit,
+            }),
+            ..ListPatch::default()
+        };
+        let list_type = Some(if is_dynamic { ListType::Dynamic } else { ListType::Static });
+        let list =
+            lists::ops::create(ctx, maker, NewList { name: what.to_owned(), list_type, patch }).await.expect("a list");
+        let share = Share { list_id: list.id, user_id: Some(maker.user), team_id: None, can_edit: true };
+        lists::ops::share(ctx, maker, list.id, None, Some(vec![share])).await.expect("shared");
+        list.id.to_string()
+    }
+
+    async fn folder(&self, maker: &Caller) -> kontor::base::ids::ListFolderId {
+        let name = uuid::Uuid::now_v7().to_string();
+        lists::folders::create(&self.server.ctx, maker, &name).await.expect("a folder").id
     }
 
     async fn perhaps_deleted<R: Record>(&self, maker: &Caller, what: &str, id: uuid::Uuid) -> String {

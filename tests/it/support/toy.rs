@@ -178,7 +178,8 @@ pub async fn serve(limits: Limits, timings: Timings) -> (Toy, Transport<Toy>, So
     let transport = Transport::with_timings(toy.clone(), timings);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound");
-    let app = kontor::graphql::router(transport.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let app = kontor::graphql::router(transport.clone()).layer(axum::middleware::from_fn(kontor::http::body::layer));
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async move { axum::serve(listener, app).await });
     (toy, transport, address)
 }

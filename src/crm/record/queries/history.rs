@@ -92,12 +92,15 @@ pub struct FieldRow {
     pub after: Json,
 }
 
+/// Which of a change's keys are fields: these columns, and custom fields.
+const WANTED: &str = "(changed.key = ANY($3) OR starts_with(changed.key, 'custom.'))";
+
 /// What a [`FieldRow`] is made of, from `c` and the fields of its change.
 const FIELD_ROW: &str = "c.record_id AS record, c.version, c.at, c.actor, c.origin, changed.key AS field, \
      c.before -> changed.key AS before, changed.value AS after";
 
 /// The fields of these changes, each named by its record and the version after it; only those with
-/// these columns.
+/// these columns, and custom fields.
 pub async fn fields_of_versions(
     connection: &mut AsyncPgConnection,
     workspace: WorkspaceId,
@@ -110,7 +113,7 @@ pub async fn fields_of_versions(
         "SELECT {FIELD_ROW} FROM unnest($4, $5) AS wanted (id, version) \
            JOIN record_changes c ON c.workspace_id = $1 AND c.kind = $2 AND c.record_id = wanted.id \
                 AND c.version = wanted.version \
-          CROSS JOIN jsonb_each(c.after) AS changed WHERE changed.key = ANY($3)"
+          CROSS JOIN jsonb_each(c.after) AS changed WHERE {WANTED}"
     );
     let rows = sql_query(statement)
         .bind::<SqlUuid, _>(workspace)
@@ -122,7 +125,7 @@ pub async fn fields_of_versions(
 }
 
 /// For each of these records the fields of its changes, the newest first, beyond a place and one
-/// more than the page shows; only those with these columns.
+/// more than the page shows; only those with these columns, and custom fields.
 pub async fn fields_of_records(
     connection: &mut AsyncPgConnection,
     workspace: WorkspaceId,
@@ -135,7 +138,7 @@ pub async fn fields_of_records(
     let statement = format!(
         "SELECT found.* FROM unnest($4) AS wanted (id) CROSS JOIN LATERAL ( \
              SELECT {FIELD_ROW} FROM record_changes c CROSS JOIN jsonb_each(c.after) AS changed \
-              WHERE c.workspace_id = $1 AND c.kind = $2 AND c.record_id = wanted.id AND changed.key = ANY($3) \
+              WHERE c.workspace_id = $1 AND c.kind = $2 AND c.record_id = wanted.id AND {WANTED} \
                 AND ($5 IS NULL OR c.version <= $5 AND (c.version < $5 OR changed.key COLLATE \"C\" > $6)) \
               ORDER BY c.version DESC, changed.key COLLATE \"C\" LIMIT $7) AS found \
           ORDER BY found.record, found.version DESC, found.field COLLATE \"C\""
@@ -167,12 +170,12 @@ pub async fn count_fields(
     columns: &[&str],
     records: &[Uuid],
 ) -> Result<Vec<Counted>> {
-    let rows = sql_query(
+    let rows = sql_query(format!(
         "SELECT c.record_id AS record, count(*) AS fields \
            FROM record_changes c CROSS JOIN jsonb_object_keys(c.after) AS changed (key) \
-          WHERE c.workspace_id = $1 AND c.kind = $2 AND c.record_id = ANY($4) AND changed.key = ANY($3) \
-          GROUP BY c.record_id",
-    )
+          WHERE c.workspace_id = $1 AND c.kind = $2 AND c.record_id = ANY($4) AND {WANTED} \
+          GROUP BY c.record_id"
+    ))
     .bind::<SqlUuid, _>(workspace)
     .bind::<Text, _>(kind)
     .bind::<Array<Text>, _>(columns)

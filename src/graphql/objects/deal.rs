@@ -1,0 +1,111 @@
+//! Deals as the API shows them.
+
+use async_graphql::{Context, ID};
+use chrono::{DateTime, Utc};
+
+use super::{
+    account::AccountObject,
+    contact::ContactObject,
+    pipeline::{self, StageObject},
+    record::{RelatedFilter, linked, related},
+    scalars::Decimal,
+    task::TaskConnection,
+};
+use crate::{
+    crm::{Deal, contacts::ContactSource},
+    graphql::errors::{Nullable, nullable},
+    record_object,
+};
+
+record_object! {
+    /// A sale that may come about.
+    DealObject of Deal "Deal", DealConnection DealEdge "DealConnection" "DealEdge", owner "Whose deal it is." {
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    async fn amount(&self) -> Decimal {
+        Decimal(self.0.amount.normalized())
+    }
+
+    /// The three letters of the amount's currency.
+    async fn currency(&self) -> &str {
+        &self.0.currency
+    }
+
+    async fn pipeline_id(&self) -> ID {
+        self.0.pipeline_id.into()
+    }
+
+    async fn stage_id(&self) -> ID {
+        self.0.stage_id.into()
+    }
+
+    /// How likely it is, in percent; a stage brings its own.
+    async fn probability(&self) -> i32 {
+        self.0.probability
+    }
+
+    async fn expected_close_date(&self) -> Option<DateTime<Utc>> {
+        self.0.expected_close_date
+    }
+
+    /// When it was won or lost.
+    async fn close_date(&self) -> Option<DateTime<Utc>> {
+        self.0.close_date
+    }
+
+    async fn account_id(&self) -> Option<ID> {
+        self.0.account_id.map(Into::into)
+    }
+
+    /// The company; null where it was deleted, or is not for you to see.
+    async fn account(&self, context: &Context<'_>) -> Nullable<AccountObject> {
+        nullable(linked(context, self.0.account_id, AccountObject)).await
+    }
+
+    async fn contact_id(&self) -> Option<ID> {
+        self.0.contact_id.map(Into::into)
+    }
+
+    /// The person; null where it was deleted, or is not for you to see.
+    async fn contact(&self, context: &Context<'_>) -> Nullable<ContactObject> {
+        nullable(linked(context, self.0.contact_id, ContactObject)).await
+    }
+
+    async fn lead_source(&self) -> Option<ContactSource> {
+        self.0.lead_source
+    }
+
+    async fn description(&self) -> Option<&str> {
+        self.0.description.as_deref()
+    }
+
+    async fn next_step(&self) -> Option<&str> {
+        self.0.next_step.as_deref()
+    }
+
+    async fn loss_reason(&self) -> Option<&str> {
+        self.0.loss_reason.as_deref()
+    }
+
+    /// Tasks about this deal, the newest first.
+    async fn tasks(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most 500; 50 unless told.")] first: Option<i32>,
+        #[graphql(desc = "A cursor of this list.")] after: Option<String>,
+    ) -> async_graphql::Result<TaskConnection> {
+        related(context, "deal_id", self.0.id.0, RelatedFilter::default(), first, after).await
+    }
+
+    /// Since when it has stood on its stage.
+    async fn stage_entered_at(&self) -> DateTime<Utc> {
+        self.0.stage_entered_at
+    }
+
+    async fn stage(&self, context: &Context<'_>) -> async_graphql::Result<StageObject> {
+        pipeline::stage(context, self.0.stage_id).await
+    }
+    }
+}
