@@ -20,6 +20,7 @@ mod clients;
 mod config;
 mod cookies;
 mod counts;
+mod criteria;
 mod custom_fields;
 mod database;
 mod doors;
