@@ -100,6 +100,7 @@ ids! {
     StageId
     ProductId
     TaskId
+    NoteId
     JobId
     ImportId
     /// A file in the file store.

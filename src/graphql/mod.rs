@@ -18,6 +18,7 @@ pub mod jobs;
 pub mod leaves;
 pub mod loaders;
 mod negotiate;
+pub mod notes;
 pub mod objects;
 mod operation;
 pub mod page;

@@ -6,6 +6,7 @@ use super::{
     changes::{ChangeSubscription, EventObject},
     imports::{ImportMutation, ImportQuery, ImportSubscription},
     jobs::{JobMutation, JobQuery, JobSubscription},
+    notes::NoteMutation,
     objects::record::RecordObject,
     records::{RecordMutation, RecordQuery},
     team::{TeamMutation, TeamQuery},
@@ -20,7 +21,7 @@ pub struct Query(TeamQuery, RecordQuery, JobQuery, ImportQuery);
 /// What can be done. Each takes one `input` or an id, and answers with what it changed.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
-pub struct Mutation(TeamMutation, RecordMutation, JobMutation, ImportMutation);
+pub struct Mutation(TeamMutation, RecordMutation, NoteMutation, JobMutation, ImportMutation);
 
 /// What can be followed. Every event has a cursor; `after` replays what was missed and then goes on
 /// live, without gap or repeat. Progress is a state, not an event, and has none.
