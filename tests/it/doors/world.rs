@@ -11,6 +11,7 @@ use kontor::{
     auth::{Caller, Origin, Permission, Role, Via, session::SessionKind},
     crm::{
         Account, Contact, Deal, Lead, Product, RecordKind, Task,
+        notes::{self, NewNote},
         record::{Record, ops},
     },
     ctx::Ctx,
@@ -32,7 +33,7 @@ use crate::support::{
 /// What belongs to somebody. Besides there are `email` (a new one), `knownEmail`, `refreshToken`,
 /// `resetLink`, `invitationLink`, `fileLink` and `cursor`, which prove or name nothing of anybody's
 /// by themselves.
-pub const OWNED: [&str; 26] = [
+pub const OWNED: [&str; 28] = [
     "account",
     "contact",
     "deal",
@@ -48,6 +49,8 @@ pub const OWNED: [&str; 26] = [
     "invitation",
     "job",
     "lead",
+    "note",
+    "notedContact",
     "product",
     "session",
     "task",
@@ -197,6 +200,13 @@ impl World {
                 let id = Box::pin(self.make(&about, owner)).await;
                 let fields = json!({ "title": "Call", "ownerId": owner.user(), format!("{about}Id"): id });
                 make_record::<Task>(ctx, &maker, fields).await.id.0.to_string()
+            }
+            "note" | "notedContact" => {
+                let contact = Box::pin(self.make("contact", owner)).await;
+                let record = contact.parse().expect("an id");
+                let new = NewNote { kind: RecordKind::Contact, record, body: "N".to_owned(), is_pinned: false };
+                let note = notes::create(ctx, &maker, new).await.expect("a note");
+                if what == "note" { note.id.to_string() } else { contact }
             }
             "user" => self.user(owner, &maker).await,
             "session" => self.session(owner).await.session.to_string(),
