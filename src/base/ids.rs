@@ -101,6 +101,7 @@ ids! {
     ProductId
     TaskId
     CustomFieldId
+    NoteId
     JobId
     ImportId
     /// A file in the file store.

@@ -1,9 +1,14 @@
-//! The demo: an invented trading house with a few thousand invented contacts, made by the same
-//! operations that people use. The same every time, so that one that was stopped half-way goes on
-//! with what is missing.
+//! The demo: an invented trading house with a few thousand invented records of all kinds, made by the
+//! same operations that people use. The same every time but for the dates, which lie around the day of
+//! its making; so one that was stopped half-way goes on with what is missing.
 
-use std::{collections::HashMap, process::ExitCode, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    process::ExitCode,
+    time::Duration,
+};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -18,7 +23,8 @@ use crate::{
     },
     config::{Config, DEMO_EMAIL, DEMO_PASSWORD},
     crm::{
-        Account, Contact,
+        Account, Contact, Deal, Lead, Product, Task,
+        notes::{self, NewNote},
         record::{
             Raw, Record, ops,
             select::{self, Order},
@@ -33,6 +39,12 @@ use crate::{
 
 const ACCOUNTS: usize = 300;
 const CONTACTS: usize = 3_000;
+const LEADS: usize = 500;
+const DEALS: usize = 400;
+const PRODUCTS: usize = 48;
+const TASKS: usize = 500;
+/// Accounts, and as many deals, with a note.
+const NOTED: usize = 60;
 /// Records made at once.
 const AT_ONCE: usize = 8;
 /// Records read at once.
@@ -118,6 +130,30 @@ const CITIES: &[(&str, &str)] = &[
 ];
 const TITLES: &[&str] =
     &["Buyer", "Head of Purchasing", "Managing Director", "Office Manager", "Logistics", "Accountant"];
+const STAGES: &[&str] = &[
+    "Qualification",
+    "Qualification",
+    "Needs Analysis",
+    "Value Proposition",
+    "Identify Decision Makers",
+    "Proposal/Price Quote",
+    "Negotiation/Review",
+    "On Hold",
+    "Closed Won",
+    "Closed Won",
+    "Closed Lost",
+];
+const LOSSES: &[&str] = &["Price", "Another house was quicker", "No budget this year", "Quality of the sample"];
+const GRADES: &[&str] = &["Plain", "Fine", "Choice", "Market", "Harbour", "Guild"];
+const ERRANDS: &[&str] =
+    &["Call", "Send an offer to", "Visit", "Send samples to", "Follow up with", "Write the contract with"];
+const REMARKS: &[&str] = &[
+    "Prefers to be called in the morning.",
+    "Wants **samples** before each order; pays within 14 days.",
+    "Met at the autumn fair. Looking for:\n\n- a second supplier\n- shorter delivery times",
+    "Asked for our price list for next year.",
+    "Their warehouse is being rebuilt: deliver to the back gate.",
+];
 
 /// `kontor demo`.
 #[expect(clippy::print_stdout, reason = "the output of the command")]
@@ -147,7 +183,17 @@ pub async fn fill(ctx: &Ctx) -> Result<()> {
     let accounts = (0..ACCOUNTS).map(|number| account(number, &owners));
     let accounts = make::<Account>(ctx, &caller, "accountNumber", accounts.collect()).await?;
     let contacts = (0..CONTACTS).map(|number| contact(number, &owners, accounts[pick(number, 7, accounts.len())]));
-    make::<Contact>(ctx, &caller, "email", contacts.collect()).await?;
+    let contacts = make::<Contact>(ctx, &caller, "email", contacts.collect()).await?;
+    let now = ctx.clock.now();
+    make::<Product>(ctx, &caller, "sku", (0..PRODUCTS).map(|number| product(number, &owners)).collect()).await?;
+    make::<Lead>(ctx, &caller, "email", (0..LEADS).map(|number| lead(number, &owners, now)).collect()).await?;
+    let of_house = |number: usize| (accounts[pick(number, 7, accounts.len())], contacts[number % contacts.len()]);
+    let deals = (0..DEALS).map(|number| deal(number, &owners, of_house(number), now));
+    let deals = make::<Deal>(ctx, &caller, "name", deals.collect()).await?;
+    let tasks = (0..TASKS).map(|number| task(number, &owners, &contacts, &deals, now));
+    make::<Task>(ctx, &caller, "title", tasks.collect()).await?;
+    write_notes::<Account>(ctx, &caller, accounts.get(..NOTED).unwrap_or(&accounts)).await?;
+    write_notes::<Deal>(ctx, &caller, deals.get(..NOTED).unwrap_or(&deals)).await?;
     installation::mark_demo(ctx).await
 }
 
@@ -230,6 +276,22 @@ async fn present<R: Record>(ctx: &Ctx, caller: &Caller, key: &str) -> Result<Has
     }
 }
 
+/// A note about each of these that has none, every fifth of them pinned.
+async fn write_notes<R: Record>(ctx: &Ctx, caller: &Caller, records: &[Uuid]) -> Result<()> {
+    let counts = notes::counts::<R>(ctx, caller, records).await?;
+    let noted: HashSet<_> = counts.into_iter().filter(|(_, count)| *count > 0).map(|(record, _)| record).collect();
+    for (number, record) in records.iter().enumerate().filter(|(_, record)| !noted.contains(record)) {
+        let body = REMARKS[pick(number, 1, REMARKS.len())].to_owned();
+        notes::create(
+            ctx,
+            caller,
+            NewNote { kind: R::KIND, record: *record, body, is_pinned: number.is_multiple_of(5) },
+        )
+        .await?;
+    }
+    Ok(())
+}
+
 fn account(number: usize, owners: &[UserId]) -> Value {
     let (ware, industry) = TRADES[number % TRADES.len()];
     let (city, country) = CITIES[pick(number, 1, CITIES.len())];
@@ -265,6 +327,108 @@ fn contact(number: usize, owners: &[UserId], account: Uuid) -> Value {
         "ownerId": owners[pick(number, 6, owners.len())],
         "tags": if pick(number, 8, 5) == 0 { json!(["newsletter"]) } else { json!([]) },
     })
+}
+
+fn product(number: usize, owners: &[UserId]) -> Value {
+    let (ware, category) = TRADES[number % TRADES.len()];
+    let price = 5 + pick(number, 1, 400);
+    json!({
+        "name": format!("{} {ware}", GRADES[number / TRADES.len() % GRADES.len()]),
+        "sku": format!("P-{:04}", 1_000 + number),
+        "category": category,
+        "price": format!("{price}.50"),
+        "cost": format!("{}.00", price / 2 + 1),
+        "currency": "EUR",
+        "stockQuantity": pick(number, 2, 2_000),
+        "unit": (["kg", "crate", "bale"][pick(number, 3, 3)]),
+        "status": (["active", "active", "active", "out_of_stock", "discontinued"][pick(number, 4, 5)]),
+        "ownerId": owners[pick(number, 6, owners.len())],
+    })
+}
+
+fn lead(number: usize, owners: &[UserId], now: DateTime<Utc>) -> Value {
+    let (city, country) = CITIES[pick(number, 11, CITIES.len())];
+    let (ware, industry) = TRADES[pick(number, 12, TRADES.len())];
+    let owner = pick(number, 13, owners.len() + 1);
+    json!({
+        "firstName": FIRST[pick(number, 14, FIRST.len())],
+        "lastName": LAST[pick(number, 15, LAST.len())],
+        "email": format!("lead{number}@prospect-{}.example", pick(number, 16, LEADS)),
+        "phone": format!("+49 40 {:07}", 1_000_000 + pick(number, 17, 8_999_999)),
+        "company": format!("{city} {ware} {}", HOUSES[pick(number, 18, HOUSES.len())]),
+        "industry": industry,
+        "title": TITLES[pick(number, 19, TITLES.len())],
+        "city": city,
+        "country": country,
+        "source": (["website", "website", "event", "referral", "social_media"][pick(number, 20, 5)]),
+        "status": (["new", "new", "contacted", "qualified", "unqualified"][pick(number, 21, 5)]),
+        "leadScore": pick(number, 22, 101),
+        "lastContactDate": days(now, -number_of_days(number, 23, 90)),
+        // nobody works on some of them yet
+        "ownerId": owners.get(owner),
+    })
+}
+
+fn deal(number: usize, owners: &[UserId], (account, contact): (Uuid, Uuid), now: DateTime<Utc>) -> Value {
+    let (ware, _) = TRADES[pick(number, 24, TRADES.len())];
+    let (city, _) = CITIES[pick(number, 25, CITIES.len())];
+    let stage = STAGES[pick(number, 26, STAGES.len())];
+    let mut deal = json!({
+        "name": format!("{ware} for {city}, contract {}", 1_000 + number),
+        "amount": format!("{}00.00", 5 + pick(number, 27, 2_000)),
+        "currency": "EUR",
+        "stageId": stage,
+        "accountId": account,
+        "contactId": contact,
+        "leadSource": (["website", "referral", "event", "cold_call"][pick(number, 28, 4)]),
+        "expectedCloseDate": days(now, number_of_days(number, 29, 120) - 20),
+        "nextStep": (["Send the offer", "Agree on a date", "Wait for the sample"][pick(number, 30, 3)]),
+        "ownerId": owners[pick(number, 6, owners.len())],
+    });
+    if stage.starts_with("Closed") {
+        deal["closeDate"] = json!(days(now, -number_of_days(number, 31, 180)));
+        deal["nextStep"] = Value::Null;
+    }
+    if stage == "Closed Lost" {
+        deal["lossReason"] = json!(LOSSES[pick(number, 32, LOSSES.len())]);
+    }
+    deal
+}
+
+/// Half of them about a contact, half about a deal.
+fn task(number: usize, owners: &[UserId], contacts: &[Uuid], deals: &[Uuid], now: DateTime<Utc>) -> Value {
+    let due = number_of_days(number, 33, 60) - 25;
+    let status = match (due, pick(number, 34, 4)) {
+        (..0, 0..3) => "completed",
+        (_, 0) => "in_progress",
+        _ => "pending",
+    };
+    let mut task = json!({
+        "title": format!("{} {} ({})", ERRANDS[number % ERRANDS.len()], LAST[pick(number, 35, LAST.len())], number + 1),
+        "status": status,
+        "priority": (["low", "medium", "medium", "high", "urgent"][pick(number, 36, 5)]),
+        "dueDate": days(now, due),
+        "ownerId": owners[pick(number, 37, owners.len())],
+    });
+    match number % 2 {
+        0 => task["contactId"] = json!(contacts[pick(number, 38, contacts.len())]),
+        _ => task["dealId"] = json!(deals[pick(number, 39, deals.len())]),
+    }
+    if status == "completed" {
+        task["completedDate"] = json!(days(now, due));
+    } else if due > 1 {
+        task["reminder"] = json!(days(now, due - 1));
+    }
+    task
+}
+
+/// So many days from now.
+fn days(now: DateTime<Utc>, number: i64) -> DateTime<Utc> {
+    now + TimeDelta::days(number)
+}
+
+fn number_of_days(number: usize, salt: usize, of: usize) -> i64 {
+    i64::try_from(pick(number, salt, of)).unwrap_or_default()
 }
 
 /// A number below `of` that looks random but is always the same.

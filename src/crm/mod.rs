@@ -2,7 +2,8 @@
 //!
 //! Each kind has a room with its fields and its own rules. What is the same for all kinds stands
 //! once in [`record`]: checking input against the field table, creating, updating with a history
-//! and a version, soft delete and restore, pages, search, events and permissions.
+//! and a version, soft delete and restore, pages, search, events and permissions. Beside records
+//! stand their [`notes`] and their [`timeline`].
 
 pub mod accounts;
 pub mod contacts;
@@ -11,10 +12,12 @@ pub mod deals;
 pub mod fields;
 pub mod kinds;
 pub mod leads;
+pub mod notes;
 pub mod pipelines;
 pub mod products;
 pub mod record;
 pub mod tasks;
+pub mod timeline;
 
 pub use accounts::Account;
 pub use contacts::Contact;

@@ -648,6 +648,28 @@ diesel::table! {
 diesel::table! {
     use diesel::sql_types::*;
 
+    notes (workspace_id, id) {
+        workspace_id -> Uuid,
+        id -> Uuid,
+        version -> Int4,
+        lead_id -> Nullable<Uuid>,
+        contact_id -> Nullable<Uuid>,
+        account_id -> Nullable<Uuid>,
+        deal_id -> Nullable<Uuid>,
+        product_id -> Nullable<Uuid>,
+        task_id -> Nullable<Uuid>,
+        body -> Text,
+        is_pinned -> Bool,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        deleted_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
     pipeline_stages (workspace_id, id) {
         workspace_id -> Uuid,
         id -> Uuid,
@@ -754,6 +776,21 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+
+    timeline (workspace_id, kind, record_id, at, id) {
+        workspace_id -> Uuid,
+        kind -> Text,
+        record_id -> Uuid,
+        at -> Timestamptz,
+        id -> Uuid,
+        what -> Text,
+        actor -> Jsonb,
+        payload -> Jsonb,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     instance_settings,
     workspaces,
@@ -791,12 +828,14 @@ diesel::allow_tables_to_appear_in_same_query!(
     list_members,
     list_shares,
     list_sizes,
+    notes,
     pipeline_stages,
     pipelines,
     products,
     tasks,
     team_members,
-    teams
+    teams,
+    timeline
 );
 
 diesel::joinable!(session_secrets -> sessions (session_id));

@@ -159,10 +159,11 @@ fn is_page(type_name: &str) -> bool {
     type_name.ends_with("Connection")
 }
 
-/// The names of record fields that hold long texts.
+/// The names of fields that hold long texts: of records, and of their notes.
 fn large_texts() -> impl Iterator<Item = &'static str> {
     let fields = RecordKind::ALL.iter().flat_map(|kind| kinds::fields_of(*kind));
-    fields.filter(|field| matches!(field.field_type, FieldType::LongText)).map(|field| field.name)
+    let of_records = fields.filter(|field| matches!(field.field_type, FieldType::LongText)).map(|field| field.name);
+    of_records.chain(["body"])
 }
 
 fn list_rows(owner: &str, field: &str) -> usize {

@@ -6,6 +6,8 @@
 //! which records come next; what is asked of the first of them is loaded for all, and kept until the
 //! next are told of.
 
+mod beside;
+
 use std::{
     collections::{HashMap, HashSet},
     hash::{Hash, Hasher},
@@ -50,6 +52,8 @@ use crate::{
     transfer::import::{self as imports, RowError},
 };
 
+pub use beside::{NoteOf, Notes, NotesOf, TimelineOf, Timelines};
+
 /// One request's loaders; clones are the same.
 #[derive(Clone)]
 pub struct Loaders(Arc<Inner>);
@@ -73,6 +77,12 @@ pub struct Inner {
     pub import_errors: DataLoader<ImportErrors>,
     pub histories: DataLoader<Histories, HashMapCache>,
     pub history_counts: DataLoader<Histories, HashMapCache>,
+    pub timelines: DataLoader<Timelines>,
+    pub timeline_counts: DataLoader<Timelines>,
+    /// Notes by themselves, by the page, and how many there are.
+    pub notes: DataLoader<Notes>,
+    pub note_pages: DataLoader<Notes>,
+    pub note_counts: DataLoader<Notes>,
     ahead: Arc<Mutex<Ahead>>,
 }
 
@@ -122,6 +132,11 @@ impl Loaders {
             import_errors: DataLoader::new(ImportErrors(source()), tokio::spawn),
             histories: DataLoader::with_cache(Histories(source()), tokio::spawn, cache()),
             history_counts: DataLoader::with_cache(Histories(source()), tokio::spawn, cache()),
+            timelines: DataLoader::new(Timelines(source()), tokio::spawn),
+            timeline_counts: DataLoader::new(Timelines(source()), tokio::spawn),
+            notes: DataLoader::new(Notes(source()), tokio::spawn),
+            note_pages: DataLoader::new(Notes(source()), tokio::spawn),
+            note_counts: DataLoader::new(Notes(source()), tokio::spawn),
             ahead,
         }))
     }

@@ -21,6 +21,7 @@ pub mod list_changes;
 pub mod lists;
 pub mod loaders;
 mod negotiate;
+pub mod notes;
 pub mod objects;
 mod operation;
 pub mod page;

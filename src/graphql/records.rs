@@ -30,6 +30,7 @@ use crate::{
         record::{
             Record, ops,
             select::{self, Order, Sort},
+            tags,
         },
     },
     for_kind, id_input,
@@ -323,6 +324,15 @@ record_operations! {
     restore restore_task RestoreTaskPayload "RestoreTaskPayload"
 }
 
+/// A tag, and how many records have it.
+#[derive(SimpleObject)]
+#[graphql(name = "TagCount")]
+pub struct TagCountObject {
+    name: String,
+    /// Live records that you see.
+    count: i64,
+}
+
 /// Queries about records of any kind.
 #[derive(Default)]
 pub struct AnyRecordQuery;
@@ -340,6 +350,18 @@ impl AnyRecordQuery {
             Ok(found)
         })
         .await
+    }
+
+    /// The tags of a kind of records, the most used first; at most 500.
+    async fn tags(
+        &self,
+        context: &Context<'_>,
+        kind: RecordKind,
+        #[graphql(desc = "A fragment of the tag, in whatever case.")] search: Option<String>,
+    ) -> async_graphql::Result<Vec<TagCountObject>> {
+        let (ctx, caller) = both(context)?;
+        let counted = for_kind!(kind, R => tags::in_use::<R>(ctx, caller, search.as_deref()).await?);
+        Ok(counted.into_iter().map(|tag| TagCountObject { name: tag.name, count: tag.count }).collect())
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
     jobs::{JobMutation, JobQuery, JobSubscription},
     list_changes::ListSubscription,
     lists::{ListMutation, ListQuery},
+    notes::NoteMutation,
     objects::record::RecordObject,
     records::{RecordMutation, RecordQuery},
     team::{TeamMutation, TeamQuery},
@@ -23,7 +24,15 @@ pub struct Query(TeamQuery, RecordQuery, ListQuery, FieldQuery, JobQuery, Import
 /// What can be done. Each takes one `input` or an id, and answers with what it changed.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
-pub struct Mutation(TeamMutation, RecordMutation, ListMutation, FieldMutation, JobMutation, ImportMutation);
+pub struct Mutation(
+    TeamMutation,
+    RecordMutation,
+    NoteMutation,
+    ListMutation,
+    FieldMutation,
+    JobMutation,
+    ImportMutation,
+);
 
 /// What can be followed. Every event has a cursor; `after` replays what was missed and then goes on
 /// live, without gap or repeat. Progress is a state, not an event, and has none.

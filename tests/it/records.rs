@@ -6,6 +6,7 @@ mod kinds;
 mod live;
 mod pages;
 mod repeats;
+mod tags;
 mod writing;
 
 use serde_json::{Value, json};

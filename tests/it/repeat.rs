@@ -96,7 +96,23 @@ async fn cases(server: &TestServer, ada: &Client) -> Vec<Case> {
     let import = make(ada, &import, "/createImport/importJob/id").await;
     let user = ada.invite_role(Role::Support).await.user();
     let user_input = format!("email: \"new@users.test\", fullName: \"New\", password: \"{PASSWORD}\", role: SUPPORT");
-    let mut cases = Vec::new();
+    let new = "createProduct(input: { product: { name: \"noted\" } }) { product { id } }";
+    let noted = make(ada, new, "/createProduct/product/id").await;
+    let note = async |body: &str| {
+        let new = format!(
+            "createNote(input: {{ recordKind: PRODUCT, recordId: \"{noted}\", body: \"{body}\" }}) {{ note {{ id }} }}"
+        );
+        make(ada, &new, "/createNote/note/id").await
+    };
+    let mut cases = vec![
+        Case::input(
+            "createNote",
+            format!("recordKind: PRODUCT, recordId: \"{noted}\", body: \"A\""),
+            "{ note { id version body } }",
+        ),
+        Case::input("updateNote", format!("id: \"{}\", body: \"B\"", note("b").await), "{ note { id version body } }"),
+        Case::of_id("deleteNote", &note("c").await, "{ deletedId }"),
+    ];
     macro_rules! of_kind {
         ($one:literal $type:literal $field:literal) => {
             let record = async |name: &str| {
@@ -272,7 +288,9 @@ async fn every_mutation_that_takes_a_key_is_done_once() {
         let other = "mutation { updateWorkspace(input: { clientMutationId: \"KEY\", weekStart: SUNDAY }) { workspace { name } } }";
         ada.refused(&other.replace("KEY", case.name), json!({}), "CONFLICT").await;
     }
-    for (table, rows) in [("contacts", 5), ("accounts", 4), ("invitations", 3), ("tokens", 2), ("imports", 2)] {
+    for (table, rows) in
+        [("contacts", 5), ("accounts", 4), ("invitations", 3), ("tokens", 2), ("imports", 2), ("notes", 3)]
+    {
         let count = format!("SELECT count(*) AS value FROM {table}");
         assert_eq!(sql::number(&server.database.db, &count).await, rows, "{table}");
     }

@@ -12,6 +12,7 @@ pub mod order;
 mod queries;
 pub mod select;
 pub mod sight;
+pub mod tags;
 pub mod value;
 
 use chrono::{DateTime, Utc};
@@ -58,6 +59,18 @@ impl RecordKind {
             Self::Deal => "deals",
             Self::Product => "products",
             Self::Task => "tasks",
+        }
+    }
+
+    /// The column by which what stands beside a record, such as a note, names one of this kind.
+    pub fn link(self) -> &'static str {
+        match self {
+            Self::Lead => "lead_id",
+            Self::Contact => "contact_id",
+            Self::Account => "account_id",
+            Self::Deal => "deal_id",
+            Self::Product => "product_id",
+            Self::Task => "task_id",
         }
     }
 

@@ -4,6 +4,7 @@
 pub mod counts;
 pub mod history;
 pub mod related;
+pub mod tags;
 
 use diesel::{
     pg::Pg,

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     account::AccountObject, change::FieldChangeConnection, contact::ContactObject, deal::DealObject, lead::LeadObject,
-    product::ProductObject, task::TaskObject, user::UserObject,
+    note::NoteConnection, product::ProductObject, task::TaskObject, timeline::TimelineConnection, user::UserObject,
 };
 use crate::{
     base::{Error, page},
@@ -46,6 +46,20 @@ pub use crate::crm::record::select::RelatedFilter;
         name = "history",
         ty = "FieldChangeConnection",
         desc = "What happened to its fields, the newest first.",
+        arg(name = "first", ty = "Option<i32>", desc = "At most 500; 50 unless told."),
+        arg(name = "after", ty = "Option<String>")
+    ),
+    field(
+        name = "timeline",
+        ty = "TimelineConnection",
+        desc = "All that happened to it, the newest first.",
+        arg(name = "first", ty = "Option<i32>", desc = "At most 500; 50 unless told."),
+        arg(name = "after", ty = "Option<String>")
+    ),
+    field(
+        name = "note_entries",
+        ty = "NoteConnection",
+        desc = "What was written down about it: pinned notes first, then the newest.",
         arg(name = "first", ty = "Option<i32>", desc = "At most 500; 50 unless told."),
         arg(name = "after", ty = "Option<String>")
     ),
@@ -197,6 +211,29 @@ macro_rules! record_object {
             ) -> async_graphql::Result<$crate::graphql::objects::change::FieldChangeConnection> {
                 let kind = <$record as $crate::crm::record::Record>::KIND;
                 $crate::graphql::objects::change::history(context, kind, self.0.id.0, first, after).await
+            }
+
+            /// All that happened to it, the newest first: its creation, its changes, notes and tasks about
+            /// it, and what else was done to it. Tasks are told of where you may see them.
+            pub async fn timeline(
+                &self,
+                context: &async_graphql::Context<'_>,
+                #[graphql(desc = "At most 500; 50 unless told.")] first: Option<i32>,
+                after: Option<String>,
+            ) -> async_graphql::Result<$crate::graphql::objects::timeline::TimelineConnection> {
+                let kind = <$record as $crate::crm::record::Record>::KIND;
+                $crate::graphql::objects::timeline::timeline(context, kind, self.0.id.0, first, after).await
+            }
+
+            /// What was written down about it: pinned notes first, then the newest.
+            pub async fn note_entries(
+                &self,
+                context: &async_graphql::Context<'_>,
+                #[graphql(desc = "At most 500; 50 unless told.")] first: Option<i32>,
+                after: Option<String>,
+            ) -> async_graphql::Result<$crate::graphql::objects::note::NoteConnection> {
+                let kind = <$record as $crate::crm::record::Record>::KIND;
+                $crate::graphql::objects::note::notes(context, kind, self.0.id.0, first, after).await
             }
 
             pub async fn created_at(&self) -> chrono::DateTime<chrono::Utc> {

@@ -81,6 +81,8 @@ rights! {
     /// A new one is one's own or nobody's.
     MakeTasks: Named("tasks:write") =>         All   All       All       All,
     DeleteTasks: Named("tasks:delete") =>      All   All       OwnOfSeen No,
+    /// Change and delete notes about contacts: one's own, and for managers everybody's.
+    ChangeNotes: Named("contacts:write") =>    All   All       OwnOfSeen OwnOfSeen,
     /// Give a record to somebody else.
     Assign: Named("records:assign") =>         All   All       No        No,
 

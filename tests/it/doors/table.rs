@@ -57,6 +57,22 @@ macro_rules! of_kind {
                 .needs(&[$read, SeeNames]),
             field(concat!($type, ".history"), concat!($one, "(id: $", $one, ") { history { nodes { field } } }"))
                 .needs(&[$read]),
+            field(concat!($type, ".timeline"), concat!($one, "(id: $", $one, ") { timeline { nodes { what } } }"))
+                .needs(&[$read]),
+            field(
+                concat!($type, ".noteEntries"),
+                concat!($one, "(id: $", $one, ") { noteEntries { nodes { body } } }"),
+            )
+            .needs(&[$read]),
+            mutation(concat!(
+                "createNote(input: { recordKind: ",
+                $kind,
+                ", recordId: $",
+                $one,
+                ", body: \"B\" }) { note { id } }"
+            ))
+            .needs(&[$write]),
+            query(concat!("tags(kind: ", $kind, ") { name }")).needs(&[$read]),
             mutation(concat!(
                 "create",
                 $type,
@@ -200,6 +216,30 @@ fn common() -> Vec<Door> {
         query("account(id: $account) { id }").needs(&[ReadAccounts]),
         field("Account.owner", "account(id: $account) { owner { fullName } }").needs(&[ReadAccounts, SeeNames]),
         field("Account.history", "account(id: $account) { history { nodes { field } } }").needs(&[ReadAccounts]),
+        // what stands beside records
+        field("Contact.timeline", "contact(id: $contact) { timeline { nodes { what } } }").needs(&[ReadContacts]),
+        field("Account.timeline", "account(id: $account) { timeline { nodes { what } } }").needs(&[ReadAccounts]),
+        field("Record.timeline", "record(kind: ACCOUNT, id: $account) { timeline { nodes { what } } }").needs(&[ReadAccounts]),
+        field("TimelineConnection.totalCount", "contact(id: $contact) { timeline { totalCount } }").needs(&[ReadContacts]),
+        part("TimelineEntry.actor", "tells what the entry itself says, and comes only with it"),
+        part("TimelineEntry.changes", "is of the record whose timeline it is, and read under the same right"),
+        part("TimelineEntry.note", "is about the record whose timeline it is, and read under the same right"),
+        part("TimelineEntry.task", "is left out with its entry for who may not read tasks: see the tests of timelines"),
+        field("Contact.noteEntries", "contact(id: $contact) { noteEntries { nodes { body } } }").needs(&[ReadContacts]),
+        field("Account.noteEntries", "account(id: $account) { noteEntries { nodes { body } } }").needs(&[ReadAccounts]),
+        field("Record.noteEntries", "record(kind: ACCOUNT, id: $account) { noteEntries { nodes { body } } }")
+            .needs(&[ReadAccounts]),
+        field("NoteConnection.totalCount", "contact(id: $contact) { noteEntries { totalCount } }").needs(&[ReadContacts]),
+        field("Note.createdBy", "contact(id: $notedContact) { noteEntries { nodes { createdBy { fullName } } } }")
+            .needs(&[ReadContacts, SeeNames]),
+        mutation("createNote(input: { recordKind: CONTACT, recordId: $contact, body: \"B\" }) { note { id } }")
+            .needs(&[WriteContacts]),
+        mutation("createNote(input: { recordKind: ACCOUNT, recordId: $account, body: \"B\" }) { note { id } }")
+            .needs(&[WriteAccounts]),
+        mutation("updateNote(input: { id: $note, body: \"C\" }) { note { id } }").needs(&[ChangeNotes]),
+        mutation("deleteNote(input: { id: $note }) { deletedId }").needs(&[ChangeNotes]),
+        query("tags(kind: CONTACT) { name }").needs(&[ReadContacts]),
+        query("tags(kind: ACCOUNT) { name }").needs(&[ReadAccounts]),
         field("FieldChangeConnection.totalCount", "contact(id: $contact) { history { totalCount } }").needs(&[ReadContacts]),
         field("Record.history", "record(kind: ACCOUNT, id: $account) { history { nodes { field } } }").needs(&[ReadAccounts]),
         part("FieldChange.actor", "tells what the change itself says, and comes only with it"),

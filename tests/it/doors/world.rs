@@ -12,6 +12,7 @@ use kontor::{
     crm::{
         Account, Contact, Deal, Lead, Product, RecordKind, Task,
         fields::{self, CustomType, ops::NewField},
+        notes::{self, NewNote},
         record::{Record, ops},
     },
     ctx::Ctx,
@@ -38,7 +39,7 @@ use crate::support::{
 /// What belongs to somebody. Besides there are `email` (a new one), `knownEmail`, `refreshToken`,
 /// `resetLink`, `invitationLink`, `fileLink` and `cursor`, which prove or name nothing of anybody's
 /// by themselves.
-pub const OWNED: [&str; 33] = [
+pub const OWNED: [&str; 35] = [
     "account",
     "contact",
     "customField",
@@ -58,6 +59,8 @@ pub const OWNED: [&str; 33] = [
     "lead",
     "list",
     "listFolder",
+    "note",
+    "notedContact",
     "privateList",
     "product",
     "session",
@@ -225,6 +228,13 @@ impl World {
                     is_indexed: false,
                 };
                 fields::ops::create(ctx, &maker, new).await.expect("a field").field.id.to_string()
+            }
+            "note" | "notedContact" => {
+                let contact = Box::pin(self.make("contact", owner)).await;
+                let record = contact.parse().expect("an id");
+                let new = NewNote { kind: RecordKind::Contact, record, body: "N".to_owned(), is_pinned: false };
+                let note = notes::create(ctx, &maker, new).await.expect("a note");
+                if what == "note" { note.id.to_string() } else { contact }
             }
             "user" => self.user(owner, &maker).await,
             "session" => self.session(owner).await.session.to_string(),

@@ -1,0 +1,2 @@
+DROP INDEX record_changes_record_idx;
+DROP TABLE timeline, notes;
