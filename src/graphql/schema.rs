@@ -7,8 +7,10 @@ use super::{
     fields::{FieldMutation, FieldQuery},
     imports::{ImportMutation, ImportQuery, ImportSubscription},
     jobs::{JobMutation, JobQuery, JobSubscription},
+    leads::LeadConversionMutation,
     objects::record::RecordObject,
     records::{RecordMutation, RecordQuery},
+    reminders::ReminderSubscription,
     team::{TeamMutation, TeamQuery},
 };
 use crate::{ctx::Ctx, events::Bus};
@@ -21,13 +23,13 @@ pub struct Query(TeamQuery, RecordQuery, FieldQuery, JobQuery, ImportQuery);
 /// What can be done. Each takes one `input` or an id, and answers with what it changed.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
-pub struct Mutation(TeamMutation, RecordMutation, FieldMutation, JobMutation, ImportMutation);
+pub struct Mutation(TeamMutation, RecordMutation, LeadConversionMutation, FieldMutation, JobMutation, ImportMutation);
 
 /// What can be followed. Every event has a cursor; `after` replays what was missed and then goes on
 /// live, without gap or repeat. Progress is a state, not an event, and has none.
 #[derive(MergedSubscription, Default)]
 #[graphql(name = "Subscription")]
-pub struct Subscription(ChangeSubscription, JobSubscription, ImportSubscription);
+pub struct Subscription(ChangeSubscription, ReminderSubscription, JobSubscription, ImportSubscription);
 
 pub type KontorSchema = Schema<Query, Mutation, Subscription>;
 
