@@ -99,10 +99,8 @@ impl PasswordReset<'_> {
 impl TaskReminder<'_> {
     pub fn render(&self) -> Content {
         let (title, workspace) = (name(self.title), name(self.workspace));
-        let mut before = vec![
-            format!("Hello {},", name(self.name)),
-            format!("this is the reminder of your task \u{201c}{title}\u{201d}."),
-        ];
+        let mut before =
+            vec![format!("Hello {},", name(self.name)), format!("this is the reminder of your task \"{title}\".")];
         before.extend(self.due.map(|due| format!("It is due on {due}.")));
         before.extend(self.about.map(|about| format!("It is about {}.", name(about))));
         before.push("To see it, open this link:".to_owned());

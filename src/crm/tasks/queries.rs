@@ -52,11 +52,13 @@ pub async fn give_due(
     at_most: i64,
 ) -> Result<Vec<Given>> {
     let statement = format!(
-        "UPDATE tasks SET reminded_at = reminder \
-          WHERE workspace_id = $2 AND id IN ( \
-                SELECT id FROM tasks WHERE workspace_id = $2 AND {DUE} ORDER BY reminder LIMIT $3 \
-                   FOR NO KEY UPDATE SKIP LOCKED) \
-          RETURNING id, owner_id, reminder"
+        // materialized: within a join it would be run again for each row, and each time find others
+        "WITH due AS MATERIALIZED ( \
+              SELECT id FROM tasks WHERE workspace_id = $2 AND {DUE} ORDER BY reminder LIMIT $3 \
+                 FOR NO KEY UPDATE SKIP LOCKED) \
+         UPDATE tasks SET reminded_at = reminder FROM due \
+          WHERE tasks.workspace_id = $2 AND tasks.id = due.id \
+          RETURNING tasks.id, tasks.owner_id, tasks.reminder"
     );
     let given =
         sql_query(statement).bind::<Timestamptz, _>(now).bind::<SqlUuid, _>(workspace).bind::<BigInt, _>(at_most);

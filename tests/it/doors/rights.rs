@@ -81,6 +81,8 @@ rights! {
     /// A new one is one's own or nobody's.
     MakeTasks: Named("tasks:write") =>         All   All       All       All,
     DeleteTasks: Named("tasks:delete") =>      All   All       OwnOfSeen No,
+    /// Whoever asks, one is reminded of one's own tasks.
+    OwnReminders: Named("tasks:read") =>       Own   Own       Own       Own,
     /// Give a record to somebody else.
     Assign: Named("records:assign") =>         All   All       No        No,
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::server::TestServer;
 
 /// The routes that the contract names.
-const ROUTES: [&str; 47] = [
+const ROUTES: [&str; 50] = [
     "DELETE /api/v1/accounts/{id}",
     "DELETE /api/v1/contacts/{id}",
     "DELETE /api/v1/deals/{id}",
@@ -27,6 +27,7 @@ const ROUTES: [&str; 47] = [
     "GET /api/v1/import",
     "GET /api/v1/import/{id}",
     "GET /api/v1/leads",
+    "GET /api/v1/leads/stats/overview",
     "GET /api/v1/leads/{id}",
     "GET /api/v1/products",
     "GET /api/v1/products/{id}",
@@ -45,6 +46,7 @@ const ROUTES: [&str; 47] = [
     "POST /api/v1/deals",
     "POST /api/v1/import",
     "POST /api/v1/leads",
+    "POST /api/v1/leads/{id}/convert",
     "POST /api/v1/products",
     "POST /api/v1/tasks",
     "POST /api/v1/users",
@@ -54,6 +56,7 @@ const ROUTES: [&str; 47] = [
     "PUT /api/v1/contacts/{id}",
     "PUT /api/v1/deals/{id}",
     "PUT /api/v1/leads/{id}",
+    "PUT /api/v1/leads/{id}/assign",
     "PUT /api/v1/products/{id}",
     "PUT /api/v1/tasks/{id}",
     "PUT /api/v1/users/{id}",
