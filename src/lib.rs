@@ -21,6 +21,7 @@ pub mod ctx;
 pub mod team;
 
 pub mod crm;
+pub mod lists;
 pub mod transfer;
 
 pub mod upkeep;

@@ -15,6 +15,10 @@ use crate::{
     ctx::Ctx,
     events::{Bus, Events},
     jobs::{self, JobNews, Registry, Runner, RunnerHandle, Told},
+    lists::{
+        jobs::{FollowContacts, FreezeLists, PurgeList},
+        react::FollowRecords,
+    },
     team::jobs::{SendInvitation, SendPasswordReset},
     transfer::import::{RunImport, SettleImports},
     upkeep::{PurgeFiles, PurgeJobs, PurgeSecrets},
@@ -33,6 +37,8 @@ impl Worker {
         let runner = Runner::new(ctx.db.clone(), ctx.clock.clone(), ctx.clone(), registry(), settings)
             .on_news(move |news| tell(&bus, &news))
             .start(shutdown);
+        // what follows from events is done where jobs are
+        events.react(FollowRecords { clock: ctx.clock.clone() });
         Self { runner }
     }
 
@@ -66,6 +72,9 @@ pub fn registry() -> Registry<Ctx> {
         .register::<SendReminder>()
         .register::<FillCustomField>()
         .register::<RemoveCustomField>()
+        .register::<FollowContacts>()
+        .register::<FreezeLists>()
+        .register::<PurgeList>()
         .register::<RunImport>()
         .register::<SettleImports>()
         .schedule("upkeep.purge_jobs", "17 3 * * *", utc, || PurgeJobs {})
@@ -74,6 +83,7 @@ pub fn registry() -> Registry<Ctx> {
         .schedule("crm.fold_counts", "* * * * *", utc, || FoldCounts {})
         // the first of six fields are the seconds
         .schedule("crm.remind", "*/10 * * * * *", utc, || Remind {})
+        .schedule("lists.freeze", "* * * * *", utc, || FreezeLists {})
         .schedule("transfer.settle_imports", "* * * * *", utc, || SettleImports {})
 }
 

@@ -76,6 +76,9 @@ permissions! {
     TasksDelete = "tasks:delete":                   All   All     Own       No,
     /// Make and change the pipelines of deals.
     PipelinesManage = "pipelines:manage":           All   All     No        No,
+    /// See lists: what a caller may do with a given one, its sharing decides.
+    ListsRead = "lists:read":                       All   All     All       All,
+    ListsWrite = "lists:write":                     All   All     All       All,
     /// Give a record to somebody else. Taking an unowned one needs no more than writing.
     RecordsAssign = "records:assign":               All   All     No        No,
     ImportsRun = "imports:run":                     All   All     All       No,

@@ -108,4 +108,7 @@ ids! {
     AuditEntryId
     /// Members of a workspace who work together.
     TeamId
+    /// A list of contacts.
+    ContactListId
+    ListFolderId
 }

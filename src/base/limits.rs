@@ -58,6 +58,8 @@ pub struct Limits {
     pub sign_in_attempts: u32,
     /// The time in which those count, in seconds.
     pub sign_in_window_seconds: u64,
+    /// Most contacts that one call adds to a list, removes from it, or sets as its members.
+    pub list_ids: usize,
     /// Longest cell of an imported file, in bytes.
     pub import_cell_bytes: usize,
     /// Most columns of an imported file.
@@ -102,6 +104,7 @@ impl Default for Limits {
             requests_per_minute: 3_000,
             sign_in_attempts: 10,
             sign_in_window_seconds: 15 * 60,
+            list_ids: 10_000,
             import_cell_bytes: 1024 * 1024,
             import_columns: 1_000,
             import_batch_rows: 5_000,

@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod contacts;
+pub mod criteria;
 pub mod deals;
 pub mod fields;
 pub mod kinds;

@@ -33,6 +33,11 @@ const CONSTRAINTS: &[(&str, &str, &str)] = &[
     ("contacts_reachable_check", "lastName", "or a first name, an e-mail address or a phone number is needed"),
     ("custom_fields_key_key", "key", "is already used by another custom field of this kind"),
     ("custom_values_unique_key", "customFields", "has a value that must be unique and that another record has"),
+    ("list_folders_name_key", "name", "is already used by another folder"),
+    ("contact_lists_folder_fkey", "folderId", "is not a folder of this workspace"),
+    ("list_shares_key", "shares", "names somebody twice"),
+    ("list_shares_user_fkey", "shares", "names somebody who is no user of this workspace"),
+    ("list_shares_team_fkey", "shares", "names a team that this workspace does not have"),
     ("accounts_employees_check", "employees", "must not be negative"),
 ];
 

@@ -100,6 +100,11 @@ impl Gateway for Application {
         field == "recordChanged"
     }
 
+    fn personal_words(&self) -> &'static [&'static str] {
+        // of a contact, the lists that the caller sees; of leads, those that are theirs
+        &["lists", "LEAD", "Lead", "lead", "leads", "convertedFrom", "convertedTo"]
+    }
+
     fn limits(&self) -> &Limits {
         &self.ctx.limits
     }

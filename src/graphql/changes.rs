@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{
     context::both,
     errors::parse_id,
+    list_changes::ContactListChange,
     loaders::{Coming, Loaders, OfRecord},
     objects::{
         change::{ActorObject, FieldChangeObject},
@@ -49,6 +50,7 @@ use crate::{
 )]
 pub enum EventObject {
     RecordChange(RecordChange),
+    ContactListChange(ContactListChange),
 }
 
 /// A change of one record.

@@ -55,6 +55,13 @@ pub trait Gateway: Clone + Send + Sync + 'static {
     /// contract of [`super::position::StreamPosition`].
     fn is_shared(&self, field: &str) -> bool;
 
+    /// Names of fields, types and values whose answer depends on who asks beyond what their
+    /// fingerprint of rights covers: a request that has one of these words, in its text or its
+    /// variables, is executed for each subscriber alone.
+    fn personal_words(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     fn limits(&self) -> &Limits;
 
     /// What the schema's fields cost.

@@ -16,13 +16,17 @@ use std::{
 };
 
 use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::{
     auth::Caller,
     base::{
         Error, Result as Answer,
-        ids::{AccountId, ContactId, DealId, ImportId, LeadId, ProductId, StageId, TaskId, TeamId, UserId},
+        ids::{
+            AccountId, ContactId, ContactListId, DealId, ImportId, LeadId, ListFolderId, ProductId, StageId, TaskId,
+            TeamId, UserId,
+        },
         page::{PageArgs, Slice},
     },
     crm::{
@@ -38,6 +42,11 @@ use crate::{
     },
     ctx::Ctx,
     for_kind,
+    lists::{
+        ContactList, folders,
+        model::{ListFolder, ListUse, LogEntry, Member, Share, SizePoint},
+        views,
+    },
     team::{Team, User, teams, users},
     transfer::import::{self as imports, RowError},
 };
@@ -58,6 +67,10 @@ pub struct Inner {
     pub memberships: DataLoader<Memberships>,
     /// Records that are asked for by themselves; it need not wait for others of a page.
     pub singles: DataLoader<Records>,
+    /// Contacts that stand beside something else.
+    pub contacts: DataLoader<Records>,
+    /// What stands beside lists, and the lists of contacts.
+    pub lists: DataLoader<Lists>,
     pub import_errors: DataLoader<ImportErrors>,
     pub histories: DataLoader<Histories, HashMapCache>,
     pub history_counts: DataLoader<Histories, HashMapCache>,
@@ -107,6 +120,8 @@ impl Loaders {
             stages: DataLoader::with_cache(Stages(source()), tokio::spawn, cache()),
             memberships: DataLoader::new(Memberships(source()), tokio::spawn),
             singles: DataLoader::new(Records(source()), tokio::spawn).delay(Duration::ZERO),
+            contacts: DataLoader::new(Records(source()), tokio::spawn),
+            lists: DataLoader::new(Lists(source()), tokio::spawn),
             import_errors: DataLoader::new(ImportErrors(source()), tokio::spawn),
             histories: DataLoader::with_cache(Histories(source()), tokio::spawn, cache()),
             history_counts: DataLoader::with_cache(Histories(source()), tokio::spawn, cache()),
@@ -492,4 +507,136 @@ impl Loader<OfRecord> for Histories {
         }
         Ok(found)
     }
+}
+
+/// What stands beside lists.
+pub struct Lists(Source);
+
+/// A page of something that a list has.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct OfList {
+    pub list: ContactListId,
+    pub first: Option<i32>,
+    pub after: Option<String>,
+}
+
+impl OfList {
+    /// The lists of which the same page is wanted: one statement for all.
+    fn alike<'a>(keys: impl Iterator<Item = &'a Self>) -> Vec<(PageArgs, Vec<ContactListId>)> {
+        let mut alike: HashMap<_, Vec<ContactListId>> = HashMap::new();
+        for Self { list, first, after } in keys {
+            alike.entry((*first, after.clone())).or_default().push(*list);
+        }
+        let args = |((first, after), lists)| (PageArgs { first, after, ..PageArgs::default() }, lists);
+        alike.into_iter().map(args).collect()
+    }
+
+    fn key(list: ContactListId, args: &PageArgs) -> Self {
+        Self { list, first: args.first, after: args.after.clone() }
+    }
+}
+
+/// A page of a list's members.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ListMembers(pub OfList);
+
+impl Loader<ListMembers> for Lists {
+    type Value = Slice<Member>;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[ListMembers]) -> Result<HashMap<ListMembers, Self::Value>, Self::Error> {
+        let mut found = HashMap::new();
+        for (args, lists) in OfList::alike(keys.iter().map(|key| &key.0)) {
+            let pages = views::members(&self.0.ctx, &self.0.caller, &lists, args.clone()).await?;
+            found.extend(pages.into_iter().map(|(list, page)| (ListMembers(OfList::key(list, &args)), page)));
+        }
+        Ok(found)
+    }
+}
+
+/// A page of who entered and left a list.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ListLog(pub OfList);
+
+impl Loader<ListLog> for Lists {
+    type Value = Slice<LogEntry>;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[ListLog]) -> Result<HashMap<ListLog, Self::Value>, Self::Error> {
+        let mut found = HashMap::new();
+        for (args, lists) in OfList::alike(keys.iter().map(|key| &key.0)) {
+            let pages = views::log(&self.0.ctx, &self.0.caller, &lists, args.clone()).await?;
+            found.extend(pages.into_iter().map(|(list, page)| (ListLog(OfList::key(list, &args)), page)));
+        }
+        Ok(found)
+    }
+}
+
+/// The sizes of a list in a stretch of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ListSizes {
+    pub list: ContactListId,
+    pub from: DateTime<Utc>,
+    pub to: DateTime<Utc>,
+}
+
+impl Loader<ListSizes> for Lists {
+    type Value = Vec<SizePoint>;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[ListSizes]) -> Result<HashMap<ListSizes, Self::Value>, Self::Error> {
+        let mut alike: HashMap<_, Vec<ContactListId>> = HashMap::new();
+        for ListSizes { list, from, to } in keys {
+            alike.entry((*from, *to)).or_default().push(*list);
+        }
+        let mut found = HashMap::new();
+        for ((from, to), lists) in alike {
+            let sizes = views::sizes(&self.0.ctx, &self.0.caller, &lists, (from, to)).await?;
+            found.extend(sizes.into_iter().map(|(list, points)| (ListSizes { list, from, to }, points)));
+        }
+        Ok(found)
+    }
+}
+
+/// Keys that are an id each, and what is found for all of them at once.
+macro_rules! beside_lists {
+    ($($(#[$doc:meta])* $key:ident($id:ty) -> $value:ty: $find:expr;)+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub struct $key(pub $id);
+
+        impl Loader<$key> for Lists {
+            type Value = $value;
+            type Error = Arc<Error>;
+
+            async fn load(&self, keys: &[$key]) -> Result<HashMap<$key, Self::Value>, Self::Error> {
+                let ids: Vec<$id> = keys.iter().map(|key| key.0).collect();
+                let found = $find(&self.0.ctx, &self.0.caller, &ids).await?;
+                Ok(found.into_iter().map(|(id, value)| ($key(id.into()), value)).collect())
+            }
+        }
+    )+};
+}
+
+beside_lists! {
+    /// How long a list's log is.
+    LogLength(ContactListId) -> i64: views::log_counts;
+    /// Whose criteria name a list.
+    UsesOf(ContactListId) -> Vec<ListUse>: views::uses;
+    /// With whom a list is shared by name.
+    SharesOf(ContactListId) -> Vec<Share>: views::shares;
+    /// The lists of a contact.
+    OfContact(ContactId) -> Vec<ContactList>: lists_of;
+    /// A folder.
+    ListFolderOf(ListFolderId) -> ListFolder: folders_of;
+}
+
+async fn lists_of(ctx: &Ctx, caller: &Caller, contacts: &[ContactId]) -> Answer<HashMap<Uuid, Vec<ContactList>>> {
+    let contacts: Vec<_> = contacts.iter().map(|contact| contact.0).collect();
+    views::of_contacts(ctx, caller, &contacts).await
+}
+
+async fn folders_of(ctx: &Ctx, caller: &Caller, ids: &[ListFolderId]) -> Answer<HashMap<ListFolderId, ListFolder>> {
+    let found = folders::by_ids(ctx, caller, ids).await?;
+    Ok(found.into_iter().map(|folder| (folder.id, folder)).collect())
 }

@@ -18,6 +18,8 @@ pub mod imports;
 pub mod jobs;
 pub mod leads;
 pub mod leaves;
+pub mod list_changes;
+pub mod lists;
 pub mod loaders;
 mod negotiate;
 pub mod objects;

@@ -8,6 +8,8 @@ use super::{
     imports::{ImportMutation, ImportQuery, ImportSubscription},
     jobs::{JobMutation, JobQuery, JobSubscription},
     leads::LeadConversionMutation,
+    list_changes::ListSubscription,
+    lists::{ListMutation, ListQuery},
     objects::record::RecordObject,
     records::{RecordMutation, RecordQuery},
     reminders::ReminderSubscription,
@@ -18,18 +20,32 @@ use crate::{ctx::Ctx, events::Bus};
 /// What can be asked. Everything is of the caller's workspace; nothing names another.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-pub struct Query(TeamQuery, RecordQuery, FieldQuery, JobQuery, ImportQuery);
+pub struct Query(TeamQuery, RecordQuery, ListQuery, FieldQuery, JobQuery, ImportQuery);
 
 /// What can be done. Each takes one `input` or an id, and answers with what it changed.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
-pub struct Mutation(TeamMutation, RecordMutation, LeadConversionMutation, FieldMutation, JobMutation, ImportMutation);
+pub struct Mutation(
+    TeamMutation,
+    RecordMutation,
+    LeadConversionMutation,
+    ListMutation,
+    FieldMutation,
+    JobMutation,
+    ImportMutation,
+);
 
 /// What can be followed. Every event has a cursor; `after` replays what was missed and then goes on
 /// live, without gap or repeat. Progress is a state, not an event, and has none.
 #[derive(MergedSubscription, Default)]
 #[graphql(name = "Subscription")]
-pub struct Subscription(ChangeSubscription, ReminderSubscription, JobSubscription, ImportSubscription);
+pub struct Subscription(
+    ChangeSubscription,
+    ReminderSubscription,
+    ListSubscription,
+    JobSubscription,
+    ImportSubscription,
+);
 
 pub type KontorSchema = Schema<Query, Mutation, Subscription>;
 

@@ -133,6 +133,8 @@ async fn cases(server: &TestServer, ada: &Client) -> Vec<Case> {
     of_kind!("task" "Task" "title");
     let of_gold =
         make(ada, "createLead(input: { lead: { lastName: \"Miner\" } }) { lead { id } }", "/createLead/lead/id").await;
+    cases.extend(of_teams_and_fields(ada).await);
+    cases.extend(of_lists(ada, &contact("member").await).await);
     cases.extend([
         Case::input(
             "convertLead",
@@ -176,6 +178,71 @@ async fn cases(server: &TestServer, ada: &Client) -> Vec<Case> {
     cases
 }
 
+async fn of_teams_and_fields(ada: &Client) -> Vec<Case> {
+    let team = async |name: &str| {
+        make(ada, &format!("createTeam(input: {{ name: \"{name}\" }}) {{ team {{ id }} }}"), "/createTeam/team/id")
+            .await
+    };
+    let field = async |label: &str| {
+        let new = format!(
+            "createCustomField(input: {{ kind: TASK, label: \"{label}\", type: TEXT }}) {{ customField {{ id }} }}"
+        );
+        make(ada, &new, "/createCustomField/customField/id").await
+    };
+    let answer = "{ customField { id label } }";
+    vec![
+        Case::input("createTeam", "name: \"A\"", "{ team { id name } }"),
+        Case::input("updateTeam", format!("id: \"{}\", name: \"B\"", team("b").await), "{ team { id name } }"),
+        Case::input(
+            "setTeamMembers",
+            format!("id: \"{}\", add: [\"{}\"]", team("c").await, ada.user()),
+            "{ team { members { id } } }",
+        ),
+        Case::of_id("deleteTeam", &team("d").await, "{ done }"),
+        Case::input("createCustomField", "kind: TASK, label: \"Plan\", type: TEXT", answer),
+        Case::input("updateCustomField", format!("id: \"{}\", label: \"B2\"", field("b").await), answer),
+        Case::input(
+            "reorderCustomFields",
+            format!("kind: TASK, ids: [\"{}\"]", field("c").await),
+            "{ customFields { id } }",
+        ),
+        Case::of_id("deleteCustomField", &field("d").await, "{ deletedId }"),
+    ]
+}
+
+async fn of_lists(ada: &Client, member: &str) -> Vec<Case> {
+    let list = async |more: &str| {
+        let new = format!("createContactList(input: {{ name: \"L\"{more} }}) {{ contactList {{ id }} }}");
+        make(ada, &new, "/createContactList/contactList/id").await
+    };
+    let folder = async |name: &str| {
+        let new = format!("createListFolder(input: {{ name: \"{name}\" }}) {{ folder {{ id }} }}");
+        make(ada, &new, "/createListFolder/folder/id").await
+    };
+    let dynamic = ", listType: DYNAMIC, criteria: { all: [] }";
+    let has_member = format!(", contactIds: [\"{member}\"]");
+    let answer = "{ contactList { id name contactCount } }";
+    let of_member = |list: &str| format!("id: \"{list}\", contactIds: [\"{member}\"]");
+    vec![
+        Case::input("createContactList", "name: \"N\"", answer),
+        Case::input("updateContactList", format!("id: \"{}\", name: \"M\"", list("").await), answer),
+        Case::of_id("deleteContactList", &list("").await, "{ deletedId }"),
+        Case::input("addContactsToList", of_member(&list("").await), answer),
+        Case::input("removeContactsFromList", of_member(&list(&has_member).await), answer),
+        Case::of_id("refreshContactList", &list(dynamic).await, "{ contactList { id } }"),
+        Case::input("snapshotContactList", format!("id: \"{}\", name: \"S\"", list(dynamic).await), answer),
+        Case::input("shareContactList", format!("id: \"{}\", level: VIEW", list("").await), answer),
+        Case::input("setListFavorite", format!("id: \"{}\", favorite: true", list("").await), answer),
+        Case::input("createListFolder", "name: \"A\"", "{ folder { id name } }"),
+        Case::input(
+            "renameListFolder",
+            format!("id: \"{}\", name: \"B\"", folder("b").await),
+            "{ folder { id name } }",
+        ),
+        Case::of_id("deleteListFolder", &folder("c").await, "{ deletedId }"),
+    ]
+}
+
 /// The mutations whose arguments, or whose input, have a key.
 async fn repeatable(client: &Client) -> BTreeSet<String> {
     let schema =
@@ -212,7 +279,7 @@ async fn every_mutation_that_takes_a_key_is_done_once() {
         let other = "mutation { updateWorkspace(input: { clientMutationId: \"KEY\", weekStart: SUNDAY }) { workspace { name } } }";
         ada.refused(&other.replace("KEY", case.name), json!({}), "CONFLICT").await;
     }
-    for (table, rows) in [("contacts", 5), ("accounts", 5), ("invitations", 3), ("tokens", 2), ("imports", 2)] {
+    for (table, rows) in [("contacts", 6), ("accounts", 5), ("invitations", 3), ("tokens", 2), ("imports", 2)] {
         let count = format!("SELECT count(*) AS value FROM {table}");
         assert_eq!(sql::number(&server.database.db, &count).await, rows, "{table}");
     }

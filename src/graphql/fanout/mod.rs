@@ -98,7 +98,10 @@ impl<G: Gateway> Fanout<G> {
     /// Starts a subscription. Whatever is wrong with it comes as its first and only answer.
     pub fn subscribe(self: &Arc<Self>, subscriber: Subscriber) -> Subscription<G> {
         let Subscriber { caller, request, resume_after, pace, request_id } = subscriber;
-        let (topic, after) = Topic::of(request, |field| self.gateway.is_shared(field));
+        let variables = serde_json::to_string(&request.variables).unwrap_or_default();
+        let is_named = |word: &&str| names(&request.query, word) || names(&variables, word);
+        let is_personal = self.gateway.personal_words().iter().any(is_named);
+        let (topic, after) = Topic::of(request, |field| !is_personal && self.gateway.is_shared(field));
         let begin = resume_after.or(after);
         let mut subscription = Subscription {
             fanout: Arc::clone(self),
@@ -292,6 +295,12 @@ impl<G: Gateway> Subscription<G> {
             other => other,
         };
     }
+}
+
+/// Whether the document says this name, anywhere: names have no other spelling, and one in a text or
+/// a comment merely prevents sharing.
+fn names(document: &str, name: &str) -> bool {
+    document.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).any(|word| word == name)
 }
 
 /// Whether the group's ring goes on where this execution has come to; if so it is read from there.

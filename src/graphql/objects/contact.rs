@@ -8,6 +8,7 @@ use super::{
     conversion,
     deal::DealConnection,
     lead::LeadObject,
+    list::ContactListObject,
     record::{RelatedFilter, linked, related},
     task::TaskConnection,
 };
@@ -17,7 +18,10 @@ use crate::{
         contacts::{ContactSource, ContactStatus},
         pipelines::StageType,
     },
-    graphql::errors::{Nullable, nullable},
+    graphql::{
+        errors::{Nullable, nullable},
+        loaders::{Loaders, OfContact},
+    },
     record_object,
 };
 
@@ -104,6 +108,12 @@ record_object! {
 
     async fn last_contact_date(&self) -> Option<DateTime<Utc>> {
         self.0.last_contact_date
+    }
+
+    /// The lists that it is in and that you see, by name; the first 500.
+    async fn lists(&self, context: &Context<'_>) -> async_graphql::Result<Vec<ContactListObject>> {
+        let found = context.data::<Loaders>()?.lists.load_one(OfContact(self.0.id)).await?;
+        Ok(found.unwrap_or_default().into_iter().map(ContactListObject).collect())
     }
 
     /// Deals with this person, the newest first.

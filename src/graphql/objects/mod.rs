@@ -9,6 +9,7 @@ pub mod custom_field;
 pub mod deal;
 pub mod input;
 pub mod lead;
+pub mod list;
 pub mod pipeline;
 pub mod product;
 pub mod record;

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod auth;
+mod contact_lists;
 mod contacts;
 mod deals;
 mod describe;
@@ -60,6 +61,7 @@ pub fn routes(ctx: Ctx) -> (Router, OpenApi) {
         .merge(deals::routes())
         .merge(products::routes())
         .merge(tasks::routes())
+        .merge(contact_lists::routes())
         .merge(import::routes())
         .layer(middleware::from_fn_with_state(ctx.clone(), keep_key))
         .layer(middleware::from_fn_with_state(limit, end_in_time))

@@ -86,6 +86,16 @@ rights! {
     /// Give a record to somebody else.
     Assign: Named("records:assign") =>         All   All       No        No,
 
+    ReadLists: Named("lists:read") =>          All   All       All       All,
+    WriteLists: Named("lists:write") =>        All   All       All       All,
+    /// Lists that their maker keeps to themself; those of admins' colleagues too.
+    SeePrivateLists: Named("lists:read") =>    Own   Own       Own       Own,
+    WritePrivateLists: Named("lists:write") => Own   Own       Own       Own,
+    /// Lists that are shared to be seen only; admins may change what they see.
+    WriteViewedLists: Named("lists:write") =>  All   OwnOfSeen OwnOfSeen OwnOfSeen,
+    /// Delete and share lists that one sees.
+    OwnLists: Named("lists:write") =>          All   OwnOfSeen OwnOfSeen OwnOfSeen,
+
     Import: Named("imports:run") =>            All   All       All       No,
     SeeJobs: Named("jobs:read") =>             All   All       Own       Own,
     SteerJobs: Named("jobs:write") =>          All   OwnOfSeen Own       Own,

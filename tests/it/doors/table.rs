@@ -271,6 +271,65 @@ fn common() -> Vec<Door> {
         field("Deal.convertedFrom", "deal(id: $dealOfLead) { convertedFrom { id } }").needs(&[ReadDeals, ReadLeads]),
         subscription("taskReminders(after: $cursor) { task { id } }").needs(&[OwnReminders]).shows("remindedTask"),
         part("TaskReminder.task", "is what the reminder is about, and read under the same right"),
+        // lists
+        query("contactLists { nodes { id } }").needs(&[ReadLists]).shows("list"),
+        query("contactLists { nodes { id } }").needs(&[SeePrivateLists]).shows("privateList"),
+        field("ContactListConnection.totalCount", "contactLists { totalCount }").needs(&[ReadLists]).counts("list"),
+        field("ContactListConnection.totalCount", "contactLists { totalCount }").needs(&[SeePrivateLists]).counts("privateList"),
+        query("contactList(id: $list) { id }").needs(&[ReadLists]),
+        query("contactList(id: $privateList) { id }").needs(&[SeePrivateLists]),
+        query("listFolders { id }").needs(&[ReadLists]).shows("listFolder"),
+        field("ContactList.folder", "contactList(id: $list) { folder { id } }").needs(&[ReadLists]),
+        field("ContactList.sharing", "contactList(id: $list) { sharing { level } }").needs(&[ReadLists]),
+        part("ListSharing.shares", "is a piece of the list, which was read already"),
+        field("ListShare.user", "contactList(id: $list) { sharing { shares { user { fullName } } } }")
+            .needs(&[ReadLists, SeeNames]),
+        field("ContactList.createdBy", "contactList(id: $list) { createdBy { fullName } }").needs(&[ReadLists, SeeNames]),
+        field("ContactList.contacts", "contactList(id: $list) { contacts { nodes { id } } }")
+            .needs(&[ReadLists, ReadContacts]),
+        field("ListMemberConnection.totalCount", "contactList(id: $list) { contacts { totalCount } }")
+            .needs(&[ReadLists, ReadContacts]),
+        field("ContactList.entriesAndExits", "contactList(id: $list) { entriesAndExits { nodes { contactId } } }")
+            .needs(&[ReadLists]),
+        field("MembershipEventConnection.totalCount", "contactList(id: $list) { entriesAndExits { totalCount } }")
+            .needs(&[ReadLists]),
+        field("MembershipEvent.contact", "contactList(id: $list) { entriesAndExits { nodes { contact { id } } } }")
+            .needs(&[ReadLists, ReadContacts]),
+        field(
+            "ContactList.sizeHistory",
+            "contactList(id: $list) { sizeHistory(range: { from: \"2026-01-01T00:00:00Z\", to: \"2026-02-01T00:00:00Z\" }) { size } }",
+        )
+        .needs(&[ReadLists]),
+        field("ContactList.usedBy", "contactList(id: $list) { usedBy { listId } }").needs(&[ReadLists]),
+        field("Contact.lists", "contact(id: $contact) { lists { id } }").needs(&[ReadContacts, ReadLists]),
+        mutation("createContactList(input: { name: \"N\" }) { contactList { id } }").needs(&[WriteLists]),
+        mutation("updateContactList(input: { id: $list, name: \"N\" }) { contactList { id } }").needs(&[WriteLists]),
+        mutation("updateContactList(input: { id: $viewedList, name: \"N\" }) { contactList { id } }")
+            .needs(&[WriteViewedLists]),
+        mutation("updateContactList(input: { id: $privateList, name: \"N\" }) { contactList { id } }")
+            .needs(&[WritePrivateLists]),
+        mutation("deleteContactList(input: { id: $list }) { deletedId }").needs(&[OwnLists]),
+        mutation("deleteContactList(input: { id: $privateList }) { deletedId }").needs(&[WritePrivateLists]),
+        mutation("addContactsToList(input: { id: $list, contactIds: [$contact] }) { changedCount }")
+            .needs(&[WriteLists, ReadContacts]),
+        mutation("addContactsToList(input: { id: $viewedList, contactIds: [$contact] }) { changedCount }")
+            .needs(&[WriteViewedLists, ReadContacts]),
+        mutation("removeContactsFromList(input: { id: $list, contactIds: [$contact] }) { changedCount }")
+            .needs(&[WriteLists, ReadContacts]),
+        mutation("refreshContactList(input: { id: $dynamicList }) { contactList { id } }").needs(&[WriteLists]),
+        mutation("snapshotContactList(input: { id: $dynamicList }) { contactList { id } }").needs(&[WriteLists]),
+        mutation("snapshotContactList(input: { id: $privateList, name: \"N\" }) { contactList { id } }")
+            .needs(&[WritePrivateLists]),
+        mutation("setListFavorite(input: { id: $viewedList, favorite: true }) { contactList { id } }").needs(&[WriteLists]),
+        mutation("setListFavorite(input: { id: $privateList, favorite: true }) { contactList { id } }")
+            .needs(&[WritePrivateLists]),
+        mutation("shareContactList(input: { id: $list, level: VIEW }) { contactList { id } }").needs(&[OwnLists]),
+        mutation("createListFolder(input: { name: $email }) { folder { id } }").needs(&[WriteLists]),
+        mutation("renameListFolder(input: { id: $listFolder, name: $email }) { folder { id } }").needs(&[WriteLists]),
+        mutation("deleteListFolder(input: { id: $listFolder }) { deletedId }").needs(&[WriteLists]),
+        subscription("contactListChanged(after: $cursor, id: $list) { count }").needs(&[ReadLists]),
+        subscription("contactListChanged(after: $cursor, id: $privateList) { count }").needs(&[SeePrivateLists]),
+        part("ContactListChange.actor", own_words),
         // jobs, files, imports
         query("job(id: $job) { id }").needs(&[SeeJobs]),
         query("jobs { nodes { id } }").needs(&[SeeJobs]).shows("job"),
@@ -333,6 +392,23 @@ pub fn rest() -> Vec<Door> {
         put("/accounts/$account").json(r#"{ "industry": "I" }"#).needs(&[WriteAccounts]),
         put("/accounts/$account").json(r#"{ "assigned_to": "$user" }"#).needs(&[WriteAccounts, Assign]),
         delete("/accounts/$account").needs(&[DeleteAccounts]),
+        get("/contact-lists").needs(&[ReadLists]).shows("list"),
+        get("/contact-lists").needs(&[SeePrivateLists]).shows("privateList"),
+        post("/contact-lists").json(r#"{ "name": "N" }"#).needs(&[WriteLists]),
+        get("/contact-lists/$list").needs(&[ReadLists]),
+        get("/contact-lists/$privateList").needs(&[SeePrivateLists]),
+        put("/contact-lists/$list").json(r#"{ "name": "N" }"#).needs(&[ReadLists, WriteLists]),
+        put("/contact-lists/$viewedList").json(r#"{ "name": "N" }"#).needs(&[ReadLists, WriteViewedLists]),
+        put("/contact-lists/$viewedList").json(r#"{ "is_favorite": true }"#).needs(&[ReadLists, WriteLists]),
+        delete("/contact-lists/$list").needs(&[OwnLists]),
+        get("/contact-lists/$list/contacts").needs(&[ReadLists, ReadContacts]),
+        post("/contact-lists/$list/contacts")
+            .json(r#"{ "contact_ids": ["$contact"] }"#)
+            .needs(&[WriteLists, ReadContacts]),
+        delete("/contact-lists/$list/contacts")
+            .json(r#"{ "contact_ids": ["$contact"] }"#)
+            .needs(&[WriteLists, ReadContacts]),
+        post("/contact-lists/$dynamicList/refresh").needs(&[WriteLists]),
         get("/import").needs(&[OwnImports]).shows("import"),
         post("/import").form().needs(&[Import, WriteContacts, SendFiles]),
         get("/import/$import").needs(&[SeeJobs]),

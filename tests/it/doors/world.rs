@@ -20,6 +20,11 @@ use kontor::{
     ctx::Ctx,
     files::{FileName, upload, write},
     jobs::{Enqueued, enqueue},
+    lists::{
+        self, ListType, Sharing,
+        model::Share,
+        ops::{ListPatch, NewList},
+    },
     team::{invitations, letters, teams, tokens},
     transfer::import::{self, ImportOptions, NewImport, SettleImports},
 };
@@ -36,7 +41,7 @@ use crate::support::{
 /// What belongs to somebody. Besides there are `email` (a new one), `knownEmail`, `refreshToken`,
 /// `resetLink`, `invitationLink`, `fileLink` and `cursor`, which prove or name nothing of anybody's
 /// by themselves.
-pub const OWNED: [&str; 33] = [
+pub const OWNED: [&str; 38] = [
     "account",
     "accountOfLead",
     "contact",
@@ -51,12 +56,16 @@ pub const OWNED: [&str; 33] = [
     "deletedLead",
     "deletedProduct",
     "deletedTask",
+    "dynamicList",
     "failedJob",
     "file",
     "import",
     "invitation",
     "job",
     "lead",
+    "list",
+    "listFolder",
+    "privateList",
     "product",
     "remindedTask",
     "session",
@@ -69,6 +78,7 @@ pub const OWNED: [&str; 33] = [
     "token",
     "upload",
     "user",
+    "viewedList",
     "workspace",
 ];
 
@@ -269,6 +279,8 @@ impl World {
                 let user = make_user(ctx, &self.other.caller(), Role::Support).await;
                 letters::prepare_reset(ctx, user).await.expect("prepared").expect("somebody's").link.text
             }
+            "list" | "privateList" | "viewedList" | "dynamicList" => self.list(&maker, what).await,
+            "listFolder" => self.folder(&maker).await.to_string(),
             "job" | "failedJob" => self.job(&maker, what == "failedJob").await,
             "upload" => {
                 let mut tx = ctx.db.begin(&maker).await.expect("a transaction");
@@ -299,6 +311,35 @@ impl World {
     async fn lead(&self, maker: &Caller) -> uuid::Uuid {
         let fields = json!({ "lastName": "Hopper", "ownerId": maker.user });
         make_record::<Lead>(&self.server.ctx, maker, fields).await.id.0
+    }
+
+    /// Each has a folder, a share with its own maker and, unless criteria choose them, a member.
+    async fn list(&self, maker: &Caller, what: &str) -> String {
+        let ctx = &self.server.ctx;
+        let is_dynamic = what == "dynamicList";
+        let member = make_record::<Contact>(ctx, maker, json!({ "lastName": "Member" })).await.id.0;
+        let patch = ListPatch {
+            criteria: is_dynamic.then(|| json!({})),
+            contacts: (!is_dynamic).then(|| vec![member]),
+            folder: Some(Some(self.folder(maker).await)),
+            sharing: Some(match what {
+                "privateList" => Sharing::Private,
+                "viewedList" => Sharing::View,
+                _ => Sharing::Edit,
+            }),
+            ..ListPatch::default()
+        };
+        let list_type = Some(if is_dynamic { ListType::Dynamic } else { ListType::Static });
+        let list =
+            lists::ops::create(ctx, maker, NewList { name: what.to_owned(), list_type, patch }).await.expect("a list");
+        let share = Share { list_id: list.id, user_id: Some(maker.user), team_id: None, can_edit: true };
+        lists::ops::share(ctx, maker, list.id, None, Some(vec![share])).await.expect("shared");
+        list.id.to_string()
+    }
+
+    async fn folder(&self, maker: &Caller) -> kontor::base::ids::ListFolderId {
+        let name = uuid::Uuid::now_v7().to_string();
+        lists::folders::create(&self.server.ctx, maker, &name).await.expect("a folder").id
     }
 
     async fn perhaps_deleted<R: Record>(&self, maker: &Caller, what: &str, id: uuid::Uuid) -> String {

@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 use crate::support::server::TestServer;
 
 /// The routes that the contract names.
-const ROUTES: [&str; 50] = [
+const ROUTES: [&str; 59] = [
     "DELETE /api/v1/accounts/{id}",
+    "DELETE /api/v1/contact-lists/{id}",
+    "DELETE /api/v1/contact-lists/{id}/contacts",
     "DELETE /api/v1/contacts/{id}",
     "DELETE /api/v1/deals/{id}",
     "DELETE /api/v1/leads/{id}",
@@ -20,6 +22,9 @@ const ROUTES: [&str; 50] = [
     "GET /api/v1/accounts",
     "GET /api/v1/accounts/{id}",
     "GET /api/v1/auth/me",
+    "GET /api/v1/contact-lists",
+    "GET /api/v1/contact-lists/{id}",
+    "GET /api/v1/contact-lists/{id}/contacts",
     "GET /api/v1/contacts",
     "GET /api/v1/contacts/{id}",
     "GET /api/v1/deals",
@@ -42,6 +47,9 @@ const ROUTES: [&str; 50] = [
     "POST /api/v1/auth/refresh-token",
     "POST /api/v1/auth/register",
     "POST /api/v1/auth/reset-password/{token}",
+    "POST /api/v1/contact-lists",
+    "POST /api/v1/contact-lists/{id}/contacts",
+    "POST /api/v1/contact-lists/{id}/refresh",
     "POST /api/v1/contacts",
     "POST /api/v1/deals",
     "POST /api/v1/import",
@@ -53,6 +61,7 @@ const ROUTES: [&str; 50] = [
     "PUT /api/v1/accounts/{id}",
     "PUT /api/v1/auth/update-password",
     "PUT /api/v1/auth/update-profile",
+    "PUT /api/v1/contact-lists/{id}",
     "PUT /api/v1/contacts/{id}",
     "PUT /api/v1/deals/{id}",
     "PUT /api/v1/leads/{id}",

@@ -1,0 +1,129 @@
+//! What can be asked about a kind, for user interfaces that build criteria.
+
+use super::{
+    checked::Root,
+    fields::{Asked, CustomField, Entity, FieldDef, HISTORY, Known, fields_of, paths_of},
+    relations::{RelationDef, relations_of},
+    tree::{Operator, Relation},
+};
+use crate::crm::RecordKind;
+
+/// A field, and how it can be compared.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FieldDescription {
+    /// As comparisons name it, with its path.
+    pub name: String,
+    pub label: String,
+    pub asked: Asked,
+    pub operators: Vec<Operator>,
+    /// The words of a choice.
+    pub choices: Vec<String>,
+    pub is_custom: bool,
+}
+
+/// A relation, and what can be asked of its other end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RelationDescription {
+    pub name: Relation,
+    /// The kind of the related records, where they are records.
+    pub kind: Option<RecordKind>,
+    pub fields: Vec<FieldDescription>,
+}
+
+/// All fields of a kind: its own, custom ones, and those of what it is linked to, one link far.
+pub fn criteria_fields(kind: RecordKind, known: &Known) -> Vec<FieldDescription> {
+    let mut fields = of_entity(Root::Kind(kind), known, "", "");
+    for path in paths_of(Entity::Record(kind)) {
+        let label = format!("{}: ", label(path.name));
+        for field in of_fields(fields_of(path.to), &format!("{}.", path.name), &label) {
+            // what is asked of the link as a field of the record needs no second name
+            if path.to.kind().is_some() || path.to == Entity::User {
+                fields.push(field);
+            }
+        }
+        if let Some(kind) = path.to.kind() {
+            fields.extend(custom(kind, known, &format!("{}.", path.name), &label));
+        }
+    }
+    fields
+}
+
+/// The relations of a kind.
+pub fn criteria_relations(kind: RecordKind, known: &Known) -> Vec<RelationDescription> {
+    let describe = |relation: &'static RelationDef| RelationDescription {
+        name: relation.name,
+        kind: relation.to.kind(),
+        fields: of_entity(Root::Relation(relation), known, "", ""),
+    };
+    relations_of(kind).into_iter().map(describe).collect()
+}
+
+fn of_entity(root: Root, known: &Known, prefix: &str, before: &str) -> Vec<FieldDescription> {
+    let mut fields = of_fields(root.fields(), prefix, before);
+    if let Some(kind) = root.entity().kind() {
+        fields.extend(custom(kind, known, prefix, before));
+    }
+    fields
+}
+
+fn of_fields(fields: Vec<FieldDef>, prefix: &str, before: &str) -> Vec<FieldDescription> {
+    let describe = |field: FieldDef| {
+        let name = format!("{prefix}{}", field.name);
+        let label = format!("{before}{}", label(field.name));
+        description(name, label, field.asked, field.history, false)
+    };
+    fields.into_iter().map(describe).collect()
+}
+
+fn custom(kind: RecordKind, known: &Known, prefix: &str, before: &str) -> Vec<FieldDescription> {
+    let describe = |field: &CustomField| {
+        let name = format!("{prefix}custom.{}", field.key);
+        description(name, format!("{before}{}", field.label), field.asked.clone(), true, true)
+    };
+    known.of(kind).map(describe).collect()
+}
+
+fn description(name: String, label: String, asked: Asked, history: bool, is_custom: bool) -> FieldDescription {
+    let mut operators = asked.operators();
+    if history {
+        operators.extend(HISTORY);
+    }
+    let choices = asked.choices().unwrap_or_default().to_vec();
+    FieldDescription { name, label, asked, operators, choices, is_custom }
+}
+
+/// `lastContactDate` as people read it: "Last contact date".
+fn label(name: &str) -> String {
+    let mut text = String::with_capacity(name.len() + 4);
+    for (at, c) in name.chars().enumerate() {
+        if at == 0 {
+            text.push(c.to_ascii_uppercase());
+        } else if c.is_ascii_uppercase() {
+            text.push(' ');
+            text.push(c.to_ascii_lowercase());
+        } else {
+            text.push(c);
+        }
+    }
+    text.strip_suffix(" id").map_or_else(|| text.clone(), ToOwned::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::checked::place, *};
+
+    #[test]
+    fn what_is_described_can_be_asked() {
+        for kind in RecordKind::ALL {
+            for field in criteria_fields(*kind, &Known::default()) {
+                let place = place(Root::Kind(*kind), &field.name, &Known::default());
+                assert_eq!(place.expect("a field").asked, field.asked, "{}", field.name);
+            }
+        }
+        let names = |kind| {
+            criteria_relations(kind, &Known::default()).into_iter().map(|relation| relation.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(RecordKind::Account), [Relation::Contacts, Relation::Deals]);
+        assert_eq!(label("lastContactDate"), "Last contact date");
+    }
+}

@@ -1,0 +1,124 @@
+//! Live changes of one list's members. Nobody shares an execution with others: who sees a list is a
+//! matter of each person, and is looked at before each delivery.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, SimpleObject, Subscription};
+use chrono::{DateTime, Utc};
+use futures_util::Stream;
+
+use super::{
+    context::both,
+    errors::parse_id,
+    objects::change::ActorObject,
+    position::{Position, StreamPosition},
+};
+use crate::{
+    auth::Caller,
+    base::{Result, ids::ContactListId},
+    ctx::Ctx,
+    events::{Bus, Cursor, Subscription as EventReader},
+    lists::{
+        events::{MembersChanged, list_of},
+        ops,
+    },
+};
+
+/// That contacts entered and left a list; many come in several of these.
+#[derive(Clone, SimpleObject)]
+#[graphql(name = "ContactListChange")]
+pub struct ContactListChange {
+    pub cursor: String,
+    pub occurred_at: DateTime<Utc>,
+    pub actor: ActorObject,
+    /// How many members there were behind this change.
+    count: i64,
+    /// The contacts that entered; with those that left at most 1,000.
+    entered: Vec<ID>,
+    /// The contacts that left.
+    left: Vec<ID>,
+}
+
+/// Live changes of lists.
+#[derive(Default)]
+pub struct ListSubscription;
+
+#[Subscription(name = "ListSubscription")]
+impl ListSubscription {
+    /// Who enters and leaves a list. With `after`, first what was missed since that cursor, then on
+    /// live, without gap or repeat. Ends with `NOT_FOUND` when the list is deleted, or is not for you
+    /// any more.
+    async fn contact_list_changed(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+        #[graphql(desc = "The cursor of the last event you have seen.")] after: Option<String>,
+    ) -> async_graphql::Result<impl Stream<Item = async_graphql::Result<ContactListChange>> + use<>> {
+        let (ctx, caller) = both(context)?;
+        let list = parse_id::<ContactListId>("id", &id)?;
+        ops::get(ctx, caller, list).await?;
+        let after = after.map(|text| Cursor::parse("after", &text)).transpose()?;
+        let mut events = context.data::<Bus>()?.subscribe(caller.workspace, after).await?;
+        let position = context.data_opt::<Arc<StreamPosition>>().cloned().unwrap_or_default();
+        position.passed(place(after.unwrap_or_else(|| events.cursor())));
+        let reader = Reader { ctx: ctx.clone(), caller: caller.clone(), list, events, position, over: false };
+        Ok(futures_util::stream::unfold(reader, |mut reader| async move {
+            let change = reader.next().await?;
+            Some((change, reader))
+        }))
+    }
+}
+
+/// One running subscription.
+struct Reader {
+    ctx: Ctx,
+    caller: Arc<Caller>,
+    list: ContactListId,
+    events: EventReader,
+    position: Arc<StreamPosition>,
+    over: bool,
+}
+
+impl Reader {
+    async fn next(&mut self) -> Option<async_graphql::Result<ContactListChange>> {
+        if self.over {
+            return None;
+        }
+        let change = self.change().await;
+        self.over = change.is_err();
+        Some(change.map_err(Into::into))
+    }
+
+    async fn change(&mut self) -> Result<ContactListChange> {
+        loop {
+            let event = match self.events.try_next()? {
+                Some(event) => event,
+                None => {
+                    self.position.passed(place(self.events.cursor()));
+                    self.events.next().await?
+                }
+            };
+            if list_of(&event) != Some(self.list) {
+                continue;
+            }
+            // at whatever happens to it, so that one that is unshared ends at once
+            ops::get(&self.ctx, &self.caller, self.list).await?;
+            let Some(changed) = MembersChanged::read(&event) else { continue };
+            let cursor = Cursor::after(event.position);
+            self.position.at(place(cursor));
+            return Ok(ContactListChange {
+                cursor: cursor.encode(),
+                occurred_at: event.at,
+                actor: ActorObject::from(&event.actor),
+                count: changed.count,
+                entered: changed.entered.into_iter().map(Into::into).collect(),
+                left: changed.left.into_iter().map(Into::into).collect(),
+            });
+        }
+    }
+}
+
+fn place(cursor: Cursor) -> Position {
+    let (event, index) = cursor.into();
+    Position { event, index }
+}

@@ -1,0 +1,13 @@
+//! A dynamic list becomes a static one with the members that it has, in place.
+
+use super::{events, queries::lists};
+use crate::{base::Result, base::ids::ContactListId, db::Tx, events::outbox, lists::steps::By};
+
+/// Whether it was dynamic until now.
+pub async fn freeze_in(tx: &mut Tx, by: &By, list: ContactListId) -> Result<bool> {
+    let frozen = lists::freeze(tx.connection(), by.workspace, list, by.at).await?;
+    if frozen {
+        outbox::emit(tx, &by.actor, by.at, &[events::updated(list, &["listType", "criteria"])]).await?;
+    }
+    Ok(frozen)
+}

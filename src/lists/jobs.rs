@@ -1,0 +1,109 @@
+//! The jobs of lists: what follows from deleted and restored contacts, lists that become static on
+//! a date, and the members of deleted lists.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    freeze::freeze_in,
+    queries::{lists, members},
+    steps::{self, By},
+};
+use crate::{
+    auth::{Actor, Caller, Origin, Role, Via},
+    base::{Error, ids::ContactListId},
+    ctx::Ctx,
+    jobs::{Job, JobError, Run},
+};
+
+/// Rows of a deleted list that one transaction removes.
+const PURGED: i64 = 5_000;
+/// Lists that are looked up at once to become static.
+const FROZEN: i64 = 100;
+
+/// Brings the memberships of these contacts in line with whether they are live.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FollowContacts {
+    pub contacts: Vec<Uuid>,
+}
+
+impl Job<Ctx> for FollowContacts {
+    const NAME: &'static str = "lists.follow_contacts";
+    const PRIORITY: i16 = 10;
+
+    async fn run(self, ctx: Ctx, run: Run) -> Result<(), JobError> {
+        let workspace = run.workspace.ok_or_else(|| JobError::Fail(Error::NotFound("Workspace")))?;
+        let actor = Actor { kind: "system".to_owned(), user: None, through: Some(run.job.0) };
+        let by = By { workspace, actor, at: ctx.clock.now() };
+        let mut tx = ctx.db.begin(&workspace).await?;
+        let with = members::lists_with(tx.connection(), workspace, &self.contacts).await?;
+        tx.commit().await?;
+        // one list at a time, so that nobody ever holds two
+        for list in with {
+            run.check_stop()?;
+            let mut tx = ctx.db.begin(&workspace).await?;
+            run.hold_in(&mut tx).await?;
+            steps::follow_in(&mut tx, &by, list, &self.contacts).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes dynamic lists static whose time has come.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FreezeLists {}
+
+impl Job<Ctx> for FreezeLists {
+    const NAME: &'static str = "lists.freeze";
+
+    async fn run(self, ctx: Ctx, run: Run) -> Result<(), JobError> {
+        let now = ctx.clock.now();
+        loop {
+            run.check_stop()?;
+            let mut tx = ctx.db.system().await?;
+            let due = lists::due_to_freeze(tx.connection(), now, FROZEN).await?;
+            tx.commit().await?;
+            if due.is_empty() {
+                return Ok(());
+            }
+            for lists::Due { workspace_id, id, created_by } in due {
+                let caller = Caller::new(workspace_id, created_by, Role::Support, Origin::Job(run.job), Via::System);
+                let mut tx = ctx.db.begin(&caller).await?;
+                freeze_in(&mut tx, &By::caller(&ctx, &caller), id).await?;
+                tx.commit().await?;
+            }
+        }
+    }
+}
+
+/// Removes the members of a deleted list, and then itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PurgeList {
+    pub list: ContactListId,
+}
+
+impl Job<Ctx> for PurgeList {
+    const NAME: &'static str = "lists.purge";
+    const PRIORITY: i16 = 90;
+    const PER_WORKSPACE: i32 = 1;
+    const LONG: bool = true;
+
+    async fn run(self, ctx: Ctx, run: Run) -> Result<(), JobError> {
+        let workspace = run.workspace.ok_or_else(|| JobError::Fail(Error::NotFound("Workspace")))?;
+        loop {
+            run.check_stop()?;
+            let mut tx = ctx.db.begin(&workspace).await?;
+            run.hold_in(&mut tx).await?;
+            if !lists::is_deleted(tx.connection(), workspace, self.list).await? {
+                return Ok(());
+            }
+            let gone = members::purge(tx.connection(), workspace, self.list, PURGED).await?
+                + members::purge_log(tx.connection(), workspace, self.list, PURGED).await?;
+            if gone == 0 {
+                lists::purge(tx.connection(), workspace, self.list).await?;
+            }
+            tx.commit().await?;
+        }
+    }
+}

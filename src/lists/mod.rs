@@ -1,0 +1,22 @@
+//! Lists of contacts: static ones, whose members are chosen, and dynamic ones, whose members are
+//! those that the criteria match.
+//!
+//! The membership is materialised, and its count is kept on the list: both move in one transaction,
+//! with the list's row locked first, and only through [`steps`]. Whoever sees a list, and who may
+//! change it, is decided by its [`access`]; a list that one may not see does not exist.
+
+pub mod access;
+pub mod events;
+pub mod folders;
+mod freeze;
+pub mod jobs;
+pub mod members;
+pub mod model;
+pub mod ops;
+mod queries;
+pub mod react;
+pub mod segment;
+pub mod steps;
+pub mod views;
+
+pub use model::{ContactList, ListFilter, ListType, Sharing, Source};

@@ -1,0 +1,370 @@
+//! The SQL of the lists' own rows, as somebody sees them.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use super::super::model::{ContactList, ListFilter, ListPlace, Settings};
+use crate::{
+    base::{
+        Result,
+        ids::{ContactListId, JobId, UserId, WorkspaceId},
+        page::PageRequest,
+    },
+    db::schema::{contact_lists, list_favorites},
+};
+
+/// Whether a list is shared with the user `$2` of the workspace `$1` by name or by team, and more,
+/// of the list `l`.
+macro_rules! shared {
+    ($more:literal) => {
+        concat!(
+            "EXISTS (SELECT FROM list_shares s WHERE s.workspace_id = l.workspace_id AND s.list_id = l.id ",
+            "AND (s.user_id = $2 OR s.team_id IN (SELECT t.team_id FROM team_members t WHERE t.workspace_id = $1 ",
+            "AND t.user_id = $2))",
+            $more,
+            ")"
+        )
+    };
+}
+
+/// Whether the user `$2` of the workspace `$1` sees the list `l`.
+pub const VISIBLE: &str = concat!("(l.created_by = $2 OR l.sharing <> 'private' OR ", shared!(""), ")");
+
+/// Whether its sharing lets that user change it.
+const MAY_EDIT: &str = concat!("(l.created_by = $2 OR l.sharing = 'edit' OR ", shared!(" AND s.can_edit"), ")");
+
+/// The lists that the user `$2` of the workspace `$1` sees.
+fn selected() -> String {
+    format!(
+        "SELECT l.id, l.name, l.description, l.list_type, l.criteria, l.color, l.icon, l.tags, l.folder_id, l.sharing, \
+                l.created_by, l.created_at, l.updated_at, l.member_count, l.counted_at, l.version, l.built_version, \
+                l.build_job_id, l.broken, l.freeze_at, \
+                EXISTS (SELECT FROM list_favorites f WHERE f.workspace_id = $1 AND f.user_id = $2 AND f.list_id = l.id) \
+                    AS is_favorite, \
+                {MAY_EDIT} AS may_edit \
+           FROM contact_lists l WHERE l.workspace_id = $1 AND l.deleted_at IS NULL AND {VISIBLE}"
+    )
+}
+
+/// What of a row is held until the transaction ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    Nothing,
+    /// The row, but for those who only link to it.
+    Row,
+}
+
+/// One list, where this user sees it.
+pub async fn find(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    user: UserId,
+    id: ContactListId,
+    hold: Hold,
+) -> Result<Option<ContactList>> {
+    let lock = if hold == Hold::Row { " FOR NO KEY UPDATE OF l" } else { "" };
+    Ok(sql_query(format!("{} AND l.id = $3{lock}", selected()))
+        .bind::<SqlUuid, _>(workspace)
+        .bind::<SqlUuid, _>(user)
+        .bind::<SqlUuid, _>(id)
+        .get_result(connection)
+        .await
+        .optional()?)
+}
+
+/// `l` cut down to what the filter wants: `$3` to `$6`.
+const WANTED: &str = "($3 IS NULL OR l.list_type = $3) AND ($4 IS NULL OR l.is_favorite = $4) \
+     AND ($5 IS NULL OR lower(l.name) LIKE lower($5) OR lower(l.description) LIKE lower($5)) \
+     AND ($6 IS NULL OR l.folder_id = $6)";
+
+/// A page of the lists that this user sees: favourites first, then the newest change. They are
+/// hundreds, so they are sorted as they are found.
+pub async fn page(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    user: UserId,
+    filter: &ListFilter,
+    page: &PageRequest<ListPlace>,
+) -> Result<Vec<ContactList>> {
+    let (beyond, way) = if page.is_backward() { (">", "ASC") } else { ("<", "DESC") };
+    let statement = format!(
+        "SELECT * FROM ({}) AS l WHERE {WANTED} AND ($9 IS NULL OR (l.is_favorite, l.updated_at, l.id) {beyond} ($7, $8, $9)) \
+          ORDER BY l.is_favorite {way}, l.updated_at {way}, l.id {way} LIMIT $10",
+        selected()
+    );
+    let from = page.from.as_ref();
+    Ok(sql_query(statement)
+        .bind::<SqlUuid, _>(workspace)
+        .bind::<SqlUuid, _>(user)
+        .bind::<Nullable<Text>, _>(filter.list_type)
+        .bind::<Nullable<Bool>, _>(filter.favorite)
+        .bind::<Nullable<Text>, _>(filter.search.as_deref())
+        .bind::<Nullable<SqlUuid>, _>(filter.folder)
+        .bind::<Nullable<Bool>, _>(from.map(|place| place.0))
+        .bind::<Nullable<Timestamptz>, _>(from.map(|place| place.1))
+        .bind::<Nullable<SqlUuid>, _>(from.map(|place| place.2))
+        .bind::<BigInt, _>(page.fetch())
+        .load(connection)
+        .await?)
+}
+
+#[derive(QueryableByName)]
+struct Counted {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+/// How many [`page`] shows in all.
+pub async fn count(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    user: UserId,
+    filter: &ListFilter,
+) -> Result<i64> {
+    let counted: Counted = sql_query(format!("SELECT count(*) AS count FROM ({}) AS l WHERE {WANTED}", selected()))
+        .bind::<SqlUuid, _>(workspace)
+        .bind::<SqlUuid, _>(user)
+        .bind::<Nullable<Text>, _>(filter.list_type)
+        .bind::<Nullable<Bool>, _>(filter.favorite)
+        .bind::<Nullable<Text>, _>(filter.search.as_deref())
+        .bind::<Nullable<SqlUuid>, _>(filter.folder)
+        .get_result(connection)
+        .await?;
+    Ok(counted.count)
+}
+
+#[derive(QueryableByName)]
+struct OfRecord {
+    #[diesel(sql_type = SqlUuid)]
+    record_id: Uuid,
+    #[diesel(embed)]
+    list: ContactList,
+}
+
+/// The lists that this user sees and that have these contacts, by contact; in the order of their
+/// names, at most so many of each.
+pub async fn with_contacts(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    user: UserId,
+    contacts: &[Uuid],
+    most: i64,
+) -> Result<Vec<(Uuid, ContactList)>> {
+    let statement = format!(
+        "SELECT * FROM (SELECT m.record_id, l.*, row_number() OVER (PARTITION BY m.record_id ORDER BY l.name, l.id) AS place \
+           FROM list_members m JOIN ({}) AS l ON l.id = m.list_id \
+          WHERE m.workspace_id = $1 AND m.record_id = ANY($3) AND NOT m.is_suspended) AS found \
+          WHERE place <= $4 ORDER BY record_id, place",
+        selected()
+    );
+    let rows: Vec<OfRecord> = sql_query(statement)
+        .bind::<SqlUuid, _>(workspace)
+        .bind::<SqlUuid, _>(user)
+        .bind::<Array<SqlUuid>, _>(contacts)
+        .bind::<BigInt, _>(most)
+        .load(connection)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.record_id, row.list)).collect())
+}
+
+/// A list about to be made.
+pub struct NewRow<'a> {
+    pub id: ContactListId,
+    pub settings: &'a Settings,
+    /// The version of its criteria that its members are those of.
+    pub built_version: i32,
+    pub created_by: UserId,
+    pub at: DateTime<Utc>,
+}
+
+pub async fn insert(connection: &mut AsyncPgConnection, workspace: WorkspaceId, row: NewRow<'_>) -> Result<()> {
+    diesel::insert_into(contact_lists::table)
+        .values((
+            contact_lists::workspace_id.eq(workspace),
+            contact_lists::id.eq(row.id),
+            row.settings,
+            contact_lists::built_version.eq(row.built_version),
+            contact_lists::created_by.eq(row.created_by),
+            contact_lists::created_at.eq(row.at),
+            contact_lists::updated_at.eq(row.at),
+            contact_lists::counted_at.eq(row.at),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub async fn update(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    id: ContactListId,
+    settings: &Settings,
+    at: DateTime<Utc>,
+) -> Result<()> {
+    let row = contact_lists::table.find((workspace, id));
+    diesel::update(row).set((settings, contact_lists::updated_at.eq(at))).execute(connection).await?;
+    Ok(())
+}
+
+/// Notes a change that is none of the settings: of the members, or of whom it is shared with.
+pub async fn touch(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    id: ContactListId,
+    at: DateTime<Utc>,
+) -> Result<()> {
+    let row = contact_lists::table.find((workspace, id));
+    diesel::update(row).set(contact_lists::updated_at.eq(at)).execute(connection).await?;
+    Ok(())
+}
+
+/// Notes that these criteria are the list's, and which job will build its members from them.
+pub async fn begin_build(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    id: ContactListId,
+    version: i32,
+    job: Option<JobId>,
+) -> Result<()> {
+    let begun = (
+        contact_lists::version.eq(version),
+        contact_lists::build_job_id.eq(job),
+        contact_lists::broken.eq(None::<String>),
+    );
+    diesel::update(contact_lists::table.find((workspace, id))).set(begun).execute(connection).await?;
+    Ok(())
+}
+
+/// Notes that the count was looked at.
+pub async fn note_counted(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    id: ContactListId,
+    at: DateTime<Utc>,
+) -> Result<()> {
+    let row = contact_lists::table.find((workspace, id));
+    diesel::update(row).set(contact_lists::counted_at.eq(at)).execute(connection).await?;
+    Ok(())
+}
+
+/// Makes a dynamic list a static one with the members that it has; whether it was dynamic.
+pub async fn freeze(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    id: ContactListId,
+    at: DateTime<Utc>,
+) -> Result<bool> {
+    // what was in the middle of building the old criteria finds another version
+    let frozen = sql_query(
+        "UPDATE contact_lists SET list_type = 'static', criteria = NULL, freeze_at = NULL, clock_at = NULL, broken = NULL, \
+                build_job_id = NULL, version = version + 1, built_version = version + 1, updated_at = $3 \
+          WHERE workspace_id = $1 AND id = $2 AND list_type = 'dynamic' AND deleted_at IS NULL",
+    )
+    .bind::<SqlUuid, _>(workspace)
+    .bind::<SqlUuid, _>(id)
+    .bind::<Timestamptz, _>(at)
+    .execute(connection)
+    .await?;
+    Ok(frozen == 1)
+}
+
+#[derive(QueryableByName)]
+pub struct Due {
+    #[diesel(sql_type = SqlUuid)]
+    pub workspace_id: WorkspaceId,
+    #[diesel(sql_type = SqlUuid)]
+    pub id: ContactListId,
+    #[diesel(sql_type = SqlUuid)]
+    pub created_by: UserId,
+}
+
+/// Lists of any workspace that are to become static by now.
+pub async fn due_to_freeze(connection: &mut AsyncPgConnection, now: DateTime<Utc>, most: i64) -> Result<Vec<Due>> {
+    Ok(sql_query(
+        "SELECT workspace_id, id, created_by FROM contact_lists \
+          WHERE freeze_at <= $1 AND deleted_at IS NULL AND list_type = 'dynamic' ORDER BY freeze_at LIMIT $2",
+    )
+    .bind::<Timestamptz, _>(now)
+    .bind::<BigInt, _>(most)
+    .load(connection)
+    .await?)
+}
+
+pub async fn delete(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    id: ContactListId,
+    at: DateTime<Utc>,
+) -> Result<()> {
+    let row = contact_lists::table.find((workspace, id));
+    diesel::update(row).set(contact_lists::deleted_at.eq(at)).execute(connection).await?;
+    Ok(())
+}
+
+/// Deletes the row of a deleted list, with all that stands beside it.
+pub async fn purge(connection: &mut AsyncPgConnection, workspace: WorkspaceId, id: ContactListId) -> Result<()> {
+    let row = contact_lists::table.find((workspace, id)).filter(contact_lists::deleted_at.is_not_null());
+    diesel::delete(row).execute(connection).await?;
+    Ok(())
+}
+
+/// Whether a list is deleted and its row still there.
+pub async fn is_deleted(connection: &mut AsyncPgConnection, workspace: WorkspaceId, id: ContactListId) -> Result<bool> {
+    let row = contact_lists::table.find((workspace, id)).filter(contact_lists::deleted_at.is_not_null());
+    Ok(diesel::select(diesel::dsl::exists(row)).get_result(connection).await?)
+}
+
+/// Notes or forgets that this user likes it; whether that was new.
+pub async fn set_favorite(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    user: UserId,
+    id: ContactListId,
+    favorite: bool,
+) -> Result<bool> {
+    let changed = if favorite {
+        diesel::insert_into(list_favorites::table)
+            .values((
+                list_favorites::workspace_id.eq(workspace),
+                list_favorites::user_id.eq(user),
+                list_favorites::list_id.eq(id),
+            ))
+            .on_conflict_do_nothing()
+            .execute(connection)
+            .await?
+    } else {
+        diesel::delete(list_favorites::table.find((workspace, user, id))).execute(connection).await?
+    };
+    Ok(changed == 1)
+}
+
+#[derive(QueryableByName)]
+struct Seen {
+    #[diesel(sql_type = SqlUuid)]
+    id: ContactListId,
+}
+
+/// Which of these lists the user sees.
+pub async fn visible_of(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    user: UserId,
+    lists: &[ContactListId],
+) -> Result<Vec<ContactListId>> {
+    let statement = format!(
+        "SELECT l.id FROM contact_lists l WHERE l.workspace_id = $1 AND l.id = ANY($3) AND l.deleted_at IS NULL AND {VISIBLE}"
+    );
+    let rows: Vec<Seen> = sql_query(statement)
+        .bind::<SqlUuid, _>(workspace)
+        .bind::<SqlUuid, _>(user)
+        .bind::<Array<SqlUuid>, _>(lists)
+        .load(connection)
+        .await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
