@@ -10,6 +10,7 @@ use crate::{
     crm::{
         fields::jobs::{FillCustomField, RemoveCustomField},
         record::jobs::FoldCounts,
+        tasks::{jobs::Remind, letter::SendReminder},
     },
     ctx::Ctx,
     events::{Bus, Events},
@@ -67,6 +68,8 @@ pub fn registry() -> Registry<Ctx> {
         .register::<PurgeSecrets>()
         .register::<PurgeFiles>()
         .register::<FoldCounts>()
+        .register::<Remind>()
+        .register::<SendReminder>()
         .register::<FillCustomField>()
         .register::<RemoveCustomField>()
         .register::<FollowContacts>()
@@ -78,6 +81,8 @@ pub fn registry() -> Registry<Ctx> {
         .schedule("upkeep.purge_secrets", "37 * * * *", utc, || PurgeSecrets {})
         .schedule("upkeep.purge_files", "47 4 * * *", utc, || PurgeFiles {})
         .schedule("crm.fold_counts", "* * * * *", utc, || FoldCounts {})
+        // the first of six fields are the seconds
+        .schedule("crm.remind", "*/10 * * * * *", utc, || Remind {})
         .schedule("lists.freeze", "* * * * *", utc, || FreezeLists {})
         .schedule("transfer.settle_imports", "* * * * *", utc, || SettleImports {})
 }

@@ -537,6 +537,20 @@ diesel::table! {
 diesel::table! {
     use diesel::sql_types::*;
 
+    lead_conversions (workspace_id, lead_id) {
+        workspace_id -> Uuid,
+        lead_id -> Uuid,
+        contact_id -> Nullable<Uuid>,
+        account_id -> Nullable<Uuid>,
+        deal_id -> Nullable<Uuid>,
+        converted_at -> Timestamptz,
+        converted_by -> Uuid,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
     leads (workspace_id, id) {
         workspace_id -> Uuid,
         id -> Uuid,
@@ -821,6 +835,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     custom_fields,
     custom_values,
     deals,
+    lead_conversions,
     leads,
     list_favorites,
     list_folders,

@@ -33,6 +33,7 @@ use crate::{
     },
     crm::{
         Account, Contact, Deal, Lead, Product, RecordKind, Task,
+        leads::{Conversion, convert},
         pipelines::{self, Stage},
         record::{
             Record,
@@ -83,6 +84,8 @@ pub struct Inner {
     pub notes: DataLoader<Notes>,
     pub note_pages: DataLoader<Notes>,
     pub note_counts: DataLoader<Notes>,
+    /// What leads became, and which became what.
+    pub conversions: DataLoader<Conversions>,
     ahead: Arc<Mutex<Ahead>>,
 }
 
@@ -137,6 +140,7 @@ impl Loaders {
             notes: DataLoader::new(Notes(source()), tokio::spawn),
             note_pages: DataLoader::new(Notes(source()), tokio::spawn),
             note_counts: DataLoader::new(Notes(source()), tokio::spawn),
+            conversions: DataLoader::new(Conversions(source()), tokio::spawn),
             ahead,
         }))
     }
@@ -369,6 +373,37 @@ impl Loader<StageId> for Stages {
     async fn load(&self, _: &[StageId]) -> Result<HashMap<StageId, Stage>, Self::Error> {
         let stages = pipelines::stages(&self.0.ctx, &self.0.caller).await?;
         Ok(stages.into_iter().map(|stage| (stage.id, stage)).collect())
+    }
+}
+
+/// Conversions of leads, from either end.
+pub struct Conversions(Source);
+
+impl Loader<LeadId> for Conversions {
+    type Value = Conversion;
+    type Error = Arc<Error>;
+
+    async fn load(&self, leads: &[LeadId]) -> Result<HashMap<LeadId, Conversion>, Self::Error> {
+        Ok(convert::of_leads(&self.0.ctx, &self.0.caller, leads).await?)
+    }
+}
+
+/// The lead that became a record; two statements for all records of a kind.
+impl Loader<OfRecord> for Conversions {
+    type Value = Lead;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[OfRecord]) -> Result<HashMap<OfRecord, Lead>, Self::Error> {
+        let mut alike: HashMap<RecordKind, Vec<Uuid>> = HashMap::new();
+        for OfRecord { kind, id } in keys {
+            alike.entry(*kind).or_default().push(*id);
+        }
+        let mut found = HashMap::new();
+        for (kind, ids) in alike {
+            let leads = convert::sources(&self.0.ctx, &self.0.caller, kind, &ids).await?;
+            found.extend(leads.into_iter().map(|(id, lead)| (OfRecord { kind, id }, lead)));
+        }
+        Ok(found)
     }
 }
 

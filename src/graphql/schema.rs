@@ -7,11 +7,13 @@ use super::{
     fields::{FieldMutation, FieldQuery},
     imports::{ImportMutation, ImportQuery, ImportSubscription},
     jobs::{JobMutation, JobQuery, JobSubscription},
+    leads::LeadConversionMutation,
     list_changes::ListSubscription,
     lists::{ListMutation, ListQuery},
     notes::NoteMutation,
     objects::record::RecordObject,
     records::{RecordMutation, RecordQuery},
+    reminders::ReminderSubscription,
     team::{TeamMutation, TeamQuery},
 };
 use crate::{ctx::Ctx, events::Bus};
@@ -28,6 +30,7 @@ pub struct Mutation(
     TeamMutation,
     RecordMutation,
     NoteMutation,
+    LeadConversionMutation,
     ListMutation,
     FieldMutation,
     JobMutation,
@@ -38,7 +41,13 @@ pub struct Mutation(
 /// live, without gap or repeat. Progress is a state, not an event, and has none.
 #[derive(MergedSubscription, Default)]
 #[graphql(name = "Subscription")]
-pub struct Subscription(ChangeSubscription, ListSubscription, JobSubscription, ImportSubscription);
+pub struct Subscription(
+    ChangeSubscription,
+    ReminderSubscription,
+    ListSubscription,
+    JobSubscription,
+    ImportSubscription,
+);
 
 pub type KontorSchema = Schema<Query, Mutation, Subscription>;
 

@@ -90,7 +90,7 @@ async fn fire_in(tx: &mut Tx, schedule: &Schedule, now: DateTime<Utc>) -> Result
     let key = format!("{}@{}", schedule.name, last.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
     let row = (schedule.row)(now, key)?;
     if enqueue::insert(tx, row).await?.is_some() {
-        tracing::info!(schedule = schedule.name, time = %last, "fired");
+        tracing::debug!(schedule = schedule.name, time = %last, "fired");
     }
     queries::note_fired(tx.connection(), schedule.name, last).await
 }

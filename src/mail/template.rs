@@ -38,6 +38,21 @@ pub struct PasswordReset<'a> {
     pub valid_for: TimeDelta,
 }
 
+/// Reminds a person of a task of theirs.
+#[derive(Debug, Clone)]
+pub struct TaskReminder<'a> {
+    /// The person's own name.
+    pub name: &'a str,
+    /// What the task is called.
+    pub title: &'a str,
+    /// Until when, in words.
+    pub due: Option<&'a str>,
+    /// What the task is about, by its name.
+    pub about: Option<&'a str>,
+    pub workspace: &'a str,
+    pub link: &'a str,
+}
+
 impl Invitation<'_> {
     pub fn render(&self) -> Content {
         let (workspace, inviter) = (name(self.workspace), name(self.inviter));
@@ -75,6 +90,27 @@ impl PasswordReset<'_> {
                 "The link works once, for {}. If it was not you who asked, you need not do anything: your password \
                  stays as it is.",
                 duration(self.valid_for)
+            )],
+        }
+        .render()
+    }
+}
+
+impl TaskReminder<'_> {
+    pub fn render(&self) -> Content {
+        let (title, workspace) = (name(self.title), name(self.workspace));
+        let mut before =
+            vec![format!("Hello {},", name(self.name)), format!("this is the reminder of your task \"{title}\".")];
+        before.extend(self.due.map(|due| format!("It is due on {due}.")));
+        before.extend(self.about.map(|about| format!("It is about {}.", name(about))));
+        before.push("To see it, open this link:".to_owned());
+        Letter {
+            subject: format!("Reminder: {title}"),
+            before,
+            action: "Open the task",
+            link: self.link,
+            after: vec![format!(
+                "You get this mail because the task is yours in {workspace}. To get none, clear the task's reminder."
             )],
         }
         .render()

@@ -1,5 +1,6 @@
 //! The mails that the team's operations cause. They wait out a mail server that is away, for as
-//! long as their link is of use.
+//! long as their link is of use; so do the mails of other features, by the same [`send`] and
+//! [`patiently`].
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -67,7 +68,7 @@ impl Job<Ctx> for SendInvitation {
 }
 
 /// Comes back until then, however often, where the mail server is what is in the way.
-fn patiently(sent: Result<(), JobError>, ctx: &Ctx, run: &Run, give_up_at: DateTime<Utc>) -> Result<(), JobError> {
+pub fn patiently(sent: Result<(), JobError>, ctx: &Ctx, run: &Run, give_up_at: DateTime<Utc>) -> Result<(), JobError> {
     let now = ctx.clock.now();
     match sent {
         Err(JobError::Retry(error @ Error::Unavailable(_))) if now < give_up_at => {
@@ -77,7 +78,8 @@ fn patiently(sent: Result<(), JobError>, ctx: &Ctx, run: &Run, give_up_at: DateT
     }
 }
 
-async fn send(
+/// Sends what a template says. `id` is the job's: however often it is tried, it is one mail.
+pub async fn send(
     ctx: &Ctx,
     id: uuid::Uuid,
     to: String,

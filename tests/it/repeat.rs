@@ -147,9 +147,16 @@ async fn cases(server: &TestServer, ada: &Client) -> Vec<Case> {
     of_kind!("deal" "Deal" "name");
     of_kind!("product" "Product" "name");
     of_kind!("task" "Task" "title");
+    let of_gold =
+        make(ada, "createLead(input: { lead: { lastName: \"Miner\" } }) { lead { id } }", "/createLead/lead/id").await;
     cases.extend(of_teams_and_fields(ada).await);
     cases.extend(of_lists(ada, &contact("member").await).await);
     cases.extend([
+        Case::input(
+            "convertLead",
+            format!("id: \"{of_gold}\", account: {{ name: \"Gold\" }}, deal: {{ amount: \"9.50\" }}"),
+            "{ lead { id version status } contact { id } account { id } deal { id amount } }",
+        ),
         Case::input("createContact", "contact: { lastName: \"A\" }", "{ contact { id version } }"),
         Case::input(
             "updateContact",
@@ -289,7 +296,7 @@ async fn every_mutation_that_takes_a_key_is_done_once() {
         ada.refused(&other.replace("KEY", case.name), json!({}), "CONFLICT").await;
     }
     for (table, rows) in
-        [("contacts", 5), ("accounts", 4), ("invitations", 3), ("tokens", 2), ("imports", 2), ("notes", 3)]
+        [("contacts", 6), ("accounts", 5), ("invitations", 3), ("tokens", 2), ("imports", 2), ("notes", 3)]
     {
         let count = format!("SELECT count(*) AS value FROM {table}");
         assert_eq!(sql::number(&server.database.db, &count).await, rows, "{table}");

@@ -1,6 +1,11 @@
 //! Leads: people who may become customers. One belongs to whoever works on it, or to nobody yet; a
 //! sales representative sees only those. Converting one makes a contact of it (see `convert`).
 
+pub mod convert;
+mod model;
+pub mod overview;
+mod queries;
+
 use bigdecimal::BigDecimal;
 use chrono::{DateTime, Utc};
 
@@ -17,6 +22,7 @@ use crate::{
 };
 
 pub use crate::crm::contacts::ContactSource as LeadSource;
+pub use model::Conversion;
 
 text_enum! {
     /// How far a lead is.

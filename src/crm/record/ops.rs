@@ -16,7 +16,10 @@ use super::{
 };
 use crate::{
     auth::{Caller, Grant, Permission},
-    base::{Error, FieldErrors, Result},
+    base::{
+        Error, FieldErrors, Result,
+        ids::{UserId, WorkspaceId},
+    },
     ctx::Ctx,
     db::Tx,
     team::{
@@ -41,28 +44,51 @@ pub async fn create_with<R: Record>(
     input: Input<'_>,
 ) -> Result<R> {
     caller.require(R::WRITE)?;
-    let mut patch = Patch::check_complete(required, input).map_err(Error::Invalid)?;
-    let mut record = R::empty(Uuid::now_v7(), caller.user, ctx.clock.now());
-    patch.apply(&mut record);
-    record.complete();
-    check_whole(&record)?;
-    may_assign(caller, &patch, None, record.owner())?;
+    let patch = Patch::check_complete(required, input).map_err(Error::Invalid)?;
     let mut tx = match repeat::begin(ctx, caller).await? {
         Turn::First(tx) => tx,
         Turn::Again(id, tx) => return repeated(tx, caller, id).await,
     };
-    let sent = custom::sent_in(&mut tx, caller.workspace, R::KIND, patch.custom_input()).await?;
-    patch.note_custom(custom::set_in(&mut tx, caller.workspace, sent, None, &mut record).await?);
-    R::prepare(ctx, &mut tx, caller, None, &mut record, &patch).await?;
-    sight::require_write(caller, &record)?;
-    require_live_links(&mut tx, caller, None, &record).await?;
-    if let Err(error) = R::insert_row(tx.connection(), caller.workspace, &record).await {
-        drop(tx);
-        return Err(naming_the_other(ctx, caller, &record, error).await);
+    match create_in(ctx, &mut tx, caller, blank::<R>(ctx, caller), patch).await {
+        Ok(record) => {
+            tx.commit(record.meta().id).await?;
+            Ok(record)
+        }
+        Err(refused) => {
+            drop(tx);
+            Err(refused.naming_the_other(ctx, caller).await)
+        }
     }
+}
+
+/// A record of the caller's making, with nothing in it yet.
+pub fn blank<R: Record>(ctx: &Ctx, caller: &Caller) -> R {
+    R::empty(Uuid::now_v7(), caller.user, ctx.clock.now())
+}
+
+/// Creates this record with the patch upon it, in the transaction of whatever brings it about. What
+/// stands in it already was checked elsewhere, and an owner in it was not chosen by the caller.
+pub async fn create_in<R: Record>(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    caller: &Caller,
+    mut record: R,
+    mut patch: Patch,
+) -> Result<R, Refused<R>> {
+    caller.require(R::WRITE)?;
+    patch.apply(&mut record);
+    record.complete();
+    check_whole(&record)?;
+    may_assign(caller, &patch, None, record.owner())?;
+    let sent = custom::sent_in(tx, caller.workspace, R::KIND, patch.custom_input()).await?;
+    patch.note_custom(custom::set_in(tx, caller.workspace, sent, None, &mut record).await?);
+    R::prepare(ctx, tx, caller, None, &mut record, &patch).await?;
+    sight::require_write(caller, &record)?;
+    require_live_links(tx, caller, None, &record).await?;
+    let written = R::insert_row(tx.connection(), caller.workspace, &record).await;
+    written.map_err(|error| Refused::tried(&record, error))?;
     let event = events::changed(R::KIND, ChangeAction::Created, &[(record.meta().id, record.meta().version)], &[]);
-    ctx.emit(&mut tx, caller, &[event]).await?;
-    tx.commit(record.meta().id).await?;
+    ctx.emit(tx, caller, &[event]).await?;
     Ok(record)
 }
 
@@ -76,40 +102,103 @@ pub async fn update<R: Record>(
     input: Input<'_>,
 ) -> Result<R> {
     caller.require(R::WRITE)?;
-    let mut patch = Patch::check(input).map_err(Error::Invalid)?;
+    let patch = Patch::check(input).map_err(Error::Invalid)?;
     may_give(caller, &patch)?;
     let mut tx = match repeat::begin(ctx, caller).await? {
         Turn::First(tx) => tx,
         Turn::Again(id, tx) => return repeated(tx, caller, id).await,
     };
-    let sent = custom::sent_in(&mut tx, caller.workspace, R::KIND, patch.custom_input()).await?;
-    let before = live::<R>(R::lock_row(tx.connection(), caller.workspace, id).await?, caller)?;
+    match update_in::<R>(ctx, &mut tx, caller, id, expected, patch).await {
+        Ok(record) => {
+            tx.commit(id).await?;
+            Ok(record)
+        }
+        Err(refused) => {
+            drop(tx);
+            Err(refused.naming_the_other(ctx, caller).await)
+        }
+    }
+}
+
+/// The same in the transaction of whatever brings it about.
+pub async fn update_in<R: Record>(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    caller: &Caller,
+    id: Uuid,
+    expected: Option<i32>,
+    mut patch: Patch,
+) -> Result<R, Refused<R>> {
+    caller.require(R::WRITE)?;
+    may_give(caller, &patch)?;
+    let sent = custom::sent_in(tx, caller.workspace, R::KIND, patch.custom_input()).await?;
+    let before = lock_in::<R>(tx, caller, id).await?;
     sight::require_write(caller, &before)?;
     let mut after = before.clone();
     patch.apply(&mut after);
-    patch.note_custom(custom::set_in(&mut tx, caller.workspace, sent, Some(&before), &mut after).await?);
-    change::refuse_stale(&mut tx, caller, &before, expected, &patch).await?;
+    patch.note_custom(custom::set_in(tx, caller.workspace, sent, Some(&before), &mut after).await?);
+    change::refuse_stale(tx, caller, &before, expected, &patch).await?;
     after.complete();
     check_whole(&after)?;
     may_assign(caller, &patch, before.owner(), after.owner())?;
-    R::prepare(ctx, &mut tx, caller, Some(&before), &mut after, &patch).await?;
+    R::prepare(ctx, tx, caller, Some(&before), &mut after, &patch).await?;
     let difference = Difference::between(&before, &after);
     if difference.is_empty() {
-        tx.commit(id).await?;
         return Ok(before);
     }
-    require_live_links(&mut tx, caller, Some(&before), &after).await?;
+    require_live_links(tx, caller, Some(&before), &after).await?;
     after.advance(ctx.clock.now());
-    if let Err(error) = R::update_row(tx.connection(), caller.workspace, &after).await {
-        drop(tx);
-        return Err(naming_the_other(ctx, caller, &after, error).await);
-    }
+    let written = R::update_row(tx.connection(), caller.workspace, &after).await;
+    written.map_err(|error| Refused::tried(&after, error))?;
     let version = after.meta().version;
     let event = events::changed(R::KIND, ChangeAction::Updated, &[(id, version)], &difference.names());
-    change::record_in(ctx, &mut tx, caller, &after, difference.before, difference.after).await?;
-    ctx.emit(&mut tx, caller, &[event]).await?;
-    tx.commit(id).await?;
+    change::record_in(ctx, tx, caller, &after, difference.before, difference.after).await?;
+    ctx.emit(tx, caller, &[event]).await?;
     Ok(after)
+}
+
+/// A live record that the caller sees, locked until the transaction ends.
+pub async fn lock_in<R: Record>(tx: &mut Tx, caller: &Caller, id: Uuid) -> Result<R> {
+    live::<R>(R::lock_row(tx.connection(), caller.workspace, id).await?, caller)
+}
+
+/// A refused change, with the record as the database would not have it.
+#[derive(Debug)]
+pub struct Refused<R> {
+    error: Error,
+    tried: Option<Box<R>>,
+}
+
+impl<R: Record> Refused<R> {
+    fn tried(record: &R, error: Error) -> Self {
+        Self { error, tried: Some(Box::new(record.clone())) }
+    }
+
+    /// The refusal, which names the record that is in the way. The refused transaction must have
+    /// ended.
+    pub async fn naming_the_other(self, ctx: &Ctx, caller: &Caller) -> Error {
+        match self.tried {
+            Some(record) => naming_the_other(ctx, caller, &*record, self.error).await,
+            None => self.error,
+        }
+    }
+}
+
+impl<R> From<Error> for Refused<R> {
+    fn from(error: Error) -> Self {
+        Self { error, tried: None }
+    }
+}
+
+impl<R> From<Refused<R>> for Error {
+    fn from(refused: Refused<R>) -> Self {
+        refused.error
+    }
+}
+
+/// Whether records may be given to this user.
+pub async fn may_own(tx: &mut Tx, workspace: WorkspaceId, user: UserId) -> Result<bool> {
+    queries::is_active(tx.connection(), workspace, user.0).await
 }
 
 /// Deletes a record softly: it can be restored.
@@ -119,7 +208,7 @@ pub async fn delete<R: Record>(ctx: &Ctx, caller: &Caller, id: Uuid, expected: O
         Turn::First(tx) => tx,
         Turn::Again(id, tx) => return repeated(tx, caller, id).await,
     };
-    let mut record = live::<R>(R::lock_row(tx.connection(), caller.workspace, id).await?, caller)?;
+    let mut record = lock_in::<R>(&mut tx, caller, id).await?;
     caller.require_for(R::DELETE, record.owner())?;
     if expected.is_some_and(|expected| expected != record.meta().version) {
         return Err(Error::conflict("Somebody has changed this record since you read it"));
@@ -295,12 +384,7 @@ fn may_give(caller: &Caller, patch: &Patch) -> Result<()> {
 
 /// Taking an unowned record, or letting go of one's own, needs no more than writing; giving one to
 /// somebody else, or taking it from them, does.
-fn may_assign(
-    caller: &Caller,
-    patch: &Patch,
-    before: Option<crate::base::ids::UserId>,
-    after: Option<crate::base::ids::UserId>,
-) -> Result<()> {
+fn may_assign(caller: &Caller, patch: &Patch, before: Option<UserId>, after: Option<UserId>) -> Result<()> {
     if !patch.sets("owner_id") || before == after || caller.grant(Permission::RecordsAssign) == Grant::All {
         return Ok(());
     }

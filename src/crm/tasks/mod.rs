@@ -1,5 +1,10 @@
 //! Tasks: what is to be done, by whom, until when, and about which record.
 
+pub mod jobs;
+pub mod letter;
+mod queries;
+pub mod reminders;
+
 use chrono::{DateTime, Utc};
 
 use crate::{

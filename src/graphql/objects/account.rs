@@ -4,13 +4,16 @@ use async_graphql::Context;
 
 use super::{
     contact::ContactConnection,
+    conversion,
     deal::DealConnection,
+    lead::LeadObject,
     record::{RelatedFilter, related},
     scalars::Decimal,
     task::TaskConnection,
 };
 use crate::{
-    crm::{Account, accounts::AccountType, pipelines::StageType},
+    crm::{Account, RecordKind, accounts::AccountType, pipelines::StageType},
+    graphql::errors::{Nullable, nullable},
     record_object,
 };
 
@@ -124,6 +127,12 @@ record_object! {
         #[graphql(desc = "A cursor of this list.")] after: Option<String>,
     ) -> async_graphql::Result<TaskConnection> {
         related(context, "account_id", self.0.id.0, RelatedFilter::default(), first, after).await
+    }
+
+    /// The lead that became this account, the last one where there were several; null where there is none
+    /// that you may see.
+    async fn converted_from(&self, context: &Context<'_>) -> Nullable<LeadObject> {
+        nullable(conversion::converted_from(context, RecordKind::Account, self.0.id)).await
     }
     }
 }

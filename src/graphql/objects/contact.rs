@@ -5,14 +5,16 @@ use chrono::{DateTime, Utc};
 
 use super::{
     account::AccountObject,
+    conversion,
     deal::DealConnection,
+    lead::LeadObject,
     list::ContactListObject,
     record::{RelatedFilter, linked, related},
     task::TaskConnection,
 };
 use crate::{
     crm::{
-        Contact,
+        Contact, RecordKind,
         contacts::{ContactSource, ContactStatus},
         pipelines::StageType,
     },
@@ -133,6 +135,12 @@ record_object! {
         #[graphql(desc = "A cursor of this list.")] after: Option<String>,
     ) -> async_graphql::Result<TaskConnection> {
         related(context, "contact_id", self.0.id.0, RelatedFilter::default(), first, after).await
+    }
+
+    /// The lead that became this contact, the last one where there were several; null where there is none
+    /// that you may see.
+    async fn converted_from(&self, context: &Context<'_>) -> Nullable<LeadObject> {
+        nullable(conversion::converted_from(context, RecordKind::Contact, self.0.id)).await
     }
     }
 }

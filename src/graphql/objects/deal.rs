@@ -6,13 +6,15 @@ use chrono::{DateTime, Utc};
 use super::{
     account::AccountObject,
     contact::ContactObject,
+    conversion,
+    lead::LeadObject,
     pipeline::{self, StageObject},
     record::{RelatedFilter, linked, related},
     scalars::Decimal,
     task::TaskConnection,
 };
 use crate::{
-    crm::{Deal, contacts::ContactSource},
+    crm::{Deal, RecordKind, contacts::ContactSource},
     graphql::errors::{Nullable, nullable},
     record_object,
 };
@@ -106,6 +108,12 @@ record_object! {
 
     async fn stage(&self, context: &Context<'_>) -> async_graphql::Result<StageObject> {
         pipeline::stage(context, self.0.stage_id).await
+    }
+
+    /// The lead that became this deal, the last one where there were several; null where there is none
+    /// that you may see.
+    async fn converted_from(&self, context: &Context<'_>) -> Nullable<LeadObject> {
+        nullable(conversion::converted_from(context, RecordKind::Deal, self.0.id)).await
     }
     }
 }

@@ -4,12 +4,14 @@ use async_graphql::Context;
 use chrono::{DateTime, Utc};
 
 use super::{
+    conversion::{self, ConversionObject},
     record::{RelatedFilter, related},
     scalars::Decimal,
     task::TaskConnection,
 };
 use crate::{
     crm::{Lead, contacts::ContactSource, leads::LeadStatus},
+    graphql::errors::{Nullable, nullable},
     record_object,
 };
 
@@ -96,6 +98,11 @@ record_object! {
 
     async fn converted_date(&self) -> Option<DateTime<Utc>> {
         self.0.converted_date
+    }
+
+    /// What it became; null where it was not converted.
+    async fn converted_to(&self, context: &Context<'_>) -> Nullable<ConversionObject> {
+        nullable(conversion::converted_to(context, self.0.id)).await
     }
 
     async fn last_contact_date(&self) -> Option<DateTime<Utc>> {

@@ -154,7 +154,7 @@ impl Check<'_> {
         let token = world.token(&just).await;
         if let Some(Look::Shows(what)) = self.door.look {
             let call = self.filled(&token).await;
-            world.make(what, &world.other).await;
+            world.make(what, owner).await;
             self.good("a token with just the scopes", self.tried(&token, &call).await).await;
         } else {
             self.expect("a token with just the scopes", &token, owner, Expected::Good).await;

@@ -83,6 +83,8 @@ rights! {
     DeleteTasks: Named("tasks:delete") =>      All   All       OwnOfSeen No,
     /// Change and delete notes about contacts: one's own, and for managers everybody's.
     ChangeNotes: Named("contacts:write") =>    All   All       OwnOfSeen OwnOfSeen,
+    /// Whoever asks, one is reminded of one's own tasks.
+    OwnReminders: Named("tasks:read") =>       Own   Own       Own       Own,
     /// Give a record to somebody else.
     Assign: Named("records:assign") =>         All   All       No        No,
 

@@ -291,6 +291,26 @@ fn common() -> Vec<Door> {
         mutation("deleteCustomField(input: { id: $customField }) { deletedId }").needs(&[ManageFields]),
         mutation("reorderCustomFields(input: { kind: CONTACT, ids: [$customField] }) { customFields { id } }")
             .needs(&[ManageFields]),
+        // what leads became, and reminders of tasks
+        mutation("convertLead(input: { id: $lead }) { lead { id } }").needs(&[WriteLeads, WriteContacts]),
+        mutation("convertLead(input: { id: $lead, account: { name: \"N\" } }) { lead { id } }")
+            .needs(&[WriteLeads, WriteContacts, WriteAccounts]),
+        mutation("convertLead(input: { id: $lead, deal: { name: \"N\" } }) { lead { id } }")
+            .needs(&[WriteLeads, WriteContacts, WriteDeals]),
+        field("Lead.convertedTo", "lead(id: $convertedLead) { convertedTo { convertedAt } }").needs(&[ReadLeads]),
+        field("LeadConversion.contact", "lead(id: $convertedLead) { convertedTo { contact { id } } }")
+            .needs(&[ReadLeads, ReadContacts]),
+        field("LeadConversion.account", "lead(id: $convertedLead) { convertedTo { account { id } } }")
+            .needs(&[ReadLeads, ReadAccounts]),
+        field("LeadConversion.deal", "lead(id: $convertedLead) { convertedTo { deal { id } } }")
+            .needs(&[ReadLeads, ReadDeals]),
+        field("Contact.convertedFrom", "contact(id: $contactOfLead) { convertedFrom { id } }")
+            .needs(&[ReadContacts, ReadLeads]),
+        field("Account.convertedFrom", "account(id: $accountOfLead) { convertedFrom { id } }")
+            .needs(&[ReadAccounts, ReadLeads]),
+        field("Deal.convertedFrom", "deal(id: $dealOfLead) { convertedFrom { id } }").needs(&[ReadDeals, ReadLeads]),
+        subscription("taskReminders(after: $cursor) { task { id } }").needs(&[OwnReminders]).shows("remindedTask"),
+        part("TaskReminder.task", "is what the reminder is about, and read under the same right"),
         // lists
         query("contactLists { nodes { id } }").needs(&[ReadLists]).shows("list"),
         query("contactLists { nodes { id } }").needs(&[SeePrivateLists]).shows("privateList"),
@@ -434,6 +454,14 @@ pub fn rest() -> Vec<Door> {
         get("/import/$import").needs(&[SeeJobs]),
     ];
     doors.extend(of_route!("lead" "/leads" r#"{ "first_name": "F", "last_name": "L", "email": "l@l.test" }"# r#"{ "city": "C" }"#, ReadLeads WriteLeads MakeLeads DeleteLeads));
+    doors.extend([
+        get("/leads/stats/overview").needs(&[ReadLeads]),
+        post("/leads/$lead/convert").needs(&[WriteLeads, WriteContacts]),
+        post("/leads/$lead/convert")
+            .json(r#"{ "create_account": true, "account_name": "N", "create_deal": true }"#)
+            .needs(&[WriteLeads, WriteContacts, WriteAccounts, WriteDeals]),
+        put("/leads/$lead/assign").json(r#"{ "assigned_to": "$user" }"#).needs(&[WriteLeads, Assign]),
+    ]);
     doors.extend(of_route!("deal" "/deals" r#"{ "deal_name": "N" }"# r#"{ "stage": "Closed Won" }"#, ReadDeals WriteDeals WriteDeals DeleteDeals));
     doors.extend(of_route!("product" "/products" r#"{ "name": "N", "price": "1.00" }"# r#"{ "category": "C" }"#, ReadProducts WriteProducts WriteProducts DeleteProducts));
     doors.extend(of_route!("task" "/tasks" r#"{ "title": "N" }"# r#"{ "status": "completed" }"#, ReadTasks WriteTasks MakeTasks DeleteTasks));

@@ -9,11 +9,14 @@ use std::{
 use chrono::TimeDelta;
 use kontor::{
     auth::{Caller, Origin, Permission, Role, Via, session::SessionKind},
+    base::ids::LeadId,
     crm::{
         Account, Contact, Deal, Lead, Product, RecordKind, Task,
         fields::{self, CustomType, ops::NewField},
+        leads::convert::{AccountChoice, NewDeal, Options, convert},
         notes::{self, NewNote},
         record::{Record, ops},
+        tasks::reminders::give_due,
     },
     ctx::Ctx,
     files::{FileName, upload, write},
@@ -39,11 +42,15 @@ use crate::support::{
 /// What belongs to somebody. Besides there are `email` (a new one), `knownEmail`, `refreshToken`,
 /// `resetLink`, `invitationLink`, `fileLink` and `cursor`, which prove or name nothing of anybody's
 /// by themselves.
-pub const OWNED: [&str; 35] = [
+pub const OWNED: [&str; 40] = [
     "account",
+    "accountOfLead",
     "contact",
+    "contactOfLead",
+    "convertedLead",
     "customField",
     "deal",
+    "dealOfLead",
     "deletedAccount",
     "deletedContact",
     "deletedDeal",
@@ -63,6 +70,7 @@ pub const OWNED: [&str; 35] = [
     "notedContact",
     "privateList",
     "product",
+    "remindedTask",
     "session",
     "task",
     "taskOfAccount",
@@ -190,6 +198,21 @@ impl World {
                 let lead = self.lead(&maker).await;
                 self.perhaps_deleted::<Lead>(&maker, what, lead).await
             }
+            "convertedLead" | "contactOfLead" | "accountOfLead" | "dealOfLead" => {
+                let lead = LeadId(self.lead(&maker).await);
+                // another name each time, for an account of the same name would be theirs together
+                let name = format!("Navy {}", uuid::Uuid::now_v7());
+                let (account, deal) = (Some(AccountChoice::Named(Some(name))), Some(NewDeal::default()));
+                let options = Options { account, deal, owner: None };
+                let made = convert(ctx, &maker, lead, options).await.expect("converted");
+                let id = match what {
+                    "contactOfLead" => made.contact.expect("a contact").id.0,
+                    "accountOfLead" => made.account.expect("an account").id.0,
+                    "dealOfLead" => made.deal.expect("a deal").id.0,
+                    _ => lead.0,
+                };
+                id.to_string()
+            }
             "deal" | "deletedDeal" => {
                 let (account, contact) = (self.account(&maker).await, self.make("contact", owner));
                 let contact = Box::pin(contact).await;
@@ -207,6 +230,13 @@ impl World {
                 let fields = json!({ "title": "Call", "ownerId": owner.user() });
                 let task = make_record::<Task>(ctx, &maker, fields).await.id.0;
                 self.perhaps_deleted::<Task>(&maker, what, task).await
+            }
+            "remindedTask" => {
+                let due = ctx.clock.now() - TimeDelta::minutes(1);
+                let fields = json!({ "title": "Call", "ownerId": owner.user(), "reminder": due });
+                let task = make_record::<Task>(ctx, &maker, fields).await.id.0;
+                while give_due(ctx).await.expect("given") {}
+                task.to_string()
             }
             "taskOfAccount" | "taskOfContact" | "taskOfDeal" | "taskOfLead" => {
                 let about = what.trim_start_matches("taskOf").to_lowercase();

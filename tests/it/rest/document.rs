@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::server::TestServer;
 
 /// The routes that the contract names.
-const ROUTES: [&str; 56] = [
+const ROUTES: [&str; 59] = [
     "DELETE /api/v1/accounts/{id}",
     "DELETE /api/v1/contact-lists/{id}",
     "DELETE /api/v1/contact-lists/{id}/contacts",
@@ -32,6 +32,7 @@ const ROUTES: [&str; 56] = [
     "GET /api/v1/import",
     "GET /api/v1/import/{id}",
     "GET /api/v1/leads",
+    "GET /api/v1/leads/stats/overview",
     "GET /api/v1/leads/{id}",
     "GET /api/v1/products",
     "GET /api/v1/products/{id}",
@@ -53,6 +54,7 @@ const ROUTES: [&str; 56] = [
     "POST /api/v1/deals",
     "POST /api/v1/import",
     "POST /api/v1/leads",
+    "POST /api/v1/leads/{id}/convert",
     "POST /api/v1/products",
     "POST /api/v1/tasks",
     "POST /api/v1/users",
@@ -63,6 +65,7 @@ const ROUTES: [&str; 56] = [
     "PUT /api/v1/contacts/{id}",
     "PUT /api/v1/deals/{id}",
     "PUT /api/v1/leads/{id}",
+    "PUT /api/v1/leads/{id}/assign",
     "PUT /api/v1/products/{id}",
     "PUT /api/v1/tasks/{id}",
     "PUT /api/v1/users/{id}",
