@@ -13,6 +13,7 @@ pub mod leads;
 pub mod pipelines;
 pub mod products;
 pub mod record;
+pub mod stage_type;
 pub mod tasks;
 
 pub use accounts::Account;
