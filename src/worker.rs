@@ -9,6 +9,7 @@ use crate::{
     config::Config,
     crm::{
         fields::jobs::{FillCustomField, RemoveCustomField},
+        pipelines::jobs::DeleteStage,
         record::jobs::FoldCounts,
     },
     ctx::Ctx,
@@ -63,6 +64,7 @@ pub fn registry() -> Registry<Ctx> {
         .register::<FoldCounts>()
         .register::<FillCustomField>()
         .register::<RemoveCustomField>()
+        .register::<DeleteStage>()
         .register::<RunImport>()
         .register::<SettleImports>()
         .schedule("upkeep.purge_jobs", "17 3 * * *", utc, || PurgeJobs {})

@@ -7,7 +7,9 @@ use super::{
     fields::{FieldMutation, FieldQuery},
     imports::{ImportMutation, ImportQuery, ImportSubscription},
     jobs::{JobMutation, JobQuery, JobSubscription},
+    line_items::LineItemMutation,
     objects::record::RecordObject,
+    pipelines::{PipelineMutation, PipelineQuery},
     records::{RecordMutation, RecordQuery},
     team::{TeamMutation, TeamQuery},
 };
@@ -16,12 +18,20 @@ use crate::{ctx::Ctx, events::Bus};
 /// What can be asked. Everything is of the caller's workspace; nothing names another.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-pub struct Query(TeamQuery, RecordQuery, FieldQuery, JobQuery, ImportQuery);
+pub struct Query(TeamQuery, RecordQuery, FieldQuery, PipelineQuery, JobQuery, ImportQuery);
 
 /// What can be done. Each takes one `input` or an id, and answers with what it changed.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
-pub struct Mutation(TeamMutation, RecordMutation, FieldMutation, JobMutation, ImportMutation);
+pub struct Mutation(
+    TeamMutation,
+    RecordMutation,
+    FieldMutation,
+    PipelineMutation,
+    LineItemMutation,
+    JobMutation,
+    ImportMutation,
+);
 
 /// What can be followed. Every event has a cursor; `after` replays what was missed and then goes on
 /// live, without gap or repeat. Progress is a state, not an event, and has none.

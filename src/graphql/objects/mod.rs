@@ -8,6 +8,7 @@ pub mod custom_field;
 pub mod deal;
 pub mod input;
 pub mod lead;
+pub mod line_item;
 pub mod pipeline;
 pub mod product;
 pub mod record;
