@@ -67,3 +67,43 @@ pub struct StageTotal {
     pub deals: i64,
     pub amount: BigDecimal,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(text: &str) -> BigDecimal {
+        text.parse().expect("a number")
+    }
+
+    #[test]
+    fn totals_are_exact_to_the_fourth_digit() {
+        let total = |quantity: &str, unit_price: &str, discount_percent: &str| {
+            let item = LineItem {
+                id: LineItemId::new(),
+                deal_id: DealId::new(),
+                product_id: None,
+                name: "A".to_owned(),
+                quantity: number(quantity),
+                unit_price: number(unit_price),
+                discount_percent: number(discount_percent),
+                position: 1,
+                created_at: DateTime::UNIX_EPOCH,
+                updated_at: DateTime::UNIX_EPOCH,
+            };
+            item.total()
+        };
+        for (quantity, unit_price, discount_percent, expected) in [
+            ("3", "19.99", "0", "59.97"),
+            ("1.5", "100", "12.5", "131.25"),
+            ("0.5", "0.0001", "0", "0.0001"),
+            ("0.0001", "0.4999", "0", "0"),
+            ("1", "10", "33.33", "6.667"),
+            ("7", "1.2345", "100", "0"),
+            ("2", "-5", "10", "-9"),
+        ] {
+            let found = total(quantity, unit_price, discount_percent);
+            assert_eq!(found, number(expected), "{quantity} * {unit_price} less {discount_percent} %");
+        }
+    }
+}

@@ -50,10 +50,12 @@ pub async fn list(ctx: &Ctx, caller: &Caller) -> Result<Vec<Pipeline>> {
 
 /// One of them.
 pub async fn get(ctx: &Ctx, caller: &Caller, id: PipelineId) -> Result<Pipeline> {
-    list(ctx, caller).await?.into_iter().find(|pipeline| pipeline.id == id).ok_or(GONE)
+    list(ctx, caller).await?.into_iter().find(|pipeline| pipeline.id == id).ok_or_else(gone)
 }
 
-const GONE: Error = Error::NotFound("Pipeline");
+fn gone() -> Error {
+    Error::NotFound("Pipeline")
+}
 
 /// Holds the workspace's pipelines and stages alone until the transaction ends.
 async fn hold_in(tx: &mut Tx, workspace: WorkspaceId) -> Result<()> {
@@ -68,6 +70,6 @@ async fn held_in(tx: &mut Tx, workspace: WorkspaceId, id: PipelineId) -> Result<
 
 async fn found_in(tx: &mut Tx, workspace: WorkspaceId, id: PipelineId) -> Result<(Pipeline, Vec<Pipeline>)> {
     let all = queries::pipelines(tx.connection(), workspace).await?;
-    let found = all.iter().find(|pipeline| pipeline.id == id).cloned().ok_or(GONE)?;
+    let found = all.iter().find(|pipeline| pipeline.id == id).cloned().ok_or_else(gone)?;
     Ok((found, all))
 }
