@@ -9,6 +9,7 @@ use crate::{
     config::Config,
     crm::{
         fields::jobs::{FillCustomField, RemoveCustomField},
+        pipelines::jobs::DeleteStage,
         record::jobs::FoldCounts,
         tasks::{jobs::Remind, letter::SendReminder},
     },
@@ -75,6 +76,7 @@ pub fn registry() -> Registry<Ctx> {
         .register::<FollowContacts>()
         .register::<FreezeLists>()
         .register::<PurgeList>()
+        .register::<DeleteStage>()
         .register::<RunImport>()
         .register::<SettleImports>()
         .schedule("upkeep.purge_jobs", "17 3 * * *", utc, || PurgeJobs {})

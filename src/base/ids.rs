@@ -98,6 +98,8 @@ ids! {
     DealId
     PipelineId
     StageId
+    /// One line of what a deal is about.
+    LineItemId
     ProductId
     TaskId
     CustomFieldId

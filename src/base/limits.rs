@@ -72,6 +72,12 @@ pub struct Limits {
     pub open_imports_per_user: i64,
     /// Custom fields of one kind of record, per workspace.
     pub custom_fields_per_kind: usize,
+    /// Pipelines of one workspace.
+    pub pipelines: usize,
+    /// Stages of one pipeline.
+    pub stages_per_pipeline: usize,
+    /// Line items of one deal.
+    pub line_items_per_deal: usize,
     /// Days that uploads and reports are kept.
     pub file_days: i64,
 }
@@ -111,6 +117,9 @@ impl Default for Limits {
             import_errors: 100_000,
             open_imports_per_user: 50,
             custom_fields_per_kind: 200,
+            pipelines: 50,
+            stages_per_pipeline: 100,
+            line_items_per_deal: 500,
             file_days: 30,
         }
     }

@@ -16,6 +16,7 @@ pub mod notes;
 pub mod pipelines;
 pub mod products;
 pub mod record;
+pub mod stage_type;
 pub mod tasks;
 pub mod timeline;
 

@@ -14,12 +14,13 @@ const CONSTRAINTS: &[(&str, &str, &str)] = &[
     ("teams_name_key", "name", "is already used by another team"),
     ("team_members_member_fkey", "add", "names somebody who is not a user of this workspace"),
     ("accounts_account_number_key", "accountNumber", "is already used by another account"),
+    ("pipelines_name_key", "name", "is already used by another pipeline"),
+    ("pipeline_stages_name_key", "name", "is already used by another stage of the pipeline"),
     ("products_sku_key", "sku", "is already used by another product"),
     ("leads_owner_fkey", "ownerId", "is not a user of this workspace"),
     ("deals_owner_fkey", "ownerId", "is not a user of this workspace"),
     ("deals_account_fkey", "accountId", "is not an account of this workspace"),
     ("deals_contact_fkey", "contactId", "is not a contact of this workspace"),
-    ("deals_stage_fkey", "stageId", "is not a stage of the deal's pipeline"),
     ("products_owner_fkey", "ownerId", "is not a user of this workspace"),
     ("tasks_owner_fkey", "ownerId", "is not a user of this workspace"),
     ("tasks_lead_fkey", "leadId", "is not a lead of this workspace"),
@@ -41,6 +42,19 @@ const CONSTRAINTS: &[(&str, &str, &str)] = &[
     ("accounts_employees_check", "employees", "must not be negative"),
 ];
 
+/// Constraints that an operation has looked after itself: broken, they tell that somebody else was
+/// faster.
+const OVERTAKEN: &[(&str, &str, &str)] = &[
+    ("deals_stage_fkey", "stageId", "was deleted or moved meanwhile; choose another stage"),
+    ("deal_products_product_fkey", "items", "name a product that was removed meanwhile"),
+];
+
+/// The conflict that a broken constraint of those tells of.
+fn overtaken(name: Option<&str>) -> Option<Error> {
+    let known = OVERTAKEN.iter().find(|known| Some(known.0) == name)?;
+    Some(Error::taken(known.1, known.2, None))
+}
+
 /// Field and message of a named constraint.
 fn constraint(name: &str) -> Option<(&'static str, &'static str)> {
     CONSTRAINTS.iter().find(|known| known.0 == name).map(|known| (known.1, known.2))
@@ -58,6 +72,9 @@ impl From<DieselError> for Error {
 }
 
 fn from_database(kind: DatabaseErrorKind, information: &(dyn DatabaseErrorInformation + Send + Sync)) -> Option<Error> {
+    if let Some(error) = overtaken(information.constraint_name()) {
+        return Some(error);
+    }
     let named = information.constraint_name().and_then(constraint);
     match kind {
         DatabaseErrorKind::UniqueViolation => named.map(|(field, message)| Error::taken(field, message, None)),
@@ -102,6 +119,9 @@ pub fn from_postgres(error: tokio_postgres::Error) -> Error {
     let Some(database) = error.as_db_error() else {
         return if error.is_closed() { lost() } else { Error::internal(error) };
     };
+    if let Some(error) = overtaken(database.constraint()) {
+        return error;
+    }
     let named = database.constraint().and_then(constraint);
     match (named, database.code()) {
         (Some((field, message)), code) if *code == SqlState::UNIQUE_VIOLATION => Error::taken(field, message, None),

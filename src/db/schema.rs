@@ -505,6 +505,24 @@ diesel::table! {
 diesel::table! {
     use diesel::sql_types::*;
 
+    deal_products (workspace_id, id) {
+        workspace_id -> Uuid,
+        id -> Uuid,
+        deal_id -> Uuid,
+        product_id -> Nullable<Uuid>,
+        name -> Text,
+        quantity -> Numeric,
+        unit_price -> Numeric,
+        discount_percent -> Numeric,
+        position -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
     deals (workspace_id, id) {
         workspace_id -> Uuid,
         id -> Uuid,
@@ -834,6 +852,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     contact_lists,
     custom_fields,
     custom_values,
+    deal_products,
     deals,
     lead_conversions,
     leads,

@@ -41,6 +41,7 @@ use crate::{
 };
 
 /// Something that happened, with its place in the log.
+#[expect(clippy::large_enum_variant, reason = "tells the schema of the interface; none is ever made")]
 #[derive(Interface)]
 #[graphql(
     name = "Event",

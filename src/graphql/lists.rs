@@ -32,7 +32,6 @@ pub struct ListQuery;
 #[Object(name = "ListQuery")]
 impl ListQuery {
     /// The lists that you see: favourites first, then the newest change.
-    #[expect(clippy::too_many_arguments, reason = "what a client may say")]
     async fn contact_lists(
         &self,
         context: &Context<'_>,

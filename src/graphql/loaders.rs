@@ -26,13 +26,18 @@ use crate::{
     base::{
         Error, Result as Answer,
         ids::{
-            AccountId, ContactId, ContactListId, DealId, ImportId, LeadId, ListFolderId, ProductId, StageId, TaskId,
-            TeamId, UserId,
+            AccountId, ContactId, ContactListId, DealId, ImportId, LeadId, ListFolderId, PipelineId, ProductId,
+            StageId, TaskId, TeamId, UserId,
         },
         page::{PageArgs, Slice},
     },
     crm::{
         Account, Contact, Deal, Lead, Product, RecordKind, Task,
+        deals::{
+            LineItem, StageTotal, line_items,
+            stage_history::{self, StageTime},
+            totals,
+        },
         leads::{Conversion, convert},
         pipelines::{self, Stage},
         record::{
@@ -67,6 +72,9 @@ pub struct Inner {
     pub related: DataLoader<RelatedPages>,
     pub related_counts: DataLoader<RelatedPages>,
     pub stages: DataLoader<Stages, HashMapCache>,
+    pub stage_totals: DataLoader<OfDeals>,
+    pub stage_times: DataLoader<OfDeals>,
+    pub line_items: DataLoader<OfDeals>,
     /// Who is in a team, and in which teams somebody is.
     pub memberships: DataLoader<Memberships>,
     /// Records that are asked for by themselves; it need not wait for others of a page.
@@ -128,6 +136,9 @@ impl Loaders {
             related: DataLoader::new(RelatedPages(source()), tokio::spawn),
             related_counts: DataLoader::new(RelatedPages(source()), tokio::spawn),
             stages: DataLoader::with_cache(Stages(source()), tokio::spawn, cache()),
+            stage_totals: DataLoader::new(OfDeals(source()), tokio::spawn),
+            stage_times: DataLoader::new(OfDeals(source()), tokio::spawn),
+            line_items: DataLoader::new(OfDeals(source()), tokio::spawn),
             memberships: DataLoader::new(Memberships(source()), tokio::spawn),
             singles: DataLoader::new(Records(source()), tokio::spawn).delay(Duration::ZERO),
             contacts: DataLoader::new(Records(source()), tokio::spawn),
@@ -153,6 +164,7 @@ impl Loaders {
         self.linked.clear::<LeadId>();
         self.linked.clear::<DealId>();
         self.stages.clear::<StageId>();
+        self.stages.clear::<PipelineId>();
         self.histories.clear::<History>();
         self.history_counts.clear::<OfRecord>();
         let mut ahead = Ahead::default();
@@ -404,6 +416,68 @@ impl Loader<OfRecord> for Conversions {
             found.extend(leads.into_iter().map(|(id, lead)| (OfRecord { kind, id }, lead)));
         }
         Ok(found)
+    }
+}
+
+/// Those of each pipeline, in order.
+impl Loader<PipelineId> for Stages {
+    type Value = Vec<Stage>;
+    type Error = Arc<Error>;
+
+    async fn load(&self, _: &[PipelineId]) -> Result<HashMap<PipelineId, Vec<Stage>>, Self::Error> {
+        let mut found: HashMap<_, Vec<_>> = HashMap::new();
+        for stage in pipelines::stages(&self.0.ctx, &self.0.caller).await? {
+            found.entry(stage.pipeline_id).or_default().push(stage);
+        }
+        Ok(found)
+    }
+}
+
+/// What deals have beside their fields.
+pub struct OfDeals(Source);
+
+/// What the deals on a stage come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TotalsOf(pub StageId);
+
+impl Loader<TotalsOf> for OfDeals {
+    type Value = Vec<StageTotal>;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[TotalsOf]) -> Result<HashMap<TotalsOf, Self::Value>, Self::Error> {
+        let stages: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let found = totals::of_stages(&self.0.ctx, &self.0.caller, &stages).await?;
+        Ok(found.into_iter().map(|(stage, totals)| (TotalsOf(stage), totals)).collect())
+    }
+}
+
+/// How long a deal stood where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct StageTimesOf(pub DealId);
+
+impl Loader<StageTimesOf> for OfDeals {
+    type Value = Vec<StageTime>;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[StageTimesOf]) -> Result<HashMap<StageTimesOf, Self::Value>, Self::Error> {
+        let deals: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let found = stage_history::of_deals(&self.0.ctx, &self.0.caller, &deals).await?;
+        Ok(found.into_iter().map(|(deal, times)| (StageTimesOf(deal), times)).collect())
+    }
+}
+
+/// What a deal is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LineItemsOf(pub DealId);
+
+impl Loader<LineItemsOf> for OfDeals {
+    type Value = Vec<LineItem>;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[LineItemsOf]) -> Result<HashMap<LineItemsOf, Self::Value>, Self::Error> {
+        let deals: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let found = line_items::of_deals(&self.0.ctx, &self.0.caller, &deals).await?;
+        Ok(found.into_iter().map(|(deal, items)| (LineItemsOf(deal), items)).collect())
     }
 }
 

@@ -8,10 +8,12 @@ use super::{
     imports::{ImportMutation, ImportQuery, ImportSubscription},
     jobs::{JobMutation, JobQuery, JobSubscription},
     leads::LeadConversionMutation,
+    line_items::LineItemMutation,
     list_changes::ListSubscription,
     lists::{ListMutation, ListQuery},
     notes::NoteMutation,
     objects::record::RecordObject,
+    pipelines::{PipelineMutation, PipelineQuery},
     records::{RecordMutation, RecordQuery},
     reminders::ReminderSubscription,
     team::{TeamMutation, TeamQuery},
@@ -21,7 +23,7 @@ use crate::{ctx::Ctx, events::Bus};
 /// What can be asked. Everything is of the caller's workspace; nothing names another.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-pub struct Query(TeamQuery, RecordQuery, ListQuery, FieldQuery, JobQuery, ImportQuery);
+pub struct Query(TeamQuery, RecordQuery, ListQuery, FieldQuery, PipelineQuery, JobQuery, ImportQuery);
 
 /// What can be done. Each takes one `input` or an id, and answers with what it changed.
 #[derive(MergedObject, Default)]
@@ -33,6 +35,8 @@ pub struct Mutation(
     LeadConversionMutation,
     ListMutation,
     FieldMutation,
+    PipelineMutation,
+    LineItemMutation,
     JobMutation,
     ImportMutation,
 );

@@ -151,11 +151,44 @@ async fn cases(server: &TestServer, ada: &Client) -> Vec<Case> {
         make(ada, "createLead(input: { lead: { lastName: \"Miner\" } }) { lead { id } }", "/createLead/lead/id").await;
     cases.extend(of_teams_and_fields(ada).await);
     cases.extend(of_lists(ada, &contact("member").await).await);
+    cases.extend([Case::input(
+        "convertLead",
+        format!("id: \"{of_gold}\", account: {{ name: \"Gold\" }}, deal: {{ amount: \"9.50\" }}"),
+        "{ lead { id version status } contact { id } account { id } deal { id amount } }",
+    )]);
+    let pipeline = async |name: &str| {
+        let open = "{ name: \"Open\", type: OPEN, probability: 1 }";
+        let new = format!(
+            "createPipeline(input: {{ name: \"{name}\", stages: [{open}, {{ name: \"Won\", type: WON }}] }}) \
+             {{ pipeline {{ id stages {{ id }} }} }}"
+        );
+        let made = ada.data(&format!("mutation {{ {new} }}"), json!({})).await["createPipeline"]["pipeline"].clone();
+        (id(&made["id"]), id(&made["stages"][1]["id"]))
+    };
+    let ((stays, won), (goes, _), (_, goes_too)) =
+        (pipeline("stays").await, pipeline("goes").await, pipeline("goes in part").await);
+    let deal = make(ada, "createDeal(input: { deal: { name: \"D\" } }) { deal { id } }", "/createDeal/deal/id").await;
+    let stages = "name: \"Made\", stages: [{ name: \"Open\", type: OPEN, probability: 1 }]";
     cases.extend([
+        Case::input("createPipeline", stages, "{ pipeline { id name } }"),
+        Case::input("updatePipeline", format!("id: \"{stays}\", name: \"Kept\""), "{ pipeline { id name updatedAt } }"),
+        Case::of_id("deletePipeline", &goes, "{ deletedId }"),
         Case::input(
-            "convertLead",
-            format!("id: \"{of_gold}\", account: {{ name: \"Gold\" }}, deal: {{ amount: \"9.50\" }}"),
-            "{ lead { id version status } contact { id } account { id } deal { id amount } }",
+            "createStage",
+            format!("pipelineId: \"{stays}\", name: \"Lost\", type: LOST"),
+            "{ stage { id position } pipeline { id } }",
+        ),
+        Case::input("updateStage", format!("id: \"{won}\", name: \"Closed\""), "{ stage { id name } }"),
+        Case::of_id("deleteStage", &goes_too, "{ deletedId jobId pipeline { id } }"),
+        Case::input(
+            "reorderStages",
+            format!("pipelineId: \"{stays}\", stageIds: [\"{won}\"]"),
+            "{ pipeline { stages { id } } }",
+        ),
+        Case::input(
+            "setDealLineItems",
+            format!("dealId: \"{deal}\", add: [{{ name: \"A\", unitPrice: 1 }}]"),
+            "{ deal { version lineItems { id } } }",
         ),
         Case::input("createContact", "contact: { lastName: \"A\" }", "{ contact { id version } }"),
         Case::input(

@@ -97,7 +97,7 @@ impl Criteria {
     ) -> Result<i64> {
         let mut sql = Sql::new(workspace);
         sql.push("SELECT count(*) AS count ");
-        self.from_matching(&mut sql, setting);
+        self.push_matching(&mut sql, setting);
         Ok(sql.query().get_result::<CountRow>(connection).await?.count)
     }
 
@@ -112,7 +112,7 @@ impl Criteria {
     ) -> Result<Vec<Uuid>> {
         let mut sql = Sql::new(workspace);
         sql.push("SELECT r.id ");
-        self.from_matching(&mut sql, setting);
+        self.push_matching(&mut sql, setting);
         if let Some(below) = below {
             sql.push(" AND r.id < ");
             sql.bind(Bind::Uuid(below));
@@ -133,7 +133,7 @@ impl Criteria {
     ) -> Result<Vec<Uuid>> {
         let mut sql = Sql::new(workspace);
         sql.push("SELECT r.id ");
-        self.from_matching(&mut sql, setting);
+        self.push_matching(&mut sql, setting);
         sql.push(" AND r.id = ANY(");
         sql.bind(Bind::Uuids(ids.to_vec()));
         sql.push(")");
@@ -142,7 +142,7 @@ impl Criteria {
     }
 
     /// `FROM ... WHERE ...` of the live records that match, as `r`.
-    fn from_matching(&self, sql: &mut Sql, setting: &Setting) {
+    fn push_matching(&self, sql: &mut Sql, setting: &Setting) {
         sql.push(&format!("FROM {} r WHERE r.workspace_id = $1 AND r.deleted_at IS NULL AND ", self.kind().table()));
         sql.condition(self, "r", setting);
     }

@@ -208,6 +208,7 @@ words! {
     }
 }
 
+#[expect(clippy::derivable_impls, reason = "the macro that makes the enum knows no default")]
 impl Default for Quantifier {
     fn default() -> Self {
         Self::Any

@@ -1,5 +1,14 @@
 //! Deals: sales that may come about. Each stands on a stage of a pipeline (see `pipelines`), which
-//! tells whether it is open, won or lost, and how likely it is.
+//! tells whether it is open, won or lost, and how likely it is. What a deal is about are its line
+//! items; how long it stood where, its history tells.
+
+pub mod line_items;
+mod model;
+mod queries;
+pub mod stage_history;
+pub mod totals;
+
+pub use model::{LineItem, StageTotal, total};
 
 use bigdecimal::BigDecimal;
 use chrono::{DateTime, Utc};
@@ -50,6 +59,7 @@ impl Rules for Deal {
     const WRITE: Permission = Permission::DealsWrite;
     const DELETE: Permission = Permission::DealsDelete;
     const NOUN: &'static str = "Deal";
+    const PARTS: &'static [&'static str] = &[line_items::PART];
 
     fn display_name(&self) -> String {
         self.name.clone()
@@ -67,8 +77,8 @@ impl Rules for Deal {
         }
     }
 
-    /// Puts the deal on its stage: the one that is named, else the first of the pipeline that is
-    /// named, else of the workspace's own. A new stage brings its probability, unless one is given
+    /// Puts the deal on its stage: the one that is named, else the first open one of the pipeline that
+    /// is named, else of the workspace's own. A new stage brings its probability, unless one is given
     /// with it; the last ones bring the day on which the deal was closed.
     async fn prepare(
         ctx: &Ctx,
@@ -101,7 +111,7 @@ impl Rules for Deal {
             }
             _ => {
                 let of = pipeline.or_else(|| pipelines::default_of(&stages));
-                stages.iter().find(|stage| Some(stage.pipeline_id) == of)
+                stages.iter().find(|stage| Some(stage.pipeline_id) == of && stage.stage_type == StageType::Open)
             }
         };
         let Some(stage) = stage else {

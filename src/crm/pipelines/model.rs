@@ -1,26 +1,30 @@
-//! The nouns: a stage and its type.
+//! The nouns: a pipeline and its stages.
 
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
 use crate::{
     base::ids::{PipelineId, StageId},
-    db::schema::pipeline_stages,
-    text_enum,
+    crm::stage_type::StageType,
+    db::schema::{pipeline_stages, pipelines},
 };
 
-text_enum! {
-    /// What it means that a deal stands on a stage.
-    #[derive(async_graphql::Enum)]
-    #[graphql(name = "StageType")]
-    pub enum StageType {
-        Open = "open",
-        Won = "won",
-        Lost = "lost",
-    }
+/// A way that deals go.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = pipelines)]
+pub struct Pipeline {
+    pub id: PipelineId,
+    pub name: String,
+    /// Where deals go that name none; of a workspace's pipelines it is one.
+    pub is_default: bool,
+    /// Counts from 1.
+    pub position: i32,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
 }
 
 /// One step of a pipeline.
-#[derive(Debug, Clone, Queryable, Selectable)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = pipeline_stages)]
 pub struct Stage {
     pub id: StageId,
@@ -29,5 +33,6 @@ pub struct Stage {
     pub stage_type: StageType,
     /// In percent, of deals that come here without one of their own.
     pub probability: i32,
+    /// Counts from 1.
     pub position: i32,
 }

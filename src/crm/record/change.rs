@@ -186,3 +186,30 @@ pub async fn refuse_stale<R: Record>(
         details,
     }))
 }
+
+/// The same for what is no field, and for fields beside it: these names in the history.
+pub async fn refuse_stale_parts<R: Record>(
+    tx: &mut Tx,
+    caller: &Caller,
+    present: &R,
+    expected: Option<i32>,
+    parts: &[&'static str],
+) -> Result<()> {
+    let meta = present.meta();
+    let Some(expected) = expected.filter(|expected| *expected != meta.version) else { return Ok(()) };
+    if expected < 1 || expected > meta.version {
+        return Err(Error::invalid("expectedVersion", format!("must be between 1 and {}", meta.version)));
+    }
+    let since = history::changes_since(tx.connection(), caller.workspace, R::KIND, meta.id, expected).await?;
+    let mut fields = FieldErrors::new();
+    let changed = |part: &&&str| since.iter().any(|after| after.get(**part).is_some());
+    parts.iter().filter(changed).for_each(|part| fields.add(*part, "has changed since you read it"));
+    if fields.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Conflict(Conflict {
+        message: "Somebody has changed this record since you read it".into(),
+        fields,
+        details: Some(json!({ "version": meta.version })),
+    }))
+}

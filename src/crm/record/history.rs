@@ -34,7 +34,7 @@ pub struct FieldChange {
     pub origin: String,
     /// The field's API name, or `custom.<key>`.
     pub field: String,
-    /// `None` for a custom field.
+    /// `None` for a custom field, and for a part of the record that is no field.
     pub field_type: Option<FieldType>,
     /// As the history calls it.
     column: String,
@@ -48,12 +48,14 @@ impl FieldChange {
         Place(self.version, self.column.clone())
     }
 
-    /// `None` for a column that is no field of the kind.
+    /// `None` for a name that is none of the kind's.
     fn read<R: Record>(row: FieldRow) -> Option<Self> {
         let known = R::FIELDS.iter().find(|field| field.column == row.field);
         let (field, field_type) = match known {
             Some(field) => (field.name.to_owned(), Some(field.field_type)),
-            None if row.field.starts_with(custom::PREFIX) => (row.field.clone(), None),
+            None if row.field.starts_with(custom::PREFIX) || R::PARTS.contains(&row.field.as_str()) => {
+                (row.field.clone(), None)
+            }
             None => return None,
         };
         Some(Self {
@@ -122,5 +124,5 @@ pub async fn counts<R: Record>(ctx: &Ctx, caller: &Caller, records: &[Uuid]) -> 
 }
 
 fn columns<R: Record>() -> Vec<&'static str> {
-    R::FIELDS.iter().map(|field| field.column).collect()
+    R::FIELDS.iter().map(|field| field.column).chain(R::PARTS.iter().copied()).collect()
 }

@@ -140,6 +140,9 @@ pub trait Rules: Sized {
     const DELETE: Permission;
     /// As in "Contact not found".
     const NOUN: &'static str;
+    /// What belongs to the record and stands in none of its columns: its changes are told by these
+    /// names, which are those of the API.
+    const PARTS: &'static [&'static str] = &[];
 
     /// What people call it.
     fn display_name(&self) -> String;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Field, RecordKind, Value};
-use crate::{base::page::PageRequest, crm::pipelines::StageType};
+use crate::{base::page::PageRequest, crm::stage_type::StageType};
 
 /// An order with an index behind it. Ties are broken by id, in the same direction.
 #[derive(Debug, Clone, Copy)]

@@ -8,14 +8,23 @@ use super::{
     contact::ContactObject,
     conversion,
     lead::LeadObject,
-    pipeline::{self, StageObject},
+    line_item::LineItemObject,
+    pipeline::{self, StageObject, StageTimeObject},
     record::{RelatedFilter, linked, related},
     scalars::Decimal,
     task::TaskConnection,
 };
 use crate::{
-    crm::{Deal, RecordKind, contacts::ContactSource},
-    graphql::errors::{Nullable, nullable},
+    base::ids::DealId,
+    crm::{
+        Deal, RecordKind,
+        contacts::ContactSource,
+        deals::{self, LineItem},
+    },
+    graphql::{
+        errors::{Nullable, nullable},
+        loaders::{LineItemsOf, Loaders, StageTimesOf},
+    },
     record_object,
 };
 
@@ -106,6 +115,22 @@ record_object! {
         self.0.stage_entered_at
     }
 
+    /// How long it stood on which stages, the first one first; the last 500 changes at most.
+    async fn stage_history(&self, context: &Context<'_>) -> async_graphql::Result<Vec<StageTimeObject>> {
+        let times = context.data::<Loaders>()?.stage_times.load_one(StageTimesOf(self.0.id)).await?;
+        Ok(times.unwrap_or_default().into_iter().map(Into::into).collect())
+    }
+
+    /// What it is about, in order; at most 500.
+    async fn line_items(&self, context: &Context<'_>) -> async_graphql::Result<Vec<LineItemObject>> {
+        Ok(line_items(context, self.0.id).await?.into_iter().map(LineItemObject).collect())
+    }
+
+    /// What the line items come to; the amount may be another one.
+    async fn line_items_total(&self, context: &Context<'_>) -> async_graphql::Result<Decimal> {
+        Ok(Decimal(deals::total(&line_items(context, self.0.id).await?).normalized()))
+    }
+
     async fn stage(&self, context: &Context<'_>) -> async_graphql::Result<StageObject> {
         pipeline::stage(context, self.0.stage_id).await
     }
@@ -116,4 +141,8 @@ record_object! {
         nullable(conversion::converted_from(context, RecordKind::Deal, self.0.id)).await
     }
     }
+}
+
+async fn line_items(context: &Context<'_>, deal: DealId) -> async_graphql::Result<Vec<LineItem>> {
+    Ok(context.data::<Loaders>()?.line_items.load_one(LineItemsOf(deal)).await?.unwrap_or_default())
 }

@@ -9,6 +9,7 @@ pub mod custom_field;
 pub mod deal;
 pub mod input;
 pub mod lead;
+pub mod line_item;
 pub mod list;
 pub mod note;
 pub mod pipeline;

@@ -171,7 +171,7 @@ impl ListBody {
         Ok(ListPatch {
             name: self.name.map(Option::unwrap_or_default),
             description: self.description,
-            criteria: self.criteria.filter(|given| !given.is_null() && !(is_empty && list_type == ListType::Static)),
+            criteria: self.criteria.filter(|given| !(given.is_null() || is_empty && list_type == ListType::Static)),
             color: self.color,
             icon: self.icon,
             tags: self.tags.map(Option::unwrap_or_default),

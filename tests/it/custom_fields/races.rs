@@ -73,7 +73,7 @@ async fn an_index_that_is_filled_while_people_write_has_every_value() {
     let ada = server.admin().await;
     let ids = join_all((0..30).map(|number| contact(&ada, json!({ "x": format!("v{number}") })))).await;
     let field = defined(&ada, json!({})).await["customField"]["id"].clone();
-    let new = |number: usize| if number % 3 == 0 { json!(format!("w{number}")) } else { Value::Null };
+    let new = |number: usize| if number.is_multiple_of(3) { json!(format!("w{number}")) } else { Value::Null };
     let written = ids.iter().enumerate().filter(|(number, _)| number % 3 < 2);
     let writers = written.map(|(number, id)| after_setting(&ada, id, json!({ "x": new(number) })));
     let (_, filled) = tokio::join!(join_all(writers), changed(&ada, &field, json!({ "isIndexed": true })));

@@ -73,6 +73,9 @@ rights! {
     ReadDeals: Named("deals:read") =>          All   All       All       All,
     WriteDeals: Named("deals:write") =>        All   All       All       No,
     DeleteDeals: Named("deals:delete") =>      All   All       OwnOfSeen No,
+    /// Whoever may write deals must know their stages.
+    ReadPipelines: Any =>                      All   All       All       All,
+    ManagePipelines: Named("pipelines:manage") => All All      No        No,
     ReadProducts: Named("products:read") =>    All   All       All       All,
     WriteProducts: Named("products:write") =>  All   All       All       No,
     DeleteProducts: Named("products:delete") => All  All       OwnOfSeen No,

@@ -278,6 +278,33 @@ fn common() -> Vec<Door> {
         field("Deal.account", "deal(id: $deal) { account { id } }").needs(&[ReadDeals, ReadAccounts]),
         field("Deal.contact", "deal(id: $deal) { contact { id } }").needs(&[ReadDeals, ReadContacts]),
         field("Deal.stage", "deal(id: $deal) { stage { name } }").needs(&[ReadDeals]),
+        field("Deal.lineItems", "deal(id: $dealWithItem) { lineItems { id } }").needs(&[ReadDeals]),
+        field("DealLineItem.product", "deal(id: $dealWithItem) { lineItems { product { id } } }")
+            .needs(&[ReadDeals, ReadProducts]),
+        field("Deal.stageHistory", "deal(id: $deal) { stageHistory { enteredAt } }").needs(&[ReadDeals]),
+        field("DealStageTime.stage", "deal(id: $deal) { stageHistory { stage { id } } }").needs(&[ReadDeals]),
+        mutation("setDealLineItems(input: { dealId: $deal, add: [{ name: \"N\", unitPrice: 1 }] }) { deal { id } }")
+            .needs(&[WriteDeals]),
+        mutation("setDealLineItems(input: { dealId: $deal, add: [{ productId: $product }] }) { deal { id } }")
+            .needs(&[WriteDeals, ReadProducts]),
+        // pipelines
+        query("pipelines { id }").needs(&[ReadPipelines]).shows("pipeline"),
+        query("pipeline(id: $pipeline) { id }").needs(&[ReadPipelines]),
+        field("Pipeline.stages", "pipeline(id: $pipeline) { stages { id } }").needs(&[ReadPipelines]),
+        field("PipelineStage.amounts", "pipeline(id: $pipeline) { stages { amounts { amount } } }")
+            .needs(&[ReadPipelines, ReadDeals]),
+        field("PipelineStage.dealCount", "pipeline(id: $pipeline) { stages { dealCount } }")
+            .needs(&[ReadPipelines, ReadDeals]),
+        mutation("createPipeline(input: { name: $email, stages: [{ name: \"N\", type: OPEN, probability: 1 }] }) { pipeline { id } }")
+            .needs(&[ManagePipelines]),
+        mutation("updatePipeline(input: { id: $pipeline, name: $email }) { pipeline { id } }").needs(&[ManagePipelines]),
+        mutation("deletePipeline(input: { id: $pipeline }) { deletedId }").needs(&[ManagePipelines]),
+        mutation("createStage(input: { pipelineId: $pipeline, name: \"N\", type: LOST }) { stage { id } }")
+            .needs(&[ManagePipelines]),
+        mutation("updateStage(input: { id: $stage, name: \"M\" }) { stage { id } }").needs(&[ManagePipelines]),
+        mutation("deleteStage(input: { id: $stage }) { deletedId }").needs(&[ManagePipelines]),
+        mutation("reorderStages(input: { pipelineId: $pipeline, stageIds: [] }) { pipeline { id } }")
+            .needs(&[ManagePipelines]),
         field("Task.account", "task(id: $taskOfAccount) { account { id } }").needs(&[ReadTasks, ReadAccounts]),
         field("Task.contact", "task(id: $taskOfContact) { contact { id } }").needs(&[ReadTasks, ReadContacts]),
         field("Task.deal", "task(id: $taskOfDeal) { deal { id } }").needs(&[ReadTasks, ReadDeals]),

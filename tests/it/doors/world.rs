@@ -12,9 +12,15 @@ use kontor::{
     base::ids::LeadId,
     crm::{
         Account, Contact, Deal, Lead, Product, RecordKind, Task,
+        deals::line_items::{self, ItemChanges, ItemInput},
         fields::{self, CustomType, ops::NewField},
         leads::convert::{AccountChoice, NewDeal, Options, convert},
         notes::{self, NewNote},
+        pipelines::{
+            self, StageType,
+            ops::NewPipeline,
+            stages::{self, NewStage},
+        },
         record::{Record, ops},
         tasks::reminders::give_due,
     },
@@ -42,7 +48,7 @@ use crate::support::{
 /// What belongs to somebody. Besides there are `email` (a new one), `knownEmail`, `refreshToken`,
 /// `resetLink`, `invitationLink`, `fileLink` and `cursor`, which prove or name nothing of anybody's
 /// by themselves.
-pub const OWNED: [&str; 40] = [
+pub const OWNED: [&str; 43] = [
     "account",
     "accountOfLead",
     "contact",
@@ -51,6 +57,7 @@ pub const OWNED: [&str; 40] = [
     "customField",
     "deal",
     "dealOfLead",
+    "dealWithItem",
     "deletedAccount",
     "deletedContact",
     "deletedDeal",
@@ -68,10 +75,12 @@ pub const OWNED: [&str; 40] = [
     "listFolder",
     "note",
     "notedContact",
+    "pipeline",
     "privateList",
     "product",
     "remindedTask",
     "session",
+    "stage",
     "task",
     "taskOfAccount",
     "taskOfContact",
@@ -106,8 +115,11 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
-        // without a worker: jobs stay as they are put, so there are many imports
-        let many = |ctx: &mut Ctx| Arc::make_mut(&mut ctx.limits).open_imports_per_user = 100_000;
+        // without a worker: jobs stay as they are put, so there are many imports; and many pipelines
+        let many = |ctx: &mut Ctx| {
+            let limits = Arc::make_mut(&mut ctx.limits);
+            (limits.open_imports_per_user, limits.pipelines) = (100_000, 100_000);
+        };
         let server = TestServer::start_idle_with(many).await;
         let (admin, foreigner) = (server.admin().await, server.other_workspace().await);
         Self {
@@ -221,6 +233,21 @@ impl World {
                 let deal = make_record::<Deal>(ctx, &maker, fields).await.id.0;
                 self.perhaps_deleted::<Deal>(&maker, what, deal).await
             }
+            "dealWithItem" => {
+                let deal = Box::pin(self.make("deal", owner)).await;
+                let product = Box::pin(self.make("product", owner)).await;
+                let item = ItemInput { product: Some(product.parse().ok()), ..ItemInput::default() };
+                let changes = ItemChanges { add: vec![item], ..ItemChanges::default() };
+                let id = deal.parse().expect("an id");
+                line_items::change(ctx, &maker, id, None, changes).await.expect("an item");
+                deal
+            }
+            "pipeline" => self.pipeline(&maker).await.to_string(),
+            "stage" => {
+                let new = NewStage { name: "Won".to_owned(), stage_type: StageType::Won, probability: None };
+                let pipeline = self.pipeline(&maker).await;
+                stages::create(ctx, &maker, pipeline, new, None).await.expect("a stage").1.id.to_string()
+            }
             "product" | "deletedProduct" => {
                 let fields = json!({ "name": "Compiler", "ownerId": owner.user() });
                 let product = make_record::<Product>(ctx, &maker, fields).await.id.0;
@@ -311,6 +338,12 @@ impl World {
             }
             _ => panic!("nobody knows how to make ${what}"),
         }
+    }
+
+    async fn pipeline(&self, maker: &Caller) -> kontor::base::ids::PipelineId {
+        let stage = NewStage { name: "Open".to_owned(), stage_type: StageType::Open, probability: Some(10) };
+        let new = NewPipeline { name: uuid::Uuid::now_v7().to_string(), stages: vec![stage] };
+        pipelines::ops::create(&self.server.ctx, maker, new).await.expect("a pipeline").id
     }
 
     async fn account(&self, maker: &Caller) -> uuid::Uuid {
