@@ -100,7 +100,7 @@ async fn it_is_given_once_however_many_look() {
                  WHERE name = 'task.reminder_due'";
     assert_eq!(sql::number(&server.database.db, told).await, 21);
     // each in its own workspace
-    let alien = "events e CROSS JOIN unnest(e.record_ids) AS id JOIN tasks t ON t.id = id \
+    let alien = "events e CROSS JOIN unnest(e.record_ids) AS told (id) JOIN tasks t ON t.id = told.id \
                  WHERE e.name = 'task.reminder_due' AND t.workspace_id <> e.workspace_id";
     assert_eq!(count(&server, alien).await, 0);
 }
