@@ -373,6 +373,10 @@ pub fn rest_name(kind: RecordKind, name: &str) -> String {
     if let Some(key) = name.strip_prefix("custom.") {
         return format!("custom.{key}");
     }
+    // REST's stage is a name; criteria know it as `stage`
+    if name == "stageId" {
+        return "stage_id".to_owned();
+    }
     if let Some(field) = kinds::fields_of(kind).iter().find(|field| field.name == name) {
         return field.rest.to_owned();
     }
