@@ -17,6 +17,7 @@ use crate::{
     events::{Bus, Events},
     jobs::{self, JobNews, Registry, Runner, RunnerHandle, Told},
     lists::{
+        build::BuildList,
         jobs::{FollowContacts, FreezeLists, PurgeList},
         react::FollowRecords,
     },
@@ -73,6 +74,7 @@ pub fn registry() -> Registry<Ctx> {
         .register::<SendReminder>()
         .register::<FillCustomField>()
         .register::<RemoveCustomField>()
+        .register::<BuildList>()
         .register::<FollowContacts>()
         .register::<FreezeLists>()
         .register::<PurgeList>()

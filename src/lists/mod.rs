@@ -6,6 +6,7 @@
 //! change it, is decided by its [`access`]; a list that one may not see does not exist.
 
 pub mod access;
+pub mod build;
 pub mod events;
 pub mod folders;
 mod freeze;

@@ -1,6 +1,7 @@
 //! Lists of contacts, by GraphQL and by REST: what they hold and for whom, exact counts, live
 //! changes, and what becomes of them when contacts go and return.
 
+mod building;
 mod counts;
 mod following;
 mod live;

@@ -123,6 +123,25 @@ impl Criteria {
         Ok(rows.into_iter().map(|row| row.id).collect())
     }
 
+    /// The ids of live records that match, behind the first id and up to the second, in their order.
+    pub async fn ids_between(
+        &self,
+        connection: &mut AsyncPgConnection,
+        workspace: WorkspaceId,
+        setting: &Setting,
+        (from, to): (Uuid, Uuid),
+    ) -> Result<Vec<Uuid>> {
+        let mut sql = Sql::new(workspace);
+        sql.push("SELECT r.id ");
+        self.push_matching(&mut sql, setting);
+        sql.push(" AND r.id > ");
+        sql.bind(Bind::Uuid(from));
+        sql.push(" AND r.id <= ");
+        sql.bind(Bind::Uuid(to));
+        sql.push(" ORDER BY r.id");
+        found(connection, &sql).await
+    }
+
     /// Which of these are live and match, in no order.
     pub async fn matching(
         &self,

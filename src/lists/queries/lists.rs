@@ -241,6 +241,77 @@ pub async fn begin_build(
     Ok(())
 }
 
+/// A list that is to be built.
+#[derive(Debug, QueryableByName)]
+pub struct ToBuild {
+    #[diesel(sql_type = diesel::sql_types::Jsonb)]
+    pub criteria: serde_json::Value,
+    #[diesel(sql_type = diesel::sql_types::Uuid)]
+    pub created_by: UserId,
+}
+
+/// The list, its row locked, if this is still the version to build.
+pub async fn lock_to_build(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    id: ContactListId,
+    version: i32,
+) -> Result<Option<ToBuild>> {
+    let row = sql_query(
+        "SELECT criteria, created_by FROM contact_lists \
+          WHERE workspace_id = $1 AND id = $2 AND version = $3 AND list_type = 'dynamic' AND deleted_at IS NULL \
+            FOR NO KEY UPDATE",
+    )
+    .bind::<diesel::sql_types::Uuid, _>(workspace)
+    .bind::<diesel::sql_types::Uuid, _>(id)
+    .bind::<diesel::sql_types::Int4, _>(version);
+    Ok(row.get_result(connection).await.optional()?)
+}
+
+/// Notes that the members are those of this version.
+pub async fn end_build(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    id: ContactListId,
+    version: i32,
+) -> Result<()> {
+    let built = (
+        contact_lists::built_version.eq(version),
+        contact_lists::build_job_id.eq(None::<JobId>),
+        contact_lists::broken.eq(None::<String>),
+    );
+    diesel::update(contact_lists::table.find((workspace, id))).set(built).execute(connection).await?;
+    Ok(())
+}
+
+/// Notes why the criteria cannot be answered any more; the last members stay.
+pub async fn note_broken(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    id: ContactListId,
+    why: &str,
+) -> Result<()> {
+    let broken = (contact_lists::broken.eq(Some(why)), contact_lists::build_job_id.eq(None::<JobId>));
+    diesel::update(contact_lists::table.find((workspace, id))).set(broken).execute(connection).await?;
+    Ok(())
+}
+
+/// The criteria of these lists, of those that have some.
+pub async fn criteria_of(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    lists: &[Uuid],
+) -> Result<Vec<serde_json::Value>> {
+    let found: Vec<Option<serde_json::Value>> = contact_lists::table
+        .filter(contact_lists::workspace_id.eq(workspace))
+        .filter(contact_lists::id.eq_any(lists))
+        .filter(contact_lists::deleted_at.is_null())
+        .select(contact_lists::criteria)
+        .load(connection)
+        .await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
 /// Notes that the count was looked at.
 pub async fn note_counted(
     connection: &mut AsyncPgConnection,

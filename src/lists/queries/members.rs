@@ -248,6 +248,49 @@ pub async fn after(
     Ok(rows.into_iter().map(|row| row.record_id).collect())
 }
 
+/// The last of so many contacts behind this id; none where that is the rest of them.
+pub async fn end_of_chunk(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    from: Uuid,
+    chunk: i64,
+) -> Result<Option<Uuid>> {
+    let row: Option<Found> = sql_query(
+        "SELECT id AS record_id FROM contacts WHERE workspace_id = $1 AND deleted_at IS NULL AND id > $2 \
+          ORDER BY workspace_id, id OFFSET $3 LIMIT 1",
+    )
+    .bind::<SqlUuid, _>(workspace)
+    .bind::<SqlUuid, _>(from)
+    .bind::<BigInt, _>(chunk - 1)
+    .get_result(connection)
+    .await
+    .optional()?;
+    Ok(row.map(|row| row.record_id))
+}
+
+/// The members behind the first id, up to the second, that are none of these.
+pub async fn between_but(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    list: ContactListId,
+    (from, to): (Uuid, Uuid),
+    records: &[Uuid],
+) -> Result<Vec<Uuid>> {
+    // a join, for an array of thousands would be walked for each row
+    let rows: Vec<Found> = sql_query(
+        "SELECT m.record_id FROM list_members m LEFT JOIN unnest($5) AS kept (id) ON kept.id = m.record_id \
+          WHERE m.workspace_id = $1 AND m.list_id = $2 AND m.record_id > $3 AND m.record_id <= $4 AND kept.id IS NULL",
+    )
+    .bind::<SqlUuid, _>(workspace)
+    .bind::<SqlUuid, _>(list)
+    .bind::<SqlUuid, _>(from)
+    .bind::<SqlUuid, _>(to)
+    .bind::<Array<SqlUuid>, _>(records)
+    .load(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.record_id).collect())
+}
+
 /// For each of these lists that the user sees the first members, in the order of their ids: at most
 /// so many of each.
 pub async fn first(

@@ -26,7 +26,8 @@ use crate::{
         page::{MAX_PAGE, PageArgs, encode},
     },
     crm::{
-        Contact,
+        Contact, RecordKind,
+        criteria::{Criteria, old},
         record::{Record, ops as contacts},
     },
     ctx::Ctx,
@@ -94,6 +95,14 @@ struct ListReply {
     updated_at: String,
 }
 
+/// In the old form where that says all of it.
+fn printed_criteria(kept: &Value) -> Value {
+    match Criteria::read(kept) {
+        Ok(node) => old::print(RecordKind::Contact, &node),
+        Err(_) => kept.clone(),
+    }
+}
+
 impl ListReply {
     fn new(list: ContactList, contact_ids: Vec<Uuid>) -> Self {
         Self {
@@ -101,7 +110,7 @@ impl ListReply {
             name: list.name,
             description: list.description,
             list_type: list.list_type.as_str(),
-            criteria: list.criteria.unwrap_or_else(|| json!({})),
+            criteria: list.criteria.map_or_else(|| json!({}), |kept| printed_criteria(&kept)),
             contact_ids,
             color: list.color,
             icon: list.icon,
