@@ -2,6 +2,7 @@
 //! PostgreSQL takes, and means what the language says.
 
 mod meaning;
+mod plain;
 mod takes;
 
 use kontor::{
