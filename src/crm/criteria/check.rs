@@ -621,7 +621,7 @@ fn text_value(value: &Json) -> Result<String, String> {
     }
 }
 
-/// The domain as it may stand in an address or a URL: as typed, and in ASCII.
+/// The domain as it may stand in an address or a URL: as typed, in ASCII, and in letters.
 fn domain(value: &Json) -> Result<Vec<String>, String> {
     let text = text_value(value)?.trim().to_lowercase();
     let text = text.strip_prefix('@').unwrap_or(&text);
@@ -630,7 +630,11 @@ fn domain(value: &Json) -> Result<Vec<String>, String> {
     if ascii.is_empty() || text.contains(|c: char| c.is_whitespace() || "/@:?#".contains(c)) {
         return Err("must be a domain such as example.com".to_owned());
     }
-    Ok(if ascii == text { vec![text] } else { vec![text, ascii] })
+    let letters = idna::domain_to_unicode(&ascii).0;
+    let mut forms = vec![text, ascii, letters];
+    forms.sort_unstable();
+    forms.dedup();
+    Ok(forms)
 }
 
 fn number(value: &Json) -> Result<BigDecimal, String> {

@@ -144,7 +144,11 @@ impl Reads {
             route.push(Step::Path(hop));
             entity = hop.to;
         }
-        self.note(&route, entity.name(), Some(place.name.clone()));
+        let read = self.note(&route, entity.name(), Some(place.name.clone()));
+        if place.name == "stageEnteredAt" {
+            // told as what moves it
+            read.fields.insert("stageId".to_owned());
+        }
     }
 
     fn relation(&mut self, route: &[Step], from: Entity, related: &Related) {
@@ -172,6 +176,8 @@ impl Read {
     pub fn meets(&self, changed: &Changed<'_>) -> bool {
         self.source == changed.source
             && (self.all_fields
+                // any update moves it, and none names it
+                || self.fields.contains("updatedAt")
                 || changed.fields.is_none_or(|fields| fields.iter().any(|field| self.fields.contains(field))))
     }
 }

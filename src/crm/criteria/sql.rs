@@ -438,7 +438,13 @@ impl Writer<'_> {
             (How::Word, values) => {
                 let value = self.sql.hold(Bind::Text(values.concat()));
                 let words = |text: &str| format!("btrim(regexp_replace({}, '[^[:alnum:]]+', ' ', 'g'))", fold(text));
-                format!("strpos(' ' || {} || ' ', ' ' || {} || ' ') > 0", words(&column), words(&value))
+                // a value that is no word to the database is in no text, nor in an empty one
+                let found = format!("strpos(' ' || {} || ' ', ' ' || {} || ' ') > 0", words(&column), words(&value));
+                format!("({found} AND {column} <> '')")
+            }
+            // all but an empty text, which is nothing
+            (How::Matches, values) if values.iter().all(|value| value.bytes().all(|byte| byte == b'%')) => {
+                format!("{} <> ''", x.text())
             }
             (_, values) => {
                 let value = self.sql.hold(Bind::Text(pattern(&values.concat())));

@@ -2,7 +2,7 @@
 
 use kontor::crm::{
     Account, Contact, Deal, RecordKind,
-    criteria::{Criteria, Known},
+    criteria::{Changed, Criteria, Known},
 };
 use serde_json::{Value, json};
 
@@ -36,12 +36,15 @@ async fn criteria_mean_what_the_language_says() {
         json!({ "lastName": "A", "city": "Lübeck", "email": "a@navy.test", "tags": ["x", "y"], "accountId": navy }),
         json!({ "lastName": "B", "city": "LÜBECK", "email": "b@sub.navy.test", "tags": ["X"], "phone": "+49 451 1" }),
         json!({ "lastName": "C", "city": "100%", "phone": "0049 451 2", "lastContactDate": "2026-03-28T23:30:00Z" }),
-        json!({ "lastName": "D", "phone": "+1 212 3", "lastContactDate": "2026-03-29T22:30:00Z" }),
+        json!({ "lastName": "D", "phone": "+1 212 3", "lastContactDate": "2026-03-29T22:30:00Z",
+            "linkedinUrl": "https://BÜCHER.test/d" }),
     ];
     let mut ids = Vec::new();
     for person in people {
         ids.push(make_record::<Contact>(ctx, &caller, person).await.id);
     }
+    // as a field has it that somebody defined after it was filled
+    crate::support::sql::run(&server.database.db, "UPDATE contacts SET title = '' WHERE last_name = 'A'").await;
     make_record::<Deal>(ctx, &caller, json!({ "name": "Small", "amount": "9", "contactId": ids[0] })).await;
     make_record::<Deal>(
         ctx,
@@ -69,6 +72,13 @@ async fn criteria_mean_what_the_language_says() {
         (json!({ "compare": { "field": "tags", "op": "HAS_EXACTLY", "values": ["x"] } }), "B"),
         (json!({ "compare": { "field": "tags", "op": "HAS_NONE", "values": ["y"] } }), "B C D"),
         (compare("email", "DOMAIN_IS", json!("Navy.test")), "A"),
+        // a host is the same in letters and in ASCII
+        (compare("linkedinUrl", "DOMAIN_IS", json!("bücher.test")), "D"),
+        (compare("linkedinUrl", "DOMAIN_IS", json!("xn--bcher-kva.test")), "D"),
+        // an empty text is nothing, and fits no pattern
+        (compare("title", "MATCHES", json!("%")), ""),
+        (compare("title", "CONTAINS_WORD", json!("½")), ""),
+        (json!({ "compare": { "field": "title", "op": "IS_EMPTY" } }), "A B C D"),
         (compare("phone", "COUNTRY_IS", json!("DE")), "B C"),
         (compare("account.industry", "EQ", json!("ships")), "A"),
         (compare("account.industry", "NE", json!("ships")), "B C D"),
@@ -138,4 +148,19 @@ async fn what_cannot_be_asked_is_refused_with_its_path() {
         let errors = check(&tree).expect_err("refused").to_string();
         assert!(errors.contains(path), "{tree}: {errors}");
     }
+}
+
+#[test]
+fn what_an_update_moves_besides_its_fields_is_met_too() {
+    let meets = |field: &str, changed: &str| {
+        let tree = json!({ "compare": { "field": field, "op": "IN_LAST", "value": 1, "unit": "DAY" } });
+        let node = Criteria::read(&tree).expect("a tree");
+        let criteria = Criteria::check(RecordKind::Deal, &node, &Known::default()).expect("checked");
+        let fields = [changed.to_owned()];
+        criteria.reads().meets(&Changed { source: "deal", fields: Some(&fields) })
+    };
+    assert!(meets("updatedAt", "description"));
+    assert!(meets("stageEnteredAt", "stageId"));
+    assert!(!meets("stageEnteredAt", "description"));
+    assert!(!meets("createdAt", "description"));
 }

@@ -215,7 +215,7 @@ fn change_team(dice: &mut Dice, world: &mut World) -> Done {
     (vec![Told::whole("team", team)], vec![statement])
 }
 
-/// A stage, a pipeline or a list is called otherwise.
+/// A stage, a pipeline or a list is called otherwise, or a list is deleted.
 fn rename(dice: &mut Dice, world: &mut World) -> Done {
     let workspace = world.workspace;
     world.made += 1;
@@ -237,7 +237,15 @@ fn rename(dice: &mut Dice, world: &mut World) -> Done {
         _ => {
             let lists: Vec<_> = world.lists.keys().copied().collect();
             let id = dice.one(&lists);
-            world.lists.get_mut(&id).expect("there").name.clone_from(&name);
+            let list = world.lists.get_mut(&id).expect("there");
+            if dice.chance(40) {
+                list.is_deleted = !list.is_deleted;
+                let deleted_at = if list.is_deleted { "now()" } else { "NULL" };
+                let of = format!("WHERE workspace_id = '{workspace}' AND id = '{id}'");
+                let statement = format!("UPDATE contact_lists SET deleted_at = {deleted_at} {of}");
+                return (vec![Told::whole("list", id)], vec![statement]);
+            }
+            list.name.clone_from(&name);
             ("list", "contact_lists", id)
         }
     };

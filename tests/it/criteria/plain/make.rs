@@ -206,6 +206,8 @@ pub fn put_on_stage(dice: &mut Dice, world: &World, record: &mut Fields) {
 pub fn value(dice: &mut Dice, world: &mut World, kind: RecordKind, field: &Field) -> Json {
     let is_needed = NEEDED.contains(&field.name) && !(field.name == "title" && kind != RecordKind::Task)
         || REACHABLE.contains(&(kind, field.name));
+    // of those even the empty text is one
+    let is_unique = ["sku", "accountNumber"].contains(&field.name);
     let filled = is_needed || dice.chance(65);
     match field.field_type {
         FieldType::Choice(words) => dice.pick(words).into(),
@@ -217,15 +219,13 @@ pub fn value(dice: &mut Dice, world: &mut World, kind: RecordKind, field: &Field
         FieldType::Json => json!({}),
         // they are set together, and where there are stages
         FieldType::Stage | FieldType::Pipeline | FieldType::Id => Json::Null,
-        FieldType::Text | FieldType::LongText if !filled && !is_needed && dice.chance(30) => "".into(),
+        FieldType::Text | FieldType::LongText if !filled && !is_unique && dice.chance(30) => "".into(),
         _ if !filled => Json::Null,
-        FieldType::Text | FieldType::LongText => match field.name {
-            "sku" | "accountNumber" => {
-                world.made += 1;
-                format!("{} {}", text(dice), world.made).into()
-            }
-            _ => text(dice).into(),
-        },
+        FieldType::Text if is_unique => {
+            world.made += 1;
+            format!("{} {}", text(dice), world.made).into()
+        }
+        FieldType::Text | FieldType::LongText => text(dice).into(),
         FieldType::Email => mail(dice, world).into(),
         FieldType::Phone => dice.pick(words::PHONES).into(),
         FieldType::Url => dice.pick(words::URLS).into(),

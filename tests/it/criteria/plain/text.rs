@@ -34,10 +34,9 @@ pub fn like(text: &[char], pattern: &[char]) -> bool {
     }
 }
 
-/// Letters and digits in a row; what stands between does not matter. Of numbers only digits are part of
-/// words: ½ and ² are none.
+/// Letters and digits in a row; what stands between does not matter. Of other numbers, ½ and ² are none.
 pub fn words(text: &str) -> Vec<String> {
-    let is_word = |c: char| c.is_alphabetic() || c.is_numeric() && c.to_digit(10).is_some();
+    let is_word = |c: char| c.is_alphabetic() || c.is_ascii_digit();
     text.split(|c| !is_word(c)).filter(|word| !word.is_empty()).map(ToOwned::to_owned).collect()
 }
 

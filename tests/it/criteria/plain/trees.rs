@@ -23,7 +23,8 @@ pub struct Grower<'w> {
     pub leaves: usize,
 }
 
-const DEEPEST: usize = 8;
+/// One less than the language takes: each tree is asked for its opposite, too.
+const DEEPEST: usize = kontor::crm::criteria::DEEPEST - 1;
 
 impl Grower<'_> {
     pub fn tree(&mut self, sort: Sort, depth: usize) -> Json {
@@ -277,7 +278,7 @@ impl Grower<'_> {
         let spelled = self.respelled(part);
         let is_phone = *asked == Asked::Phone && op != Operator::ContainsWord;
         let fits = match op {
-            _ if is_phone => spelled.chars().any(|c| c.is_ascii_digit()),
+            _ if is_phone => text::e164(&spelled).chars().any(|c| c.is_ascii_digit()),
             Operator::ContainsWord => !text::words(&spelled).is_empty() || spelled.chars().any(char::is_alphanumeric),
             _ => true,
         };

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 pub type Fields = Map<String, Json>;
 
+#[derive(Clone)]
 pub struct World {
     pub workspace: Uuid,
     /// By kind, as the kinds stand in `RecordKind::ALL`.
@@ -32,17 +33,20 @@ pub struct World {
     pub made: usize,
 }
 
+#[derive(Clone)]
 pub struct Stage {
     pub pipeline: Uuid,
     pub name: String,
     pub stage_type: String,
 }
 
+#[derive(Clone)]
 pub struct List {
     pub name: String,
     pub is_deleted: bool,
 }
 
+#[derive(Clone)]
 pub struct Member {
     pub list: Uuid,
     pub record: Uuid,
@@ -59,6 +63,7 @@ pub struct Line {
     pub unit_price: String,
 }
 
+#[derive(Clone)]
 pub struct Change {
     pub at: DateTime<Utc>,
     pub before: Fields,
