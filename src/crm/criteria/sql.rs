@@ -438,9 +438,9 @@ impl Writer<'_> {
             (How::Word, values) => {
                 let value = self.sql.hold(Bind::Text(values.concat()));
                 let words = |text: &str| format!("btrim(regexp_replace({}, '[^[:alnum:]]+', ' ', 'g'))", fold(text));
-                // a value that is no word to the database is in no text, nor in an empty one
-                let found = format!("strpos(' ' || {} || ' ', ' ' || {} || ' ') > 0", words(&column), words(&value));
-                format!("({found} AND {column} <> '')")
+                let (column, value) = (words(&column), words(&value));
+                // a value without a word, as the database knows words, is in no text
+                format!("({value} <> '' AND strpos(' ' || {column} || ' ', ' ' || {value} || ' ') > 0)")
             }
             // all but an empty text, which is nothing
             (How::Matches, values) if values.iter().all(|value| value.bytes().all(|byte| byte == b'%')) => {

@@ -185,19 +185,32 @@ impl Scene {
         }
     }
 
-    /// Trees that read what was changed, mostly.
+    /// Trees that read what was changed, mostly; and some that any link and any update moves.
     fn trees_about(&self, dice: &mut Dice, told: &[Told]) -> Vec<(RecordKind, Json)> {
         let mut trees = Vec::new();
-        for number in 0..200 {
-            let (kind, tree) = self.tree(dice, 3);
+        for number in 0..150 {
+            let leaves = if number % 2 == 0 { 1 } else { 3 };
+            let (kind, tree) = self.tree(dice, leaves);
             let criteria = self.checked(kind, &tree);
-            if number < 6 || told.iter().any(|told| criteria.reads().meets(&told.changed())) {
+            if number < 10 || told.iter().any(|told| criteria.reads().meets(&told.changed())) {
                 trees.push((kind, tree));
             }
-            if trees.len() == 24 {
+            if trees.len() == 30 {
                 break;
             }
         }
+        for kind in RecordKind::ALL {
+            for relation in trees::known_relations(&self.catalog, *kind) {
+                let count = dice.below(3);
+                let related = json!({ "relation": relation, "quantifier": "EXACTLY", "count": count });
+                trees.push((*kind, json!({ "related": related })));
+            }
+            let at = words::printed(words::instant(dice));
+            trees.push((*kind, json!({ "compare": { "field": "updatedAt", "op": "AFTER", "value": at } })));
+        }
+        let at = words::printed(words::instant(dice));
+        let entered = json!({ "compare": { "field": "deal.stageEnteredAt", "op": "AFTER", "value": at } });
+        trees.push((RecordKind::Task, entered));
         trees
     }
 

@@ -369,7 +369,7 @@ pub fn tree(dice: &mut Dice, world: &World, catalog: &Catalog, kind: RecordKind,
 }
 
 /// Those that the plain evaluator knows: features to the right of the records have further ones.
-fn known_relations(catalog: &Catalog, kind: RecordKind) -> Vec<Relation> {
+pub fn known_relations(catalog: &Catalog, kind: RecordKind) -> Vec<Relation> {
     let all = catalog.relations[kind as usize].iter().map(|relation| relation.name);
     all.filter(|name| !matches!(name, Relation::Conversations | Relation::Messages)).collect()
 }
