@@ -12,6 +12,7 @@ pub mod deals;
 pub mod fields;
 pub mod kinds;
 pub mod leads;
+pub mod matching;
 pub mod notes;
 pub mod pipelines;
 pub mod products;
