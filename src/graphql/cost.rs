@@ -3,7 +3,8 @@
 //! visit every spread anew.
 //!
 //! A field costs one and what is asked below it. One that makes a statement of its own costs
-//! [`STATEMENT`], a count [`COUNT`], a large value [`LARGE`]; the rows of a page count as many times as the page may have.
+//! [`STATEMENT`], a count [`COUNT`], criteria [`CRITERIA`] and more by their size, a large value
+//! [`LARGE`]; the rows of a page count as many times as the page may have.
 
 use std::collections::HashMap;
 

@@ -302,7 +302,7 @@ mod tests {
 
     use super::*;
 
-    fn node(json: serde_json::Value) -> Result<Node> {
+    fn node(json: Value) -> Result<Node> {
         let value = Graphql::from_json(json).expect("a value");
         RecordCriteria::parse(Some(value)).map_err(|_| Error::internal("no criteria"))?.node("where")
     }

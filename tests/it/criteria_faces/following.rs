@@ -1,6 +1,7 @@
 //! Live changes of the records that criteria mean.
 
 use kontor::{auth::Role, crm::Contact};
+use reqwest::{Method, StatusCode, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 
 use super::{compare, list, made};
@@ -136,4 +137,41 @@ async fn every_subscriber_is_told_by_what_they_are_and_see() {
     assert_eq!(ada.subscribe(CHANGED, wrong).await.refused().await, "BAD_USER_INPUT");
     let stranger = server.stranger();
     assert_eq!(stranger.subscribe(CHANGED, json!({ "where": mine })).await.refused().await, "UNAUTHENTICATED");
+}
+
+/// One event of more records than are loaded at once.
+#[tokio::test]
+async fn of_a_bulk_change_those_are_told_that_are_meant() {
+    const ROWS: usize = 450;
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let start = server.cursor().await;
+    let mut rows = "last name,city\n".to_owned();
+    for row in 0..ROWS {
+        rows.push_str(&format!("N{row},{}\n", if row % 2 == 0 { "Riga" } else { "Oslo" }));
+    }
+    let form = format!(
+        "--b\r\nContent-Disposition: form-data; name=\"entity_type\"\r\n\r\ncontacts\r\n\
+         --b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n\r\n{rows}\r\n--b--\r\n"
+    );
+    let with =
+        |request: reqwest::RequestBuilder| request.header(CONTENT_TYPE, "multipart/form-data; boundary=b").body(form);
+    ada.send(Method::POST, "/import", with).await.expect(StatusCode::CREATED);
+    server.jobs_done().await;
+    server.events_logged().await;
+    let query = "subscription($where: RecordCriteria, $after: String) { recordChanged(kind: CONTACT, where: $where,
+        after: $after) { cursor record { ... on Contact { lastName city } } } }";
+    let variables = |after: &str| json!({ "where": compare("city", "EQ", "Riga"), "after": after });
+    let mut live = ada.subscribe(query, variables(&start)).await;
+    let mut middle = String::new();
+    for row in 0..ROWS / 2 {
+        let change = live.next().await["recordChanged"].clone();
+        assert_eq!(change["record"], json!({ "lastName": format!("N{}", row * 2), "city": "Riga" }));
+        if row == 100 {
+            middle = change["cursor"].as_str().expect("a cursor").to_owned();
+        }
+    }
+    // from the middle of the event on
+    let mut live = ada.subscribe(query, variables(&middle)).await;
+    assert_eq!(live.next().await["recordChanged"]["record"]["lastName"], "N202");
 }
