@@ -203,6 +203,7 @@ impl Config {
         range("limits.uploads_per_user", limits.uploads_per_user as u64, 1..=1_000_000);
         range("limits.request_seconds", limits.request_seconds, 1..=3_600);
         range("limits.statement_seconds", limits.statement_seconds, 1..=3_600);
+        range("limits.criteria_millis", limits.criteria_millis, 1..=3_600_000);
         range("limits.graphql_depth", limits.graphql_depth as u64, 1..=1_000);
         range("limits.graphql_cost", limits.graphql_cost as u64, 1..=1_000_000_000);
         range("limits.graphql_tokens", limits.graphql_tokens as u64, 1..=10_000_000);

@@ -30,6 +30,9 @@ pub struct Limits {
     pub request_seconds: u64,
     /// Longest time one SQL statement of a request may take, in seconds.
     pub statement_seconds: u64,
+    /// Longest time one statement may take that looks for the records which criteria mean, in
+    /// milliseconds.
+    pub criteria_millis: u64,
     /// Deepest nesting of a GraphQL document.
     pub graphql_depth: usize,
     /// Highest cost of a GraphQL request, as `graphql::cost` counts it; of a batch as a whole.
@@ -97,6 +100,7 @@ impl Default for Limits {
             uploads_per_user: 4,
             request_seconds: 30,
             statement_seconds: 15,
+            criteria_millis: 10_000,
             graphql_depth: 15,
             graphql_cost: 30_000,
             graphql_tokens: 10_000,

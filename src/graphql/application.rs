@@ -101,8 +101,21 @@ impl Gateway for Application {
     }
 
     fn personal_words(&self) -> &'static [&'static str] {
-        // of a contact, the lists that the caller sees; of leads, those that are theirs
-        &["lists", "LEAD", "Lead", "lead", "leads", "convertedFrom", "convertedTo"]
+        // of a contact, the lists that the caller sees; of leads, those that are theirs; of criteria, those
+        // that are about the caller, or name lists
+        &[
+            "lists",
+            "LISTS",
+            "inList",
+            "IS_ME",
+            "IN_MY_TEAM",
+            "LEAD",
+            "Lead",
+            "lead",
+            "leads",
+            "convertedFrom",
+            "convertedTo",
+        ]
     }
 
     fn limits(&self) -> &Limits {

@@ -17,6 +17,7 @@ use super::{
     loaders::{Coming, Loaders, OfRecord},
     objects::{
         change::{ActorObject, FieldChangeObject},
+        criteria::RecordCriteria,
         record::{RecordObject, Shown},
     },
     position::{Position, StreamPosition},
@@ -29,6 +30,7 @@ use crate::{
     },
     crm::{
         RecordKind,
+        matching::{self, ARGUMENT, Asked},
         record::{
             Record, Rules,
             events::{ChangeAction, action_of, versions},
@@ -78,17 +80,26 @@ impl ChangeSubscription {
     /// Changes of the records of a kind, or of one record. With `after`, first what was missed
     /// since that cursor, then on live, without gap or repeat; `CURSOR_EXPIRED` where it is older
     /// than the log (7 days): then read the present state and begin anew.
+    ///
+    /// With `where`, changes of records that the criteria mean now, and of those that they meant until
+    /// this change, so that a record's leaving is told as well.
     async fn record_changed(
         &self,
         context: &Context<'_>,
         kind: RecordKind,
         #[graphql(desc = "Only this record.")] id: Option<ID>,
+        #[graphql(name = "where", desc = "Only records that these criteria mean, or meant until the change.")]
+        criteria: Option<RecordCriteria>,
         #[graphql(desc = "The cursor of the last event you have seen.")] after: Option<String>,
     ) -> async_graphql::Result<impl Stream<Item = async_graphql::Result<RecordChange>> + use<>> {
         let (ctx, caller) = both(context)?;
         require_read(caller, kind)?;
         let only = id.as_ref().map(|id| parse_id::<ContactId>("id", id)).transpose()?.map(|id| id.0);
         let after = after.map(|text| Cursor::parse("after", &text)).transpose()?;
+        let asked_for = match criteria.map(|criteria| criteria.node(ARGUMENT)).transpose()? {
+            Some(node) => Some(matching::asked(ctx, caller, kind, &node, ARGUMENT).await?),
+            None => None,
+        };
         let mut events = context.data::<Bus>()?.subscribe(caller.workspace, after).await?;
         let position = context.data_opt::<Arc<StreamPosition>>().cloned().unwrap_or_default();
         let seen = after.unwrap_or_else(|| events.cursor());
@@ -103,6 +114,7 @@ impl ChangeSubscription {
             loaders,
             kind,
             only,
+            asked_for,
             wanted,
             events,
             resumed: seen,
@@ -135,6 +147,7 @@ struct Reader {
     loaders: Loaders,
     kind: RecordKind,
     only: Option<Uuid>,
+    asked_for: Option<Asked>,
     wanted: Wanted,
     events: EventReader,
     /// What the client had seen when it came.
@@ -190,10 +203,22 @@ impl Reader {
                     self.events.next().await?
                 }
             };
-            if let Some(told) = self.of(event) {
+            if let Some(told) = self.of(event)
+                && let Some(told) = self.meant(told).await?
+            {
                 return Ok(told);
             }
         }
+    }
+
+    /// What of an event is about records that the criteria mean, or meant: one look at all of them.
+    async fn meant(&self, mut told: Told) -> Result<Option<Told>> {
+        let Some(asked) = &self.asked_for else { return Ok(Some(told)) };
+        let versions = versions(&told.event);
+        let records: Vec<_> = told.rest.iter().map(|(index, id)| (*id, versions.get(*index).copied())).collect();
+        let meant = matching::concerned(&self.ctx, &self.caller, asked, told.action, &records).await?;
+        told.rest.retain(|(_, id)| meant.contains(id));
+        Ok(Some(told).filter(|told| !told.rest.is_empty()))
     }
 
     /// What of an event concerns this subscription; nothing that the client has seen.

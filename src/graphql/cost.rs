@@ -3,7 +3,8 @@
 //! visit every spread anew.
 //!
 //! A field costs one and what is asked below it. One that makes a statement of its own costs
-//! [`STATEMENT`], a count [`COUNT`], a large value [`LARGE`]; the rows of a page count as many times as the page may have.
+//! [`STATEMENT`], a count [`COUNT`], criteria [`CRITERIA`] and more by their size, a large value
+//! [`LARGE`]; the rows of a page count as many times as the page may have.
 
 use std::collections::HashMap;
 
@@ -32,6 +33,11 @@ const STATEMENT: usize = 20;
 const COUNT: usize = 100;
 /// A field that may hold tens of kilobytes: a page of them, or one under many names, is large.
 const LARGE: usize = 8;
+/// A statement of criteria, and so many values within them for one more.
+const CRITERIA: usize = 100;
+const CRITERIA_VALUES: usize = 10;
+/// The argument that criteria come in.
+const WITH_CRITERIA: &str = "where";
 /// Hashing a password takes 19 MiB and a good part of a second of a processor.
 const HASHING: usize = 1_000;
 const HASHES: [&str; 6] = ["signIn", "register", "acceptInvitation", "resetPassword", "changePassword", "createUser"];
@@ -141,7 +147,8 @@ impl Costs {
             };
             let parent = root.and_then(|root| self.types.get(root)).map_or(Parent::Unknown, Parent::Known);
             let declared = operation.node.variable_definitions.as_slice();
-            let mut walk = Walk { costs: self, document, variables, declared, fragments: HashMap::new() };
+            let (fragments, sizes) = (HashMap::new(), HashMap::new());
+            let mut walk = Walk { costs: self, document, variables, declared, fragments, sizes };
             let cost = walk.selections(&operation.node.selection_set.node, parent);
             total = total.saturating_add(cost.once).saturating_add(cost.per_row);
             if total > most {
@@ -217,6 +224,8 @@ struct Walk<'a> {
     declared: &'a [Positioned<VariableDefinition>],
     /// Each is looked at once, however often it is spread; by its name and the lists around it.
     fragments: HashMap<(&'a str, u32), Cost>,
+    /// How many values are within a variable: looked at once, however often it is passed.
+    sizes: HashMap<Name, usize>,
 }
 
 impl<'a> Walk<'a> {
@@ -293,8 +302,33 @@ impl<'a> Walk<'a> {
             Shape::Page => below.once.saturating_add(below.per_row.saturating_mul(rows)),
             _ => below.once.saturating_add(below.per_row).saturating_mul(rows),
         };
-        let all = all.saturating_add(priced.own);
+        let all = all.saturating_add(priced.own).saturating_add(self.criteria(field));
         if is_row { Cost { once: 0, per_row: all } } else { Cost { once: all, per_row: 0 } }
+    }
+
+    /// What the criteria of a field cost: the more there is within them, the more.
+    fn criteria(&mut self, field: &Field) -> usize {
+        let Some(written) = field.get_argument(WITH_CRITERIA) else { return 0 };
+        let mut passed = Vec::new();
+        let written = written.node.clone().into_const_with(|name| {
+            passed.push(name);
+            Ok::<_, ()>(Value::Null)
+        });
+        let written = written.as_ref().map_or(0, size_of);
+        let size = passed.into_iter().fold(written, |size, name| size.saturating_add(self.size(name)));
+        if size == 0 { 0 } else { CRITERIA.saturating_add(size / CRITERIA_VALUES) }
+    }
+
+    /// How many values are within a variable.
+    fn size(&mut self, name: Name) -> usize {
+        if let Some(known) = self.sizes.get(&name) {
+            return *known;
+        }
+        let declared = self.declared.iter().find(|declared| declared.node.name.node == name);
+        let default = declared.and_then(|declared| declared.node.default_value());
+        let size = self.variables.get(&name).or(default).map_or(0, size_of);
+        self.sizes.insert(name, size);
+        size
     }
 
     /// The most rows that a page may have; an empty page is looked for, too.
@@ -320,6 +354,14 @@ impl<'a> Walk<'a> {
 
     fn narrowed(&self, parent: Parent<'a>, condition: Option<&Name>) -> Parent<'a> {
         condition.and_then(|name| self.costs.types.get(name.as_str())).map_or(parent, Parent::Known)
+    }
+}
+
+fn size_of(value: &Value) -> usize {
+    match value {
+        Value::List(items) => items.iter().map(|item| size_of(item) + 1).sum(),
+        Value::Object(entries) => entries.values().map(|entry| size_of(entry) + 1).sum(),
+        _ => 0,
     }
 }
 
@@ -349,6 +391,15 @@ mod tests {
 
     fn cost(query: &str) -> usize {
         cost_with(query, "{}")
+    }
+
+    #[test]
+    fn criteria_cost_by_what_is_within_them() {
+        let plain = cost("{ things(first: 1) { nodes { name } } }");
+        assert_eq!(cost("{ things(first: 1, where: { all: [] }) { nodes { name } } }"), plain + CRITERIA);
+        let wide = format!(r#"{{"w":{{"all":[{}{{}}]}}}}"#, "{},".repeat(999));
+        let query = "query($w: W) { a: things(first: 1, where: $w) { nodes { name } } b: things(first: 1, where: $w) { nodes { name } } }";
+        assert_eq!(cost_with(query, &wide), 2 * (plain + CRITERIA + 1_001 / CRITERIA_VALUES));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Lists of contacts: queries and mutations. (Their live changes are in `list_changes`.)
 
-use async_graphql::{Context, ID, InputObject, Json, MaybeUndefined, Object, SimpleObject};
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
@@ -8,7 +8,10 @@ use uuid::Uuid;
 use super::{
     context::{Repeatable, both, once},
     errors::{Nullable, found, nullable, parse_id},
-    objects::list::{ContactListConnection, ContactListObject, ListFolderObject},
+    objects::{
+        criteria::RecordCriteria,
+        list::{ContactListConnection, ContactListObject, ListFolderObject},
+    },
 };
 use crate::{
     base::{
@@ -16,6 +19,7 @@ use crate::{
         ids::{ContactListId, ListFolderId, UserId},
         page::{self as cursors, PageArgs},
     },
+    crm::matching::ARGUMENT,
     id_input,
     lists::{
         ListFilter, ListType, Sharing, folders,
@@ -77,7 +81,7 @@ pub struct CreateContactListInput {
     #[graphql(default_with = "ListType::Static")]
     list_type: ListType,
     /// A dynamic list needs them; a static one has none.
-    criteria: Option<Json<Value>>,
+    criteria: Option<RecordCriteria>,
     /// `#RRGGBB`; blue unless given.
     color: Option<String>,
     icon: Option<String>,
@@ -103,7 +107,7 @@ pub struct UpdateContactListInput {
     name: Option<String>,
     description: MaybeUndefined<String>,
     /// A dynamic list's.
-    criteria: Option<Json<Value>>,
+    criteria: Option<RecordCriteria>,
     /// `#RRGGBB`
     color: MaybeUndefined<String>,
     icon: MaybeUndefined<String>,
@@ -124,7 +128,7 @@ pub struct DeleteContactListInput {
     force: bool,
 }
 
-/// Contacts by their ids, or those of another list.
+/// Contacts by their ids, those of another list, or those that criteria mean: one of the three.
 #[derive(InputObject)]
 #[graphql(name = "ListMembersInput")]
 pub struct ListMembersInput {
@@ -136,6 +140,9 @@ pub struct ListMembersInput {
     contact_ids: Option<Vec<ID>>,
     /// All members of this list instead.
     from_list_id: Option<ID>,
+    /// All contacts that these criteria mean instead, as they do now.
+    #[graphql(name = "where")]
+    criteria: Option<RecordCriteria>,
 }
 
 #[derive(InputObject)]
@@ -229,8 +236,8 @@ pub struct ListMemberResult {
 #[graphql(name = "ListMembersPayload")]
 pub struct ListMembersPayload {
     contact_list: ContactListObject,
-    /// Of each contact that was named, in that order; empty where another list was, and in the
-    /// answer to a request that was sent again.
+    /// Of each contact that was named, in that order; empty where another list or criteria were, and in
+    /// the answer to a request that was sent again.
     results: Vec<ListMemberResult>,
     /// How many were added, or removed.
     changed_count: i64,
@@ -268,7 +275,7 @@ impl ListMutation {
         let folder = input.folder_id.map(|id| parse_id::<ListFolderId>("folderId", &id)).transpose()?;
         let patch = ListPatch {
             description: input.description.map(Some),
-            criteria: input.criteria.map(|criteria| criteria.0),
+            criteria: kept(input.criteria)?,
             color: input.color.map(Some),
             icon: input.icon.map(Some),
             tags: Some(input.tags),
@@ -296,7 +303,7 @@ impl ListMutation {
         let patch = ListPatch {
             name: input.name,
             description: given(input.description),
-            criteria: input.criteria.map(|criteria| criteria.0),
+            criteria: kept(input.criteria)?,
             color: given(input.color),
             icon: given(input.icon),
             tags: input.tags,
@@ -425,14 +432,20 @@ impl ListMutation {
 }
 
 impl ListMembersInput {
-    fn chosen(&self) -> Result<(ContactListId, Chosen)> {
+    fn chosen(self) -> Result<(ContactListId, Chosen)> {
         let id = parse_id("id", &self.id)?;
-        match (&self.contact_ids, &self.from_list_id) {
-            (Some(ids), None) => Ok((id, Chosen::Contacts(contact_ids(ids)?))),
-            (None, Some(list)) => Ok((id, Chosen::MembersOf(parse_id("fromListId", list)?))),
-            _ => Err(Error::invalid("contactIds", "or fromListId is needed, and not both")),
+        match (self.contact_ids, self.from_list_id, self.criteria) {
+            (Some(ids), None, None) => Ok((id, Chosen::Contacts(contact_ids(&ids)?))),
+            (None, Some(list), None) => Ok((id, Chosen::MembersOf(parse_id("fromListId", &list)?))),
+            (None, None, Some(criteria)) => Ok((id, Chosen::Matching(criteria.node(ARGUMENT)?))),
+            _ => Err(Error::invalid("contactIds", "or fromListId or where is needed, and one of them")),
         }
     }
+}
+
+/// As it is kept.
+fn kept(criteria: Option<RecordCriteria>) -> Result<Option<Value>> {
+    Ok(criteria.map(|criteria| criteria.node("criteria")).transpose()?.map(|node| node.to_json()))
 }
 
 fn contact_ids(ids: &[ID]) -> Result<Vec<Uuid>> {

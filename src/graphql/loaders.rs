@@ -44,7 +44,7 @@ use crate::{
             Record,
             history::{self, FieldChange},
             ops,
-            select::{self, Related},
+            select::{self, At, Order, Related},
         },
     },
     ctx::Ctx,
@@ -611,7 +611,7 @@ pub struct OfList {
 
 impl OfList {
     /// The lists of which the same page is wanted: one statement for all.
-    fn alike<'a>(keys: impl Iterator<Item = &'a Self>) -> Vec<(PageArgs, Vec<ContactListId>)> {
+    fn alike<'a>(keys: impl IntoIterator<Item = &'a Self>) -> Vec<(PageArgs, Vec<ContactListId>)> {
         let mut alike: HashMap<_, Vec<ContactListId>> = HashMap::new();
         for Self { list, first, after } in keys {
             alike.entry((*first, after.clone())).or_default().push(*list);
@@ -625,19 +625,26 @@ impl OfList {
     }
 }
 
-/// A page of a list's members.
+/// A page of a list's members, in an order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ListMembers(pub OfList);
+pub struct ListMembers(pub OfList, pub Order);
 
 impl Loader<ListMembers> for Lists {
-    type Value = Slice<Member>;
+    type Value = Slice<(At, Member)>;
     type Error = Arc<Error>;
 
     async fn load(&self, keys: &[ListMembers]) -> Result<HashMap<ListMembers, Self::Value>, Self::Error> {
+        let mut by_order: HashMap<Order, Vec<&OfList>> = HashMap::new();
+        for ListMembers(of, order) in keys {
+            by_order.entry(*order).or_default().push(of);
+        }
         let mut found = HashMap::new();
-        for (args, lists) in OfList::alike(keys.iter().map(|key| &key.0)) {
-            let pages = views::members(&self.0.ctx, &self.0.caller, &lists, args.clone()).await?;
-            found.extend(pages.into_iter().map(|(list, page)| (ListMembers(OfList::key(list, &args)), page)));
+        for (order, keys) in by_order {
+            for (args, lists) in OfList::alike(keys) {
+                let pages = views::members(&self.0.ctx, &self.0.caller, &lists, order, args.clone()).await?;
+                let key = |list| ListMembers(OfList::key(list, &args), order);
+                found.extend(pages.into_iter().map(|(list, page)| (key(list), page)));
+            }
         }
         Ok(found)
     }

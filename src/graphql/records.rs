@@ -11,6 +11,7 @@ use super::{
     objects::{
         account::{AccountConnection, AccountObject},
         contact::{ContactConnection, ContactObject},
+        criteria::RecordCriteria,
         deal::{DealConnection, DealObject},
         input::{AccountInput, ContactInput, DealInput, LeadInput, ProductInput, TaskInput},
         lead::{LeadConnection, LeadObject},
@@ -18,6 +19,7 @@ use super::{
         record::{Counted, RecordObject, Shown},
         task::{TaskConnection, TaskObject},
     },
+    order::OrderDirection,
 };
 use crate::{
     base::{
@@ -27,27 +29,15 @@ use crate::{
     },
     crm::{
         Account, Contact, Deal, Lead, Product, RecordKind, Task,
+        matching::{self, ARGUMENT, Filter},
         record::{
             Record, ops,
-            select::{self, Order, Sort},
+            select::{Order, Sort},
             tags,
         },
     },
     for_kind, id_input,
 };
-
-#[derive(Clone, Copy, PartialEq, Eq, Enum)]
-#[graphql(name = "OrderDirection")]
-pub enum OrderDirection {
-    Asc,
-    Desc,
-}
-
-impl OrderDirection {
-    fn descending(self) -> bool {
-        self == Self::Desc
-    }
-}
 
 #[derive(InputObject)]
 #[graphql(name = "DeleteRecordInput")]
@@ -71,14 +61,14 @@ pub struct DeleteRecordPayload {
 /// A page of records as a query asks for it.
 async fn page<R: Shown>(
     context: &Context<'_>,
-    search: Option<String>,
+    filter: Filter,
     order: Option<Order>,
     args: PageArgs,
 ) -> async_graphql::Result<R::Connection> {
     let (ctx, caller) = both(context)?;
     let order = order.unwrap_or(Order::NEWEST_FIRST);
-    let slice = select::page::<R>(ctx, caller, search.as_deref(), order, args).await?;
-    Ok(R::connection(slice, Counted::Found(search)))
+    let slice = matching::page::<R>(ctx, caller, &filter, order, args).await?;
+    Ok(R::connection(slice, Counted::Found(Box::new(filter))))
 }
 
 /// The order by the field of this name, which has an index.
@@ -148,10 +138,12 @@ macro_rules! record_operations {
                 last: Option<i32>,
                 before: Option<String>,
                 #[graphql(desc = $search_doc)] search: Option<String>,
+                #[graphql(name = "where", desc = "Only those that these criteria mean.")] criteria: Option<RecordCriteria>,
                 #[graphql(desc = "One order; ties are broken by age.")] order_by: Option<Vec<$order>>,
             ) -> async_graphql::Result<$connection> {
                 let order = single(order_by)?.map(|order| order.order());
-                page::<$record>(context, search, order, PageArgs { first, after, last, before }).await
+                let criteria = criteria.map(|criteria| criteria.node(ARGUMENT)).transpose()?;
+                page::<$record>(context, Filter { search, criteria }, order, PageArgs { first, after, last, before }).await
             }
 
             #[doc = $one_doc]

@@ -4,6 +4,7 @@ use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema};
 
 use super::{
     changes::{ChangeSubscription, EventObject},
+    criteria::CriteriaQuery,
     fields::{FieldMutation, FieldQuery},
     imports::{ImportMutation, ImportQuery, ImportSubscription},
     jobs::{JobMutation, JobQuery, JobSubscription},
@@ -23,7 +24,7 @@ use crate::{ctx::Ctx, events::Bus};
 /// What can be asked. Everything is of the caller's workspace; nothing names another.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-pub struct Query(TeamQuery, RecordQuery, ListQuery, FieldQuery, PipelineQuery, JobQuery, ImportQuery);
+pub struct Query(TeamQuery, RecordQuery, CriteriaQuery, ListQuery, FieldQuery, PipelineQuery, JobQuery, ImportQuery);
 
 /// What can be done. Each takes one `input` or an id, and answers with what it changed.
 #[derive(MergedObject, Default)]

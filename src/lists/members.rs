@@ -13,11 +13,12 @@ use super::{
 use crate::{
     auth::{Caller, Grant, Permission},
     base::{Error, Result, ids::ContactListId},
+    crm::{Contact, criteria::Node, matching},
     ctx::Ctx,
     team::repeat::{self, Once, Turn},
 };
 
-/// Members of another list that are moved by one statement.
+/// Members of another list, or contacts that criteria mean, that are moved by one statement.
 const AT_ONCE: i64 = 10_000;
 
 /// Which contacts.
@@ -27,6 +28,8 @@ pub enum Chosen {
     Contacts(Vec<Uuid>),
     /// All that are in another list, as it is now.
     MembersOf(ContactListId),
+    /// All that criteria mean, as they do now.
+    Matching(Node),
 }
 
 /// What became of the contacts.
@@ -70,6 +73,11 @@ async fn shift(
     if matches!(&chosen, Chosen::Contacts(ids) if ids.len() > most) {
         return Err(Error::invalid("contactIds", format!("must be at most {most} (limits.list_ids)")));
     }
+    // before the transaction: looking for them takes one of another role, and nobody is to hold both
+    let matching = match &chosen {
+        Chosen::Matching(node) => matching::all_ids::<Contact>(ctx, caller, node, AT_ONCE).await?,
+        _ => Vec::new(),
+    };
     let mut tx = match repeat::begin::<Kept>(ctx, caller).await? {
         Turn::First(tx) => tx,
         Turn::Again(kept, mut tx) => return Ok((access::visible_in(&mut tx, caller, id).await?, kept.into())),
@@ -87,6 +95,7 @@ async fn shift(
             let other = other.map_err(|_| Error::invalid("fromListId", "is not a list that you see"))?;
             by_list(&mut tx, &by, id, &other, way).await?
         }
+        Chosen::Matching(_) => by_criteria(&mut tx, &by, id, &matching, way).await?,
     };
     if moved.moved > 0 {
         lists::touch(tx.connection(), caller.workspace, id, by.at).await?;
@@ -129,6 +138,19 @@ async fn by_list(tx: &mut Once, by: &By, list: ContactListId, other: &ContactLis
         moved.moved += done.len() as i64;
         moved.already += (some.len() - done.len()) as i64;
     }
+}
+
+async fn by_criteria(tx: &mut Once, by: &By, list: ContactListId, matching: &[Uuid], way: Way) -> Result<Moved> {
+    let mut moved = Moved::default();
+    for some in matching.chunks(AT_ONCE as usize) {
+        let done = match way {
+            Way::In => steps::add_in(tx, by, list, some, Source::Criteria).await?,
+            Way::Out => steps::remove_in(tx, by, list, some, Source::Criteria).await?,
+        };
+        moved.moved += done.len() as i64;
+        moved.already += (some.len() - done.len()) as i64;
+    }
+    Ok(moved)
 }
 
 /// What a repetition is answered with. The outcomes of single contacts are told only once: kept, they

@@ -8,6 +8,7 @@
 pub mod access;
 pub mod build;
 pub mod events;
+pub mod explain;
 pub mod folders;
 mod freeze;
 pub mod jobs;
@@ -19,5 +20,7 @@ pub mod react;
 pub mod segment;
 pub mod steps;
 pub mod views;
+
+pub use queries::members::ENTERED_AT;
 
 pub use model::{ContactList, ListFilter, ListType, Sharing, Source};

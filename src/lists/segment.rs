@@ -5,22 +5,25 @@ use std::collections::HashSet;
 
 use serde_json::Value as Json;
 
-use super::{access, build::BuildList, queries::lists};
+use super::{build::BuildList, queries::lists};
 use crate::{
     auth::Caller,
     base::{
-        Error, FieldErrors, Result,
+        Error, Result,
         ids::{ContactListId, JobId},
     },
     crm::{
         RecordKind,
         criteria::{Criteria, Known},
+        matching,
     },
     ctx::Ctx,
     db::{Tx, locks},
     jobs::{Enqueued, enqueue},
 };
 
+/// The field that criteria come in, in errors.
+const FIELD: &str = "criteria";
 /// Lists that may stand behind one another by their criteria.
 const MOST_BEHIND: usize = 200;
 
@@ -28,27 +31,12 @@ const MOST_BEHIND: usize = 200;
 /// must not end up in a circle. Lists that they name must be the caller's to see.
 pub async fn check(tx: &mut Tx, caller: &Caller, list: Option<ContactListId>, given: &Json) -> Result<Json> {
     let known = Known::load(tx.connection(), caller.workspace).await?;
-    let checked = Criteria::read(given).and_then(|node| Criteria::check(RecordKind::Contact, &node, &known));
-    let checked = checked.map_err(|errors| Error::Invalid(of_criteria(errors)))?;
-    for named in checked.lists() {
-        let seen = access::visible_in(tx, caller, ContactListId(*named)).await;
-        seen.map_err(|_| Error::invalid("criteria", format!("names a list that you do not see: {named}")))?;
-    }
+    let node = matching::read(given, FIELD)?;
+    let checked = matching::checked_in(tx, caller, RecordKind::Contact, &node, &known, FIELD).await?;
     if let Some(list) = list {
         refuse_circle(tx, caller, list, &checked, &known).await?;
     }
     serde_json::to_value(checked.node()).map_err(Error::internal)
-}
-
-/// Errors by their paths within the criteria.
-fn of_criteria(errors: FieldErrors) -> FieldErrors {
-    let mut within = FieldErrors::new();
-    for (path, message) in errors.iter() {
-        // the language calls the whole of it so
-        let path = if path == "where" { "criteria".to_owned() } else { format!("criteria.{path}") };
-        within.add(path, message.to_owned());
-    }
-    within
 }
 
 /// Follows the lists that criteria name, and those that these name. The criteria of lists are written

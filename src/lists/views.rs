@@ -17,6 +17,7 @@ use crate::{
         ids::ContactListId,
         page::{PageArgs, Slice},
     },
+    crm::record::select::{At, Order},
     ctx::Ctx,
 };
 
@@ -25,19 +26,21 @@ const LONGEST: TimeDelta = TimeDelta::days(366);
 /// Lists of one contact that are told.
 const LISTS: i64 = 500;
 
-/// A page of the members of each of these lists, the newest contact first. One statement for all.
+/// A page of the members of each of these lists in this order, each with its place. One statement for all.
 pub async fn members(
     ctx: &Ctx,
     caller: &Caller,
     lists: &[ContactListId],
+    order: Order,
     args: PageArgs,
-) -> Result<HashMap<ContactListId, Slice<Member>>> {
+) -> Result<HashMap<ContactListId, Slice<(At, Member)>>> {
     caller.require(Permission::ListsRead)?;
     caller.require_all(Permission::ContactsRead)?;
-    let page = args.parse::<Uuid>()?;
+    let page = args.parse::<At>()?;
+    page.require_cursor(|at| at.is_of(members::TABLE, order))?;
     let mut tx = ctx.db.read(caller).await?;
-    let rows = members::pages(tx.connection(), caller.workspace, caller.user, lists, &page).await?;
-    Ok(by_list(lists, rows, |row| row.list_id).map(|(list, rows)| (list, page.slice(rows))).collect())
+    let rows = members::pages(tx.connection(), caller.workspace, caller.user, lists, order, &page).await?;
+    Ok(by_list(lists, rows, |(_, member)| member.list_id).map(|(list, rows)| (list, page.slice(rows))).collect())
 }
 
 /// A page of who entered and left each of these lists, the newest first.

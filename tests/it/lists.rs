@@ -51,8 +51,8 @@ async fn remove(client: &Client, list: &str, contacts: &[String]) -> Value {
 /// What the list holds, as this person sees it: the count, and the ids of all its contacts (at most
 /// 500), the newest first.
 async fn held(client: &Client, list: &str) -> (i64, Vec<String>) {
-    let query =
-        "query($id: ID!) { contactList(id: $id) { contactCount contacts(first: 500) { nodes { id } totalCount } } }";
+    let query = "query($id: ID!) { contactList(id: $id) { contactCount
+        contacts(first: 500, orderBy: [{ field: CREATED_AT, direction: DESC }]) { nodes { id } totalCount } } }";
     let shown = client.data(query, json!({ "id": list })).await["contactList"].take();
     assert_eq!(shown["contactCount"], shown["contacts"]["totalCount"]);
     let ids = shown["contacts"]["nodes"].as_array().expect("rows").iter().map(|node| text(&node["id"])).collect();

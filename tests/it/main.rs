@@ -21,6 +21,7 @@ mod config;
 mod cookies;
 mod counts;
 mod criteria;
+mod criteria_faces;
 mod custom_fields;
 mod database;
 mod doors;

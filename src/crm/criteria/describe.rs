@@ -4,7 +4,7 @@ use super::{
     checked::Root,
     fields::{Asked, CustomField, Entity, FieldDef, HISTORY, Known, fields_of, paths_of},
     relations::{RelationDef, relations_of},
-    tree::{Operator, Relation},
+    tree::{Operator, Relation, TimeUnit},
 };
 use crate::crm::RecordKind;
 
@@ -19,6 +19,79 @@ pub struct FieldDescription {
     /// The words of a choice.
     pub choices: Vec<String>,
     pub is_custom: bool,
+}
+
+/// What stands beside an operator in a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, async_graphql::Enum)]
+#[graphql(name = "CriteriaOperand")]
+pub enum Operand {
+    /// Nothing.
+    None,
+    /// A single `value`.
+    Value,
+    /// A list of `values`.
+    Values,
+    /// Two `values`: from and to, both included.
+    Range,
+    /// Two `values`: before and after, of which null is empty.
+    Change,
+    /// A whole number as the `value`, and a `unit`.
+    Span,
+    /// A whole number of days as the `value`.
+    Days,
+    /// A `unit` alone.
+    Unit,
+}
+
+/// How a field is compared by an operator.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OperatorUse {
+    pub operator: Operator,
+    pub operand: Operand,
+    /// Those that go with it.
+    pub units: Vec<TimeUnit>,
+    /// Whether another field can stand in the value's place, as `field2`.
+    pub takes_field: bool,
+    /// Whether `matchEmpty` makes a difference.
+    pub takes_match_empty: bool,
+    /// Whether `caseSensitive` makes a difference.
+    pub takes_case: bool,
+}
+
+/// What goes with an operator of a field of this type.
+pub fn operator_use(asked: &Asked, operator: Operator) -> OperatorUse {
+    use Operator::*;
+    let operand = match operator {
+        IsEmpty | IsNotEmpty | IsTrue | IsFalse | IsMe | InMyTeam | IsInactive | Today | Yesterday | Tomorrow
+        | InPast | InFuture => Operand::None,
+        In | NotIn | DomainIn | HasAny | HasNone | HasAll | HasExactly => Operand::Values,
+        Between | NotBetween => Operand::Range,
+        ChangedFromTo => Operand::Change,
+        InLast | InNext | NotInLast | MoreThanAgo | LessThanAgo | MoreThanAhead | ChangedInLast => Operand::Span,
+        AnniversaryInNext => Operand::Days,
+        This | Last | Next => Operand::Unit,
+        _ => Operand::Value,
+    };
+    let units = match operand {
+        Operand::Span if *asked == Asked::Date && operator != ChangedInLast => &TimeUnit::ALL[2..],
+        Operand::Span => TimeUnit::ALL,
+        Operand::Unit => &TimeUnit::ALL[3..],
+        _ => &[],
+    };
+    let negates = matches!(
+        operator,
+        Ne | NotIn | NotContains | NotStartsWith | NotEndsWith | NotBetween | HasNone | NotOn | NotInLast
+    );
+    let with_text = matches!(operand, Operand::Value | Operand::Values | Operand::Change);
+    let folds = matches!(asked, Asked::Text | Asked::LongText | Asked::Email | Asked::Url | Asked::Tags);
+    OperatorUse {
+        operator,
+        operand,
+        units: units.to_vec(),
+        takes_field: asked.compares_fields_by(operator),
+        takes_match_empty: negates,
+        takes_case: with_text && folds && !matches!(operator, DomainIs | DomainIn),
+    }
 }
 
 /// A relation, and what can be asked of its other end.

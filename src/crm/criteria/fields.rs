@@ -475,6 +475,13 @@ impl Known {
         Self(Arc::new(fields))
     }
 
+    /// The same fields as if none were indexed: for records that are not those of the tables, and that
+    /// the index over custom values does not have.
+    pub fn unindexed(&self) -> Self {
+        let bare = |field: &CustomField| CustomField { is_indexed: false, ..field.clone() };
+        Self::new(self.0.iter().map(bare).collect())
+    }
+
     pub fn find(&self, kind: RecordKind, key: &str) -> Option<&CustomField> {
         self.of(kind).find(|field| field.key == key)
     }

@@ -33,12 +33,15 @@ mod tree;
 mod when;
 
 pub use check::Criteria;
-pub use describe::{FieldDescription, RelationDescription, criteria_fields, criteria_relations};
+pub use describe::{
+    FieldDescription, Operand, OperatorUse, RelationDescription, criteria_fields, criteria_relations, operator_use,
+};
 pub use explain::Explanation;
 pub use fields::{Asked, CustomField, Entity, Known};
 pub use reads::{Changed, Meets, Read, Reads, Step};
-pub use sql::{Bind, Sql};
+pub use sql::{Bind, LIST_SEEN, Sql, list_seen};
 pub use tree::{
-    Comparison, DEEPEST, LARGEST, MOST_LEAVES, MOST_VALUES, Node, Operator, Quantifier, RelatedNode, Relation, TimeUnit,
+    Comparison, DEEPEST, LARGEST, MOST_LEAVES, MOST_VALUES, Node, Operator, Quantifier, RelatedNode, Relation,
+    TimeUnit, within,
 };
 pub use when::{Setting, Visible};

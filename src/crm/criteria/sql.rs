@@ -24,6 +24,18 @@ use super::{
 };
 use crate::{base::ids::WorkspaceId, crm::RecordKind};
 
+/// Whether the user `$2` of the workspace `$1` sees the list `l`: whose it is, with everybody whom it is
+/// shared with. Here, because criteria name lists and count them.
+pub const LIST_SEEN: &str = "(l.created_by = $2 OR l.sharing <> 'private' OR \
+     EXISTS (SELECT FROM list_shares s WHERE s.workspace_id = l.workspace_id AND s.list_id = l.id \
+     AND (s.user_id = $2 OR s.team_id IN (SELECT t.team_id FROM team_members t WHERE t.workspace_id = $1 \
+     AND t.user_id = $2))))";
+
+/// The same of a list of another alias, and a user of another placeholder.
+pub fn list_seen(alias: &str, user: &str) -> String {
+    LIST_SEEN.replace("$2", user).replace("(l.", &format!("({alias}.")).replace(" l.", &format!(" {alias}."))
+}
+
 /// A value of a statement.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Bind {
@@ -77,8 +89,13 @@ impl Sql {
     /// Writes a condition that is true where the record of this alias matches, and false or null where
     /// it does not: for a `WHERE`.
     pub fn condition(&mut self, criteria: &Criteria, alias: &str, setting: &Setting) {
-        let condition = Writer { sql: self, setting }.tree(criteria.tree(), alias, false);
+        let condition = self.hold_condition(criteria, alias, setting);
         self.text.push_str(&condition);
+    }
+
+    /// The same condition, with its values bound; to be written somewhere, and as often as one likes.
+    pub fn hold_condition(&mut self, criteria: &Criteria, alias: &str, setting: &Setting) -> String {
+        Writer { sql: self, setting }.tree(criteria.tree(), alias, false)
     }
 
     /// The same, never null: for everywhere else.
@@ -229,9 +246,18 @@ impl Writer<'_> {
     }
 
     fn visible(&mut self, entity: Entity, alias: &str) -> Option<String> {
-        let user = self.setting.visible.leads_of.filter(|_| entity == Entity::Record(RecordKind::Lead))?;
-        let user = self.sql.hold(Bind::Uuid(user.0));
-        Some(format!("({alias}.owner_id IS NULL OR {alias}.owner_id = {user})"))
+        let visible = self.setting.visible;
+        match entity {
+            Entity::Record(RecordKind::Lead) => {
+                let user = self.sql.hold(Bind::Uuid(visible.leads_of?.0));
+                Some(format!("({alias}.owner_id IS NULL OR {alias}.owner_id = {user})"))
+            }
+            Entity::Other("list") => {
+                let user = self.sql.hold(Bind::Uuid(visible.lists_of?.0));
+                Some(list_seen(alias, &user))
+            }
+            _ => None,
+        }
     }
 
     fn related(&mut self, related: &Related, alias: &str, denied: bool) -> String {

@@ -244,6 +244,13 @@ impl Node {
         }
     }
 
+    /// The lists that it names by `inList`, each with the path to it.
+    pub fn named_lists(&self) -> Vec<(String, Uuid)> {
+        let mut found = Vec::new();
+        find_lists(self, &Path::root(), &mut found);
+        found
+    }
+
     /// What clients send and what is stored.
     pub fn to_json(&self) -> Json {
         // names and values only: nothing in it fails to be JSON
@@ -251,11 +258,25 @@ impl Node {
     }
 }
 
+/// Errors by their paths within what holds the tree: its field or argument has this name.
+pub fn within(errors: &FieldErrors, field: &str) -> FieldErrors {
+    let mut all = FieldErrors::new();
+    for (path, message) in errors.iter() {
+        // the language calls the whole of it so
+        let path = if path == ROOT { field.to_owned() } else { format!("{field}.{path}") };
+        all.add(path, message.to_owned());
+    }
+    all
+}
+
 pub(super) fn one(path: &str, message: impl Into<std::borrow::Cow<'static, str>>) -> FieldErrors {
     let mut errors = FieldErrors::new();
     errors.add(path.to_owned(), message);
     errors
 }
+
+/// What the whole of a tree is called in errors.
+const ROOT: &str = "where";
 
 /// Where a node stands, as `all[2].any[0].compare`.
 #[derive(Debug, Clone, Default)]
@@ -276,7 +297,22 @@ impl Path {
 
     /// The tree itself is called `where`.
     pub fn text(&self) -> String {
-        if self.0.is_empty() { "where".to_owned() } else { self.0.clone() }
+        if self.0.is_empty() { ROOT.to_owned() } else { self.0.clone() }
+    }
+}
+
+fn find_lists(node: &Node, path: &Path, found: &mut Vec<(String, Uuid)>) {
+    match node {
+        Node::All(nodes) | Node::Any(nodes) => {
+            let at = path.key(if matches!(node, Node::All(_)) { "all" } else { "any" });
+            nodes.iter().enumerate().for_each(|(item, node)| find_lists(node, &at.item(item), found));
+        }
+        Node::Not(node) => find_lists(node, &path.key("not"), found),
+        Node::Related(RelatedNode { condition: Some(node), .. }) => {
+            find_lists(node, &path.key("related").key("where"), found);
+        }
+        Node::Compare(_) | Node::Related(_) => {}
+        Node::InList(list) => found.push((path.key("inList").text(), *list)),
     }
 }
 

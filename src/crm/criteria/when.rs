@@ -27,6 +27,8 @@ pub struct Setting {
 pub struct Visible {
     /// Only leads that are this person's or nobody's.
     pub leads_of: Option<UserId>,
+    /// Only lists that this person sees.
+    pub lists_of: Option<UserId>,
 }
 
 impl Setting {

@@ -10,7 +10,7 @@ use super::{Field, RecordKind, Value};
 use crate::{base::page::PageRequest, crm::stage_type::StageType};
 
 /// An order with an index behind it. Ties are broken by id, in the same direction.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Order {
     /// `None`: by age, which is by id.
     pub field: Option<Sort>,
@@ -18,7 +18,7 @@ pub struct Order {
 }
 
 /// What records are sorted by.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Sort {
     pub column: &'static str,
     pub sql_type: &'static str,

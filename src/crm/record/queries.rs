@@ -164,9 +164,6 @@ pub async fn ordered_ids(
     Ok(found.into_iter().map(|found| At::new(table, order, found.value, found.id)).collect())
 }
 
-/// Nulls stand where the index has them: last when ascending, first when descending. A page is at
-/// most two runs of the index, the nulls and the rest, because `OR` between them would read it
-/// from its start.
 fn ordered_statement(
     table: &str,
     sight: Sight,
@@ -175,35 +172,60 @@ fn ordered_statement(
     searching: bool,
     from: Option<&At>,
 ) -> String {
-    let (way, beyond) = if descending { ("DESC", "<") } else { ("ASC", ">") };
     // once for both runs
     let (with, search) = match searching {
-        true => (format!("WITH found AS MATERIALIZED (SELECT {} AS id) ", found(table)), " AND id IN (TABLE found)"),
+        true => (format!("WITH found AS MATERIALIZED (SELECT {} AS id) ", found(table)), " AND r.id IN (TABLE found)"),
         false => (String::new(), ""),
     };
-    let base = format!("FROM {table} WHERE workspace_id = $1 AND deleted_at IS NULL{search}{}", sight.condition());
+    // what is bound stands somewhere, whichever page it is
+    let base = format!(
+        "FROM {table} r WHERE r.workspace_id = $1 AND r.deleted_at IS NULL{search}{} \
+         AND ($2::text IS NULL OR true) AND ($3::uuid IS NULL OR true) AND ($4::text IS NULL OR true)",
+        sight.condition()
+    );
+    let places = Places { id: "$3", value: "$4", limit: "$5" };
+    format!("{with}{}", keyset(&base, sort, descending, from, &places))
+}
+
+/// Placeholders: of the cursor's id and value, and of how many rows are wanted at most.
+pub struct Places<'a> {
+    pub id: &'a str,
+    pub value: &'a str,
+    pub limit: &'a str,
+}
+
+/// A page of the records `r` of this `FROM ... WHERE ...`: their ids, and the values that they are
+/// sorted by as text.
+///
+/// Nulls stand where the index has them: last when ascending, first when descending. A page is at
+/// most two runs of the index, the nulls and the rest, because `OR` between them would read it
+/// from its start.
+pub fn keyset(base: &str, sort: Option<Sort>, descending: bool, from: Option<&At>, places: &Places<'_>) -> String {
+    let (way, beyond) = if descending { ("DESC", "<") } else { ("ASC", ">") };
+    let Places { id, value, limit } = places;
     let Some(Sort { column, sql_type }) = sort else {
+        let behind = from.map(|_| format!(" AND r.id {beyond} {id}")).unwrap_or_default();
         return format!(
-            "{with}SELECT id, NULL::text AS value {base} AND ($2::text IS NULL OR true) AND $4::text IS NULL \
-             AND ($3::uuid IS NULL OR id {beyond} $3) ORDER BY workspace_id {way}, id {way} LIMIT $5"
+            "SELECT r.id, NULL::text AS value {base}{behind} ORDER BY r.workspace_id {way}, r.id {way} LIMIT {limit}"
         );
     };
     let run = |part: i32, condition: &str, order: &str| {
         format!(
-            "(SELECT {part} AS part, id, {column}::text AS value, {column} AS sorted {base} AND {condition} \
-             ORDER BY {order} LIMIT $5)"
+            "(SELECT {part} AS part, r.id, r.{column}::text AS value, r.{column} AS sorted {base} AND {condition} \
+             ORDER BY {order} LIMIT {limit})"
         )
     };
-    let by_both = format!("workspace_id {way}, {column} {way}, id {way}");
-    let by_id = format!("workspace_id {way}, id {way}");
+    let by_both = format!("r.workspace_id {way}, r.{column} {way}, r.id {way}");
+    let by_id = format!("r.workspace_id {way}, r.id {way}");
     let rest_part = i32::from(descending);
     let nulls_part = 1 - rest_part;
-    let rest_from = format!("({column}, id) {beyond} ($4::{sql_type}, $3::uuid)");
-    let nulls_from = format!("{column} IS NULL AND id {beyond} $3");
+    let (is_null, is_not_null) = (format!("r.{column} IS NULL"), format!("r.{column} IS NOT NULL"));
+    let rest_from = format!("(r.{column}, r.id) {beyond} ({value}::{sql_type}, {id}::uuid)");
+    let nulls_from = format!("r.{column} IS NULL AND r.id {beyond} {id}");
     let (rest, nulls) = match from {
-        None => (Some(format!("{column} IS NOT NULL")), Some(format!("{column} IS NULL"))),
-        Some(At { value: Some(_), .. }) => (Some(rest_from), (!descending).then(|| format!("{column} IS NULL"))),
-        Some(At { value: None, .. }) => (descending.then(|| format!("{column} IS NOT NULL")), Some(nulls_from)),
+        None => (Some(is_not_null), Some(is_null)),
+        Some(At { value: Some(_), .. }) => (Some(rest_from), (!descending).then_some(is_null)),
+        Some(At { value: None, .. }) => (descending.then_some(is_not_null), Some(nulls_from)),
     };
     let runs: Vec<_> = rest
         .map(|condition| run(rest_part, &condition, &by_both))
@@ -211,8 +233,7 @@ fn ordered_statement(
         .chain(nulls.map(|condition| run(nulls_part, &condition, &by_id)))
         .collect();
     format!(
-        "{with}SELECT id, value FROM ({}) AS runs WHERE ($2::text IS NULL OR true) AND ($3::uuid IS NULL OR true) \
-         AND ($4::text IS NULL OR true) ORDER BY part, sorted {way}, id {way} LIMIT $5",
+        "SELECT id, value FROM ({}) AS runs ORDER BY part, sorted {way}, id {way} LIMIT {limit}",
         runs.join(" UNION ALL ")
     )
 }

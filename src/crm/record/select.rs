@@ -6,8 +6,11 @@ use std::collections::HashMap;
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
-pub use super::order::{At, Numbered, Order, Related, RelatedFilter, Sort};
 use super::{FieldType, Record, Sight, queries};
+pub use super::{
+    order::{At, Numbered, Order, Related, RelatedFilter, Sort, reads_descending},
+    queries::{Places, keyset},
+};
 use crate::{
     auth::Caller,
     base::{
@@ -55,7 +58,7 @@ pub async fn page<R: Record>(
 
 /// What was found with its rows, in its order, which the rows come without. One that was deleted
 /// between the two statements is left out.
-async fn rows_of<R: Record, F>(
+pub async fn rows_of<R: Record, F>(
     connection: &mut AsyncPgConnection,
     workspace: WorkspaceId,
     found: Vec<F>,
@@ -177,7 +180,8 @@ pub async fn related_counts<R: Record>(
     Ok(none.chain(counted).collect())
 }
 
-fn search_pattern(search: Option<&str>) -> Result<Option<String>> {
+/// As a pattern of LIKE.
+pub fn search_pattern(search: Option<&str>) -> Result<Option<String>> {
     let Some(search) = search else { return Ok(None) };
     let cleaned = text::clean(search, MOST_SEARCH).map_err(|message| Error::invalid("search", message))?;
     Ok(cleaned.map(|search| text::like_anywhere(&search)))

@@ -1,6 +1,6 @@
 //! Lists of contacts as the API shows them.
 
-use async_graphql::{Context, ID, InputObject, Json, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, Json, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
@@ -12,15 +12,23 @@ use crate::{
         page::{self as cursors, Slice},
     },
     connection,
+    crm::{
+        Contact,
+        record::{
+            Record,
+            select::{At, Order, Sort},
+        },
+    },
     graphql::{
         context::both,
         errors::{Nullable, nullable},
         leaves::{Leaves, Row},
         loaders::{ListFolderOf, ListLog, ListMembers, ListSizes, Loaders, LogLength, OfList, SharesOf, UsesOf},
+        order::OrderDirection,
         page::PageInfo,
     },
     lists::{
-        ContactList, ListFilter, ListType, Sharing, Source,
+        ContactList, ENTERED_AT, ListFilter, ListType, Sharing, Source,
         model::ListFolder,
         model::{LogEntry, Member, Share},
         ops,
@@ -126,25 +134,31 @@ impl ContactListObject {
         self.0.updated_at
     }
 
-    /// Its members, the newest contact first.
+    /// Its members; those that entered last come first unless told otherwise.
     async fn contacts(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "At most 500; 50 unless told.")] first: Option<i32>,
         after: Option<String>,
+        #[graphql(desc = "One order; ties are broken by age.")] order_by: Option<Vec<ListMemberOrder>>,
     ) -> async_graphql::Result<ListMemberConnection> {
         let loaders = context.data::<Loaders>()?;
-        let page = loaders.lists.load_one(ListMembers(OfList { list: self.0.id, first, after })).await?;
+        let order = match order_by.as_deref() {
+            None | Some([]) => Order { field: Some(ENTERED_AT), descending: true },
+            Some([order]) => order.order(),
+            Some(_) => return Err(Error::invalid("orderBy", "takes one order").into()),
+        };
+        let page = loaders.lists.load_one(ListMembers(OfList { list: self.0.id, first, after }, order)).await?;
         let page = page.ok_or_else(lost)?;
-        let ids = page.rows.iter().map(|member| ContactId(member.record_id));
+        let ids = page.rows.iter().map(|(_, member)| ContactId(member.record_id));
         let contacts = loaders.contacts.load_many(ids).await?;
-        let edge = |member: Member| {
+        let edge = |(at, member): (At, Member)| {
             // one that was deleted a moment ago is about to leave the list
             let contact = contacts.get(&ContactId(member.record_id))?.clone();
-            Some(ListMemberEdge { member, node: ContactObject(contact) })
+            Some(ListMemberEdge { cursor: cursors::encode(&at), member, node: ContactObject(contact) })
         };
         let Slice { rows, has_next, has_previous } = page;
-        let ends = [rows.first(), rows.last()].map(|end| end.map(|member| cursors::encode(&member.record_id)));
+        let ends = [rows.first(), rows.last()].map(|end| end.map(|(at, _)| cursors::encode(at)));
         let edges = rows.into_iter().filter_map(edge).collect();
         Ok(ListMemberConnection { edges, ends, has_next, has_previous, count: self.0.member_count })
     }
@@ -195,7 +209,44 @@ connection!(ContactListConnection ContactListEdge of ContactListObject, "Contact
     ops::count(ctx, caller, filter).await?
 });
 
-/// A page of a list's members, the newest contact first.
+/// What the members of a list can be sorted by.
+#[derive(Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(name = "ListMemberOrderField")]
+pub enum ListMemberOrderField {
+    /// When they entered the list.
+    EnteredAt,
+    CreatedAt,
+    UpdatedAt,
+    LastName,
+    Email,
+    Country,
+}
+
+#[derive(InputObject)]
+#[graphql(name = "ListMemberOrder")]
+pub struct ListMemberOrder {
+    field: ListMemberOrderField,
+    #[graphql(default_with = "OrderDirection::Asc")]
+    direction: OrderDirection,
+}
+
+impl ListMemberOrder {
+    fn order(&self) -> Order {
+        let by = |name: &str| Contact::FIELDS.iter().find(|field| field.name == name).map(Sort::by);
+        let field = match self.field {
+            ListMemberOrderField::EnteredAt => Some(ENTERED_AT),
+            // ids grow with time
+            ListMemberOrderField::CreatedAt => None,
+            ListMemberOrderField::UpdatedAt => Some(Sort::UPDATED_AT),
+            ListMemberOrderField::LastName => by("lastName"),
+            ListMemberOrderField::Email => by("email"),
+            ListMemberOrderField::Country => by("country"),
+        };
+        Order { field, descending: self.direction.descending() }
+    }
+}
+
+/// A page of a list's members.
 pub struct ListMemberConnection {
     edges: Vec<ListMemberEdge>,
     /// The cursors of its first and last row, shown or not.
@@ -207,6 +258,7 @@ pub struct ListMemberConnection {
 
 /// One member of a list.
 pub struct ListMemberEdge {
+    cursor: String,
     member: Member,
     node: ContactObject,
 }
@@ -214,8 +266,8 @@ pub struct ListMemberEdge {
 #[Object(name = "ListMemberEdge")]
 impl ListMemberEdge {
     /// Pass as `after` to page from here.
-    async fn cursor(&self) -> String {
-        cursors::encode(&self.member.record_id)
+    async fn cursor(&self) -> &str {
+        &self.cursor
     }
 
     async fn node(&self) -> Row<'_, ContactObject> {

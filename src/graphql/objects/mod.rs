@@ -5,6 +5,7 @@ pub mod account;
 pub mod change;
 pub mod contact;
 pub mod conversion;
+pub mod criteria;
 pub mod custom_field;
 pub mod deal;
 pub mod input;

@@ -18,6 +18,7 @@ use crate::{
     base::{Error, page},
     crm::{
         RecordKind,
+        matching::{self, Filter},
         record::{
             Record,
             select::{self, Related},
@@ -91,7 +92,7 @@ pub trait Shown: Record {
 #[derive(Debug, Clone)]
 pub enum Counted {
     /// All that are found.
-    Found(Option<String>),
+    Found(Box<Filter>),
     /// Those that lead to a record.
     Related(Related),
 }
@@ -138,7 +139,7 @@ pub trait OfRelated: Sized {
 pub async fn count<R: Record>(context: &Context<'_>, counted: &Counted) -> async_graphql::Result<i64> {
     let (ctx, caller) = crate::graphql::context::both(context)?;
     match counted {
-        Counted::Found(search) => Ok(select::count::<R>(ctx, caller, search.as_deref()).await?),
+        Counted::Found(filter) => Ok(matching::count::<R>(ctx, caller, filter).await?),
         Counted::Related(related) => {
             Ok(context.data::<Loaders>()?.related_counts.load_one(*related).await?.unwrap_or_default())
         }

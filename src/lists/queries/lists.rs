@@ -16,28 +16,18 @@ use crate::{
         ids::{ContactListId, JobId, UserId, WorkspaceId},
         page::PageRequest,
     },
+    crm::criteria::LIST_SEEN,
     db::schema::{contact_lists, list_favorites},
 };
 
-/// Whether a list is shared with the user `$2` of the workspace `$1` by name or by team, and more,
-/// of the list `l`.
-macro_rules! shared {
-    ($more:literal) => {
-        concat!(
-            "EXISTS (SELECT FROM list_shares s WHERE s.workspace_id = l.workspace_id AND s.list_id = l.id ",
-            "AND (s.user_id = $2 OR s.team_id IN (SELECT t.team_id FROM team_members t WHERE t.workspace_id = $1 ",
-            "AND t.user_id = $2))",
-            $more,
-            ")"
-        )
-    };
-}
-
 /// Whether the user `$2` of the workspace `$1` sees the list `l`.
-pub const VISIBLE: &str = concat!("(l.created_by = $2 OR l.sharing <> 'private' OR ", shared!(""), ")");
+pub const VISIBLE: &str = LIST_SEEN;
 
 /// Whether its sharing lets that user change it.
-const MAY_EDIT: &str = concat!("(l.created_by = $2 OR l.sharing = 'edit' OR ", shared!(" AND s.can_edit"), ")");
+const MAY_EDIT: &str = "(l.created_by = $2 OR l.sharing = 'edit' OR \
+     EXISTS (SELECT FROM list_shares s WHERE s.workspace_id = l.workspace_id AND s.list_id = l.id AND s.can_edit \
+     AND (s.user_id = $2 OR s.team_id IN (SELECT t.team_id FROM team_members t WHERE t.workspace_id = $1 \
+     AND t.user_id = $2))))";
 
 /// The lists that the user `$2` of the workspace `$1` sees.
 fn selected() -> String {

@@ -20,6 +20,7 @@ use crate::{
         ids::{ContactListId, UserId, WorkspaceId},
         page::PageRequest,
     },
+    crm::record::select::{At, Order, Places, Sort, keyset, reads_descending},
     db::schema::contact_lists,
 };
 
@@ -315,31 +316,92 @@ pub async fn first(
         .await?)
 }
 
-/// For each of these lists that the user sees a page of its members, the newest contact first.
+/// The list in the cursors of members.
+pub const TABLE: &str = "list_members";
+
+/// By when they entered.
+pub const ENTERED_AT: Sort = Sort { column: "entered_at", sql_type: "timestamptz" };
+
+#[derive(QueryableByName)]
+struct PlacedMember {
+    #[diesel(embed)]
+    member: Member,
+    #[diesel(sql_type = Nullable<Text>)]
+    value: Option<String>,
+}
+
+/// For each of these lists that the user sees a page of its members in this order: by when they entered,
+/// or by a field of the contacts.
 pub async fn pages(
     connection: &mut AsyncPgConnection,
     workspace: WorkspaceId,
     user: UserId,
     lists: &[ContactListId],
-    page: &PageRequest<Uuid>,
-) -> Result<Vec<Member>> {
-    let (beyond, way) = if page.is_backward() { (">", "ASC") } else { ("<", "DESC") };
+    order: Order,
+    page: &PageRequest<At>,
+) -> Result<Vec<(At, Member)>> {
+    let descending = reads_descending(order, page);
+    let from = page.from.as_ref();
+    let found = if order.field == Some(ENTERED_AT) {
+        by_entering(descending, from)
+    } else {
+        let base = "FROM list_members n JOIN contacts r ON r.workspace_id = $1 AND r.id = n.record_id \
+                     AND r.deleted_at IS NULL \
+                    WHERE n.workspace_id = $1 AND n.list_id = l.id AND NOT n.is_suspended";
+        keyset(base, order.field, descending, from, &Places { id: "$4", value: "$5", limit: "$6" })
+    };
     let statement = format!(
-        "SELECT found.* FROM contact_lists l CROSS JOIN LATERAL ( \
-             SELECT m.list_id, m.record_id, m.entered_at, m.source FROM list_members m \
-              WHERE m.workspace_id = $1 AND m.list_id = l.id AND NOT m.is_suspended \
-                AND ($4 IS NULL OR m.record_id {beyond} $4) ORDER BY m.record_id {way} LIMIT $5) found \
+        "SELECT m.list_id, m.record_id, m.entered_at, m.source, found.value FROM contact_lists l CROSS JOIN LATERAL ( \
+             SELECT f.id, f.value, row_number() OVER () AS place FROM ({found}) AS f) AS found \
+           JOIN list_members m ON m.workspace_id = $1 AND m.list_id = l.id AND m.record_id = found.id \
           WHERE l.workspace_id = $1 AND l.id = ANY($3) AND l.deleted_at IS NULL AND {VISIBLE} \
-          ORDER BY found.list_id, found.record_id {way}"
+            AND ($4::uuid IS NULL OR true) AND ($5::text IS NULL OR true) \
+          ORDER BY l.id, found.place"
     );
-    Ok(sql_query(statement)
+    let rows: Vec<PlacedMember> = sql_query(statement)
         .bind::<SqlUuid, _>(workspace)
         .bind::<SqlUuid, _>(user)
         .bind::<Array<SqlUuid>, _>(lists)
-        .bind::<Nullable<SqlUuid>, _>(page.from)
+        .bind::<Nullable<SqlUuid>, _>(from.map(|at| at.id))
+        .bind::<Nullable<Text>, _>(from.and_then(|at| at.value.clone()))
         .bind::<BigInt, _>(page.fetch())
         .load(connection)
-        .await?)
+        .await?;
+    let place = |row: PlacedMember| (At::new(TABLE, order, row.value, row.member.record_id), row.member);
+    Ok(rows.into_iter().map(place).collect())
+}
+
+/// A run over the members of the list `l`; all have entered at some time.
+fn by_entering(descending: bool, from: Option<&At>) -> String {
+    let (way, beyond) = if descending { ("DESC", "<") } else { ("ASC", ">") };
+    let behind = match from {
+        Some(_) => format!(" AND (n.entered_at, n.record_id) {beyond} ($5::timestamptz, $4)"),
+        None => String::new(),
+    };
+    format!(
+        "SELECT n.record_id AS id, n.entered_at::text AS value FROM list_members n \
+          WHERE n.workspace_id = $1 AND n.list_id = l.id AND NOT n.is_suspended{behind} \
+          ORDER BY n.entered_at {way}, n.record_id {way} LIMIT $6"
+    )
+}
+
+/// One member of a list, where there is such.
+pub async fn find(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    list: ContactListId,
+    record: Uuid,
+) -> Result<Option<Member>> {
+    Ok(sql_query(
+        "SELECT list_id, record_id, entered_at, source FROM list_members \
+          WHERE workspace_id = $1 AND list_id = $2 AND record_id = $3 AND NOT is_suspended",
+    )
+    .bind::<SqlUuid, _>(workspace)
+    .bind::<SqlUuid, _>(list)
+    .bind::<SqlUuid, _>(record)
+    .get_result(connection)
+    .await
+    .optional()?)
 }
 
 /// A page of a list's members by its number, the newest contact first.

@@ -66,6 +66,8 @@ rights! {
     WriteAccounts: Named("accounts:write") =>  All   All       All       No,
     DeleteAccounts: Named("accounts:delete") => All  All       OwnOfSeen No,
     ReadLeads: Named("leads:read") =>          All   All       Own       No,
+    /// To know what leads there may be.
+    MayReadLeads: Named("leads:read") =>       All   All       All       No,
     WriteLeads: Named("leads:write") =>        All   All       Own       No,
     /// A new one is one's own.
     MakeLeads: Named("leads:write") =>         All   All       All       No,

@@ -267,6 +267,38 @@ fn common() -> Vec<Door> {
         part("Event.actor", own_words),
         part("RecordChange.changes", "is of the record that was asked for, and read under the same right"),
         part("RecordChange.record", "is of the kind that was asked for, and read under the same right"),
+        // criteria
+        query("criteriaFields(kind: CONTACT) { name }").needs(&[ReadContacts]),
+        query("criteriaFields(kind: LEAD) { name }").needs(&[MayReadLeads]),
+        query("criteriaRelations(kind: DEAL) { relation }").needs(&[ReadDeals]),
+        part("CriteriaField.operators", "says how the field is compared"),
+        part("CriteriaField.choices", "says what the field may hold"),
+        part("CriteriaRelation.fields", "says what the related records have"),
+        query("criteriaPreview(kind: CONTACT, where: { all: [] }) { records { id } }")
+            .needs(&[ReadContacts])
+            .shows("contact"),
+        query("criteriaPreview(kind: LEAD, where: { all: [] }) { records { id } }").needs(&[ReadLeads]).shows("lead"),
+        query("criteriaPreview(kind: CONTACT, where: { related: { relation: DEALS } }) { count }")
+            .needs(&[ReadContacts, ReadDeals]),
+        query("criteriaPreview(kind: CONTACT, where: { related: { relation: LISTS } }) { count }")
+            .needs(&[ReadContacts, ReadLists]),
+        part("CriteriaPreview.records", "are of the kind that was asked for, and read under the same right"),
+        query("contacts(where: { all: [] }) { nodes { id } }").needs(&[ReadContacts]).shows("contact"),
+        query("leads(where: { all: [] }) { nodes { id } }").needs(&[ReadLeads]).shows("lead"),
+        field("ContactConnection.totalCount", "contacts(where: { all: [] }) { totalCount }")
+            .needs(&[ReadContacts])
+            .counts("contact"),
+        field("LeadConnection.totalCount", "leads(where: { all: [] }) { totalCount }").needs(&[ReadLeads]).counts("lead"),
+        query("contacts(where: { inList: $list }) { nodes { id } }").needs(&[ReadContacts, ReadLists]).linking(),
+        query("explainMembership(listId: $dynamicList, recordId: $contact) { isMember }")
+            .needs(&[ReadLists, ReadContacts]),
+        part("MembershipExplanation.nodes", "are of the list and the contact that were asked for"),
+        subscription("recordChanged(kind: CONTACT, where: { all: [] }, after: $cursor) { recordId }")
+            .needs(&[ReadContacts])
+            .shows("contact"),
+        subscription("recordChanged(kind: LEAD, where: { all: [] }, after: $cursor) { recordId }")
+            .needs(&[ReadLeads])
+            .shows("lead"),
         // what leads from one record to others
         field("Contact.deals", "contact(id: $contact) { deals { nodes { id } } }").needs(&[ReadContacts, ReadDeals]),
         field("Contact.tasks", "contact(id: $contact) { tasks { nodes { id } } }").needs(&[ReadContacts, ReadTasks]),
@@ -381,6 +413,10 @@ fn common() -> Vec<Door> {
             .needs(&[WriteLists, ReadContacts]),
         mutation("addContactsToList(input: { id: $viewedList, contactIds: [$contact] }) { changedCount }")
             .needs(&[WriteViewedLists, ReadContacts]),
+        mutation("addContactsToList(input: { id: $list, where: { all: [] } }) { changedCount }")
+            .needs(&[WriteLists, ReadContacts]),
+        mutation("removeContactsFromList(input: { id: $list, where: { all: [] } }) { changedCount }")
+            .needs(&[WriteLists, ReadContacts]),
         mutation("removeContactsFromList(input: { id: $list, contactIds: [$contact] }) { changedCount }")
             .needs(&[WriteLists, ReadContacts]),
         mutation("refreshContactList(input: { id: $dynamicList }) { contactList { id } }").needs(&[WriteLists]),

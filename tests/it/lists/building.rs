@@ -54,10 +54,10 @@ async fn criteria_that_cannot_be_asked_are_refused_with_their_path() {
             "criteria.all[0].compare.field",
         ),
         (json!({ "compare": { "field": "city", "op": "GT", "value": 1 } }), "criteria.compare.op"),
-        (json!({ "inList": theirs }), "criteria"),
+        (json!({ "inList": theirs }), "criteria.inList"),
         // not even that it is there
-        (json!({ "not": { "inList": private } }), "criteria"),
-        (json!([]), "criteria"),
+        (json!({ "not": { "inList": private } }), "criteria.not.inList"),
+        (json!({ "not": { "inList": "nonsense" } }), "criteria.not.inList"),
     ] {
         let input = json!({ "name": "D", "listType": "DYNAMIC", "criteria": criteria });
         let refused = ada.refused(CREATE, json!({ "input": input }), "BAD_USER_INPUT").await;
@@ -73,9 +73,8 @@ async fn criteria_that_cannot_be_asked_are_refused_with_their_path() {
 async fn a_circle_of_lists_is_refused_also_when_two_close_it_at_once() {
     let server = TestServer::start().await;
     let ada = server.admin().await;
-    let made = |name: &str| json!({ "name": name, "listType": "DYNAMIC", "criteria": {} });
-    let update =
-        "mutation($id: ID!, $c: JSON!) { updateContactList(input: { id: $id, criteria: $c }) { contactList { id } } }";
+    let made = |name: &str| json!({ "name": name, "listType": "DYNAMIC", "criteria": { "all": [] } });
+    let update = "mutation($id: ID!, $c: RecordCriteria!) { updateContactList(input: { id: $id, criteria: $c }) { contactList { id } } }";
     let (one, two, three) = (list(&ada, made("1")).await, list(&ada, made("2")).await, list(&ada, made("3")).await);
     let names = |id: &str| json!({ "any": [{ "inList": id }] });
     ada.data(update, json!({ "id": one, "c": names(&two) })).await;

@@ -62,7 +62,7 @@ async fn a_dynamic_list_forgets_a_deleted_contact() {
     reacting(&server).await;
     let ada = server.admin().await;
     let ids = contacts(&server, &ada, 2).await;
-    let id = list(&ada, json!({ "name": "D", "listType": "DYNAMIC", "criteria": {} })).await;
+    let id = list(&ada, json!({ "name": "D", "listType": "DYNAMIC", "criteria": { "all": [] } })).await;
     // as building it would
     let members =
         ids.iter().map(|contact| format!("('{}', '{id}', '{contact}', now(), 'criteria_match')", ada.workspace()));

@@ -66,7 +66,7 @@ async fn a_list_is_what_was_said_of_it() {
         ada.refused(UPDATE, json!({ "input": input }), "BAD_USER_INPUT").await;
     }
     ada.refused(CREATE, json!({ "input": { "name": "N", "listType": "DYNAMIC" } }), "BAD_USER_INPUT").await;
-    ada.refused(CREATE, json!({ "input": { "name": "N", "criteria": {} } }), "BAD_USER_INPUT").await;
+    ada.refused(CREATE, json!({ "input": { "name": "N", "criteria": { "all": [] } } }), "BAD_USER_INPUT").await;
 }
 
 #[tokio::test]
@@ -120,7 +120,7 @@ async fn members_come_and_go_with_an_outcome_each() {
     ada.refused(ADD, json!({ "input": { "id": id, "contactIds": ["x"] } }), "BAD_USER_INPUT").await;
     let many = vec![uuid::Uuid::now_v7().to_string(); 10_001];
     ada.refused(ADD, json!({ "input": { "id": id, "contactIds": many } }), "BAD_USER_INPUT").await;
-    let dynamic = list(&ada, json!({ "name": "D", "listType": "DYNAMIC", "criteria": {} })).await;
+    let dynamic = list(&ada, json!({ "name": "D", "listType": "DYNAMIC", "criteria": { "all": [] } })).await;
     ada.refused(ADD, json!({ "input": { "id": dynamic, "contactIds": ids } }), "BAD_USER_INPUT").await;
 }
 
@@ -203,7 +203,7 @@ async fn favourites_are_each_persons_own_and_come_first() {
     for (name, more) in [
         ("One", json!({})),
         ("Two", json!({ "folderId": folder })),
-        ("Three", json!({ "listType": "DYNAMIC", "criteria": {}, "description": "about 100%" })),
+        ("Three", json!({ "listType": "DYNAMIC", "criteria": { "all": [] }, "description": "about 100%" })),
     ] {
         let mut input = more;
         input["name"] = json!(name);
@@ -290,7 +290,7 @@ async fn a_snapshot_keeps_the_members_here_or_in_a_new_list() {
     server.advance(TimeDelta::days(2));
     assert_eq!(freeze().await, json!({ "listType": "STATIC", "criteria": null, "freezeAt": null }));
 
-    let at_once = list(&ada, json!({ "name": "E", "listType": "DYNAMIC", "criteria": {} })).await;
+    let at_once = list(&ada, json!({ "name": "E", "listType": "DYNAMIC", "criteria": { "all": [] } })).await;
     assert_eq!(snapshot(json!({ "id": at_once })).await["listType"], "STATIC");
     add(&ada, &at_once, &ids).await;
     assert_eq!(held(&ada, &at_once).await.0, 4);

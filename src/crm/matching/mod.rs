@@ -1,0 +1,273 @@
+//! Records that criteria mean, as somebody asks for them: pages, counts, and which of some that have
+//! changed are meant. Whoever asks must be allowed to read all that the criteria read, and counts only
+//! what they see.
+//!
+//! The statements run under the system role and name the workspace (see `criteria::sql`), for no longer
+//! than `limits.criteria_millis` each.
+
+mod queries;
+
+use std::{collections::HashSet, time::Duration};
+
+use chrono_tz::Tz;
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use super::{
+    RecordKind,
+    criteria::{
+        Criteria, Explanation, FieldDescription, Known, Node, RelationDescription, Setting, Visible, criteria_fields,
+        criteria_relations, within,
+    },
+    record::{
+        Record, Rules, Sight,
+        events::ChangeAction,
+        select::{self, At, Order, Page},
+    },
+};
+use crate::{
+    auth::{Caller, Grant, Permission},
+    base::{
+        Error, FieldErrors, Result,
+        ids::{UserId, WorkspaceId},
+        page::PageArgs,
+    },
+    ctx::Ctx,
+    db::Tx,
+    for_kind,
+    team::workspace,
+};
+
+/// The argument in which criteria come, in errors.
+pub const ARGUMENT: &str = "where";
+/// Records that a preview shows.
+pub const PREVIEWED: i64 = 50;
+
+/// Which records are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// A fragment of their search text.
+    pub search: Option<String>,
+    pub criteria: Option<Node>,
+}
+
+/// Criteria that somebody may ask, with all that the answer depends on.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    criteria: Criteria,
+    /// The same, for records as they were.
+    former: Criteria,
+    setting: Setting,
+}
+
+/// Checks criteria for this caller; errors name the path within the field that they came in.
+pub async fn asked(ctx: &Ctx, caller: &Caller, kind: RecordKind, node: &Node, field: &str) -> Result<Asked> {
+    for_kind!(kind, R => caller.require(R::READ))?;
+    let mut tx = ctx.db.read(caller).await?;
+    let known = Known::load(tx.connection(), caller.workspace).await?;
+    let criteria = checked_in(&mut tx, caller, kind, node, &known, field).await?;
+    drop(tx);
+    require_reads(caller, &criteria)?;
+    let former =
+        Criteria::check(kind, node, &known.unindexed()).map_err(|errors| Error::Invalid(within(&errors, field)))?;
+    let setting = setting(ctx, caller).await?;
+    Ok(Asked { criteria, former, setting })
+}
+
+/// Criteria by the fields that there are. Lists that they name must be the caller's to see.
+pub async fn checked_in(
+    tx: &mut Tx,
+    caller: &Caller,
+    kind: RecordKind,
+    node: &Node,
+    known: &Known,
+    field: &str,
+) -> Result<Criteria> {
+    let criteria = Criteria::check(kind, node, known).map_err(|errors| Error::Invalid(within(&errors, field)))?;
+    require_lists(tx, caller, &criteria, field).await?;
+    Ok(criteria)
+}
+
+/// Reads criteria from JSON, in either form.
+pub fn read(json: &Json, field: &str) -> Result<Node> {
+    Criteria::read(json).map_err(|errors| Error::Invalid(within(&errors, field)))
+}
+
+async fn require_lists(tx: &mut Tx, caller: &Caller, criteria: &Criteria, field: &str) -> Result<()> {
+    if criteria.lists().is_empty() {
+        return Ok(());
+    }
+    let seen = queries::seen_lists(tx.connection(), caller.workspace, caller.user, criteria.lists()).await?;
+    let mut unseen = FieldErrors::new();
+    for (path, list) in criteria.node().named_lists() {
+        if !seen.contains(&list) {
+            unseen.add(format!("{field}.{path}"), format!("names a list that you do not see: {list}"));
+        }
+    }
+    unseen.into_result()
+}
+
+/// Refuses who could find out by asking what they may not read.
+fn require_reads(caller: &Caller, criteria: &Criteria) -> Result<()> {
+    for read in &criteria.reads().reads {
+        match RecordKind::parse(read.source) {
+            Ok(kind) => for_kind!(kind, R => caller.require(R::READ).map(drop))?,
+            Err(_) if matches!(read.source, "list" | "list_member") => {
+                caller.require(Permission::ListsRead)?;
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Now, on the workspace's clocks, as this caller sees things.
+async fn setting(ctx: &Ctx, caller: &Caller) -> Result<Setting> {
+    let workspace = workspace::get(ctx, caller).await?;
+    let zone: Tz = workspace.time_zone.parse().unwrap_or(Tz::UTC);
+    let mut setting = Setting::new(ctx.clock.now(), zone, workspace.week_start);
+    setting.me = Some(caller.user);
+    let own_leads = Permission::LeadsRead.grant(caller.role) != Grant::All;
+    setting.visible = Visible { leads_of: own_leads.then_some(caller.user), lists_of: Some(caller.user) };
+    Ok(setting)
+}
+
+/// A transaction for statements of criteria.
+async fn begin(ctx: &Ctx, workspace: WorkspaceId) -> Result<Tx> {
+    let mut tx = ctx.db.system_in(workspace).await?;
+    tx.limit_statements(Duration::from_millis(ctx.limits.criteria_millis)).await?;
+    Ok(tx)
+}
+
+/// What criteria of a kind can ask about.
+pub async fn fields(ctx: &Ctx, caller: &Caller, kind: RecordKind) -> Result<Vec<FieldDescription>> {
+    Ok(criteria_fields(kind, &known(ctx, caller, kind).await?))
+}
+
+/// What criteria of a kind can ask about related records.
+pub async fn relations(ctx: &Ctx, caller: &Caller, kind: RecordKind) -> Result<Vec<RelationDescription>> {
+    Ok(criteria_relations(kind, &known(ctx, caller, kind).await?))
+}
+
+async fn known(ctx: &Ctx, caller: &Caller, kind: RecordKind) -> Result<Known> {
+    for_kind!(kind, R => caller.require(R::READ))?;
+    let mut tx = ctx.db.read(caller).await?;
+    Known::load(tx.connection(), caller.workspace).await
+}
+
+/// A page by cursor.
+pub async fn page<R: Record>(
+    ctx: &Ctx,
+    caller: &Caller,
+    filter: &Filter,
+    order: Order,
+    args: PageArgs,
+) -> Result<Page<R>> {
+    let search = filter.search.as_deref();
+    let Some(node) = &filter.criteria else { return select::page::<R>(ctx, caller, search, order, args).await };
+    let sight = Sight::of::<R>(caller)?;
+    let request = args.parse::<At>()?;
+    request.require_cursor(|at| at.is_of(R::TABLE, order))?;
+    let pattern = select::search_pattern(search)?;
+    let asked = asked(ctx, caller, R::KIND, node, ARGUMENT).await?;
+    let mut tx = begin(ctx, caller.workspace).await?;
+    let wanted = asked.wanted(sight, pattern.as_deref());
+    let found = queries::page::<R>(tx.connection(), caller.workspace, &wanted, order, &request).await?;
+    Ok(request.slice(select::rows_of::<R, _>(tx.connection(), caller.workspace, found, |at| at.id).await?))
+}
+
+/// How many there are in all; exact.
+pub async fn count<R: Record>(ctx: &Ctx, caller: &Caller, filter: &Filter) -> Result<i64> {
+    let search = filter.search.as_deref();
+    let Some(node) = &filter.criteria else { return select::count::<R>(ctx, caller, search).await };
+    let sight = Sight::of::<R>(caller)?;
+    let pattern = select::search_pattern(search)?;
+    let asked = asked(ctx, caller, R::KIND, node, ARGUMENT).await?;
+    let mut tx = begin(ctx, caller.workspace).await?;
+    queries::count::<R>(tx.connection(), caller.workspace, &asked.wanted(sight, pattern.as_deref())).await
+}
+
+/// How many records criteria mean, and the newest of them.
+pub async fn preview<R: Record>(ctx: &Ctx, caller: &Caller, node: &Node) -> Result<(i64, Vec<R>)> {
+    let sight = Sight::of::<R>(caller)?;
+    let asked = asked(ctx, caller, R::KIND, node, ARGUMENT).await?;
+    let args = PageArgs { first: i32::try_from(PREVIEWED).ok(), ..PageArgs::default() };
+    let mut tx = begin(ctx, caller.workspace).await?;
+    let (wanted, request) = (asked.wanted(sight, None), args.parse::<At>()?);
+    let count = queries::count::<R>(tx.connection(), caller.workspace, &wanted).await?;
+    let found = queries::page::<R>(tx.connection(), caller.workspace, &wanted, Order::NEWEST_FIRST, &request).await?;
+    let found = select::rows_of::<R, _>(tx.connection(), caller.workspace, found, |at| at.id).await?;
+    let records = request.slice(found).rows.into_iter().map(|(_, record)| record);
+    Ok((count, records.collect()))
+}
+
+/// The ids of all records that criteria mean, some thousands by one statement.
+pub async fn all_ids<R: Record>(ctx: &Ctx, caller: &Caller, node: &Node, chunk: i64) -> Result<Vec<Uuid>> {
+    // whoever sees a part of a kind has pages, which know that
+    caller.require_all(R::READ)?;
+    let asked = asked(ctx, caller, R::KIND, node, ARGUMENT).await?;
+    let mut tx = begin(ctx, caller.workspace).await?;
+    let mut ids: Vec<Uuid> = Vec::new();
+    loop {
+        let below = ids.last().copied();
+        let some = asked.criteria.ids(tx.connection(), caller.workspace, &asked.setting, below, chunk).await?;
+        let is_last = i64::try_from(some.len()).unwrap_or(chunk) < chunk;
+        ids.extend(some);
+        if is_last {
+            return Ok(ids);
+        }
+    }
+}
+
+/// Why criteria that are kept mean a record, or do not, asked for the person whose they are. Refused to
+/// who may not read all that they read: the values are told.
+pub async fn explain(
+    ctx: &Ctx,
+    caller: &Caller,
+    criteria: &Criteria,
+    asker: UserId,
+    record: Uuid,
+) -> Result<Option<Explanation>> {
+    require_reads(caller, criteria)?;
+    let mut setting = setting(ctx, caller).await?;
+    (setting.me, setting.visible) = (Some(asker), Visible::default());
+    let mut tx = begin(ctx, caller.workspace).await?;
+    criteria.explain(tx.connection(), caller.workspace, &setting, record).await
+}
+
+/// Which of the records that a change was about are meant now, or were until this change: of an update
+/// each comes with its version after it.
+///
+/// As it was before, a record has its former values; what it is related to, its lists and its history
+/// are those of now.
+pub async fn concerned(
+    ctx: &Ctx,
+    caller: &Caller,
+    asked: &Asked,
+    action: ChangeAction,
+    records: &[(Uuid, Option<i32>)],
+) -> Result<HashSet<Uuid>> {
+    let workspace = caller.workspace;
+    let mut tx = begin(ctx, workspace).await?;
+    // who sees a list may change while somebody listens
+    require_lists(&mut tx, caller, &asked.criteria, ARGUMENT).await?;
+    let setting = asked.setting.at(ctx.clock.now());
+    let ids: Vec<_> = records.iter().map(|(id, _)| *id).collect();
+    let found = asked.criteria.matching(tx.connection(), workspace, &setting, &ids).await?;
+    let mut found: HashSet<_> = found.into_iter().collect();
+    if matches!(action, ChangeAction::Updated | ChangeAction::Deleted) {
+        let rest = records.iter().filter(|(id, _)| !found.contains(id));
+        // a deletion changes no field
+        let rest: Vec<_> = rest.map(|(id, version)| (*id, version.unwrap_or(i32::MAX))).collect();
+        if !rest.is_empty() {
+            found.extend(queries::former(tx.connection(), workspace, &asked.former, &setting, &rest).await?);
+        }
+    }
+    Ok(found)
+}
+
+impl Asked {
+    fn wanted<'a>(&'a self, sight: Sight, pattern: Option<&'a str>) -> queries::Wanted<'a> {
+        queries::Wanted { criteria: &self.criteria, setting: &self.setting, sight, pattern }
+    }
+}
