@@ -6,6 +6,7 @@
 //! stand their [`notes`] and their [`timeline`].
 
 pub mod accounts;
+pub mod bulk;
 pub mod contacts;
 pub mod criteria;
 pub mod deals;
