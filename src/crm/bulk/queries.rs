@@ -282,12 +282,8 @@ pub async fn take(
     most: i64,
 ) -> Result<Vec<Uuid>> {
     let taken: Vec<Taken> = sql_query(
-        "WITH next AS (SELECT record_id FROM bulk_targets \
-                        WHERE workspace_id = $1 AND bulk_id = $2 AND kind = $3 AND record_id > $4 \
-                        ORDER BY record_id LIMIT $5) \
-         DELETE FROM bulk_targets t USING next \
-          WHERE t.workspace_id = $1 AND t.bulk_id = $2 AND t.kind = $3 AND t.record_id = next.record_id \
-         RETURNING t.record_id",
+        "SELECT record_id FROM bulk_targets \
+          WHERE workspace_id = $1 AND bulk_id = $2 AND kind = $3 AND record_id > $4 ORDER BY record_id LIMIT $5",
     )
     .bind::<SqlUuid, _>(workspace)
     .bind::<SqlUuid, _>(id)
@@ -296,9 +292,21 @@ pub async fn take(
     .bind::<BigInt, _>(most)
     .load(connection)
     .await?;
-    let mut taken: Vec<_> = taken.into_iter().map(|taken| taken.record_id).collect();
-    taken.sort_unstable();
-    Ok(taken)
+    let Some(last) = taken.last() else { return Ok(Vec::new()) };
+    // By their range: who holds the job is alone with them, and the planner, which has no statistics of
+    // a table that fills and empties, must not choose how to join one set with another.
+    sql_query(
+        "DELETE FROM bulk_targets \
+          WHERE workspace_id = $1 AND bulk_id = $2 AND kind = $3 AND record_id > $4 AND record_id <= $5",
+    )
+    .bind::<SqlUuid, _>(workspace)
+    .bind::<SqlUuid, _>(id)
+    .bind::<Text, _>(kind)
+    .bind::<SqlUuid, _>(after)
+    .bind::<SqlUuid, _>(last.record_id)
+    .execute(connection)
+    .await?;
+    Ok(taken.into_iter().map(|taken| taken.record_id).collect())
 }
 
 /// Keeps failures, counting on from the number given.
@@ -379,21 +387,17 @@ pub async fn failures(
 /// workspaces. Whether there may be more.
 pub async fn purge(connection: &mut AsyncPgConnection, most: i64) -> Result<bool> {
     let targets = sql_query(
-        "DELETE FROM bulk_targets t USING ( \
-             SELECT workspace_id, bulk_id, kind, record_id FROM bulk_targets t \
+        "DELETE FROM bulk_targets WHERE ctid = ANY (ARRAY( \
+             SELECT t.ctid FROM bulk_targets t \
               WHERE NOT EXISTS (SELECT FROM jobs j WHERE j.id = t.bulk_id AND j.state IN ('queued', 'running', 'failed')) \
-              LIMIT $1) AS old \
-          WHERE (t.workspace_id, t.bulk_id, t.kind, t.record_id) \
-                = (old.workspace_id, old.bulk_id, old.kind, old.record_id)",
+              LIMIT $1))",
     )
     .bind::<BigInt, _>(most)
     .execute(connection)
     .await?;
     let changes = sql_query(
-        "DELETE FROM bulk_changes b USING ( \
-             SELECT workspace_id, id FROM bulk_changes b WHERE NOT EXISTS (SELECT FROM jobs j WHERE j.id = b.id) \
-              LIMIT $1) AS old \
-          WHERE (b.workspace_id, b.id) = (old.workspace_id, old.id)",
+        "DELETE FROM bulk_changes WHERE ctid = ANY (ARRAY( \
+             SELECT b.ctid FROM bulk_changes b WHERE NOT EXISTS (SELECT FROM jobs j WHERE j.id = b.id) LIMIT $1))",
     )
     // each takes its failures with it
     .bind::<BigInt, _>(most / 100)
