@@ -71,19 +71,19 @@ async fn number(server: &TestServer, query: &str) -> i64 {
     sql::number(&server.database.db, &format!("SELECT count(*) AS value FROM {query}")).await
 }
 
-/// Contacts by the thousand, with these columns besides.
-async fn many(db: &Db, client: &Client, count: usize, columns: &str, values: &str) {
+/// Contacts by the thousand, with these columns besides; of the only workspace that there is.
+async fn many(db: &Db, count: usize, columns: &str, values: &str) {
     let insert = format!(
         "INSERT INTO contacts (workspace_id, id, last_name, created_by, created_at, updated_at, {columns}) \
-         SELECT '{}', gen_random_uuid(), 'N' || n, '{}', now(), now(), {values} FROM generate_series(1, {count}) AS n",
-        client.workspace(),
-        client.user()
+         SELECT m.workspace_id, gen_random_uuid(), 'N' || n, m.user_id, now(), now(), {values} \
+           FROM (SELECT workspace_id, user_id FROM members ORDER BY created_at, user_id LIMIT 1) AS m \
+          CROSS JOIN generate_series(1, {count}) AS n"
     );
     sql::run(db, &insert).await;
 }
 
 /// A worker with a pool of its own, as another process would have.
-fn worker(server: &TestServer) -> RunnerHandle {
+pub fn worker(server: &TestServer) -> RunnerHandle {
     let db = Db::open(&config(&server.database.url)).expect("valid");
     let ctx = Ctx { db: db.clone(), ..server.ctx.clone() };
     let settings = Config { poll: Duration::from_millis(20), ..Config::default() };

@@ -32,17 +32,10 @@ pub async fn outcome(db: &Db) -> Vec<String> {
 }
 
 /// Contacts of every sort: those that do not match, that will be refused, that are right in part.
-pub async fn prepare(db: &Db, client: &Client) {
-    many(db, client, 300, "city, notes", "CASE WHEN n % 5 = 0 THEN 'Oslo' ELSE 'Riga' END, 'a'").await;
-    many(
-        db,
-        client,
-        40,
-        "city, notes, tags",
-        "'Riga', 'b', (SELECT array_agg('t' || x) FROM generate_series(1, 100) x)",
-    )
-    .await;
-    many(db, client, 30, "city, notes, tags, title", "'Riga', 'c', '{seen}', 'Oslo'").await;
+pub async fn prepare(db: &Db) {
+    many(db, 300, "city, notes", "CASE WHEN n % 5 = 0 THEN 'Oslo' ELSE 'Riga' END, 'a'").await;
+    many(db, 40, "city, notes, tags", "'Riga', 'b', (SELECT array_agg('t' || x) FROM generate_series(1, 100) x)").await;
+    many(db, 30, "city, notes, tags, title", "'Riga', 'c', '{seen}', 'Oslo'").await;
 }
 
 /// A change that makes its own criteria untrue.
@@ -55,7 +48,7 @@ async fn server() -> (TestServer, Client) {
     let small = |ctx: &mut Ctx| Arc::make_mut(&mut ctx.limits).bulk_batch_records = 5;
     let server = TestServer::start_idle_with(small).await;
     let ada = server.admin().await;
-    prepare(&server.database.db, &ada).await;
+    prepare(&server.database.db).await;
     (server, ada)
 }
 

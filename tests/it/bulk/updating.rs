@@ -24,10 +24,10 @@ async fn thousands_are_updated_by_criteria_with_histories_and_one_event_a_batch(
         isIndexed: true }) { customField { id } } }";
     ada.data(field, json!({})).await;
     let db = &server.database.db;
-    many(db, &ada, 4_990, "city, tags", "'Riga', ARRAY['old', 'kept']").await;
+    many(db, 4_990, "city, tags", "'Riga', ARRAY['old', 'kept']").await;
     let right = "'Riga', 'Chief', ARRAY['kept', 'vip'], '{\"tier\": \"gold\"}'";
-    many(db, &ada, 10, "city, title, tags, custom_fields", right).await;
-    many(db, &ada, 1_000, "city", "'Oslo'").await;
+    many(db, 10, "city, title, tags, custom_fields", right).await;
+    many(db, 1_000, "city", "'Oslo'").await;
     server.jobs_done().await;
 
     let mut input = json!({
@@ -168,7 +168,7 @@ async fn a_subscriber_hears_of_each_record() {
     let small = |ctx: &mut Ctx| Arc::make_mut(&mut ctx.limits).bulk_batch_records = 15;
     let server = TestServer::start_with(small).await;
     let ada = server.admin().await;
-    many(&server.database.db, &ada, 100, "city", "'Riga'").await;
+    many(&server.database.db, 100, "city", "'Riga'").await;
     let query = "subscription($after: String) { recordChanged(kind: CONTACT, after: $after) {
         action recordId changes { field before after } record { city } } }";
     let mut live = ada.subscribe(query, json!({ "after": server.cursor().await })).await;
@@ -296,7 +296,7 @@ async fn only_the_first_failures_are_kept_and_all_are_counted() {
     };
     let server = TestServer::start_with(few).await;
     let ada = server.admin().await;
-    many(&server.database.db, &ada, 6, "city", "'Riga'").await;
+    many(&server.database.db, 6, "city", "'Riga'").await;
     let input = json!({ "kind": "CONTACT", "where": {}, "patch": { "contact": { "lastName": null } } });
     let (id, _) = ask(&ada, UPDATE, input).await;
     server.jobs_done().await;

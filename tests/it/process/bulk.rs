@@ -38,7 +38,7 @@ async fn with_deaths(deaths: usize, rng: &mut StdRng) -> Vec<String> {
     let mut server = installation.serve().await;
     let ada = installation.admin(&server).await;
     let db = installation.db();
-    prepare(&db, &ada).await;
+    prepare(&db).await;
     let ask = "mutation($input: BulkUpdateInput!) { bulkUpdate(input: $input) { matched } }";
     assert_eq!(ada.data(ask, json!({ "input": change() })).await["bulkUpdate"]["matched"], 310);
     let mut moments: Vec<_> = (0..deaths).map(|_| rng.random_range(0..270)).collect();
