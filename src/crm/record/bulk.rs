@@ -188,7 +188,7 @@ pub async fn apply_in<R: Record>(
     }
     for before in records {
         let id = before.meta().id;
-        match plan.planned(tx, before).await {
+        match Box::pin(plan.planned(tx, before)).await {
             Ok(Planned::Change(change)) => changes.push(*change),
             Ok(Planned::Nothing) => applied.unchanged += 1,
             Ok(Planned::Overtaken) => applied.failures.push(overtaken(id)),
@@ -254,7 +254,7 @@ impl Plan<'_> {
                 let owner = to.map_or(Value::Null, |to| Value::Id(to.0));
                 self.patched(tx, before, Patch::exactly(vec![(field, owner)]), None).await
             }
-            Work::PutBack(_) => self.put_back(tx, before).await,
+            Work::PutBack(_) => Box::pin(self.put_back(tx, before)).await,
         }
     }
 

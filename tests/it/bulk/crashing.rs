@@ -35,7 +35,7 @@ pub async fn outcome(db: &Db) -> Vec<String> {
 pub async fn prepare(db: &Db) {
     many(db, 300, "city, notes", "CASE WHEN n % 5 = 0 THEN 'Oslo' ELSE 'Riga' END, 'a'").await;
     many(db, 40, "city, notes, tags", "'Riga', 'b', (SELECT array_agg('t' || x) FROM generate_series(1, 100) x)").await;
-    many(db, 30, "city, notes, tags, title", "'Riga', 'c', '{seen}', 'Oslo'").await;
+    many(db, 30, "city, notes, tags, title", "'Riga', 'c', '{seen}'::text[], 'Oslo'").await;
 }
 
 /// A change that makes its own criteria untrue.

@@ -25,7 +25,7 @@ async fn thousands_are_updated_by_criteria_with_histories_and_one_event_a_batch(
     ada.data(field, json!({})).await;
     let db = &server.database.db;
     many(db, 4_990, "city, tags", "'Riga', ARRAY['old', 'kept']").await;
-    let right = "'Riga', 'Chief', ARRAY['kept', 'vip'], '{\"tier\": \"gold\"}'";
+    let right = "'Riga', 'Chief', ARRAY['kept', 'vip'], '{\"tier\": \"gold\"}'::jsonb";
     many(db, 10, "city, title, tags, custom_fields", right).await;
     many(db, 1_000, "city", "'Oslo'").await;
     server.jobs_done().await;
@@ -49,7 +49,7 @@ async fn thousands_are_updated_by_criteria_with_histories_and_one_event_a_batch(
         (&json!("UPDATE"), &json!(["CONTACT"]), &json!(5_000))
     );
 
-    let right = "contacts WHERE city = 'Riga' AND title = 'Chief' AND tags = '{kept,vip}' AND custom_fields = '{\"tier\": \"gold\"}'";
+    let right = "contacts WHERE city = 'Riga' AND title = 'Chief' AND tags = '{kept,vip}' AND custom_fields = '{\"tier\": \"gold\"}'::jsonb";
     assert_eq!(number(&server, right).await, 5_000);
     assert_eq!(number(&server, "contacts WHERE city = 'Riga' AND version = 2").await, 4_990);
     assert_eq!(number(&server, "contacts WHERE version = 1").await, 1_010, "those that were right, and others");
