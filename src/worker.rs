@@ -8,6 +8,7 @@ use crate::{
     base::Error,
     config::Config,
     crm::{
+        bulk::jobs::{PurgeBulk, RunBulk},
         fields::jobs::{FillCustomField, RemoveCustomField},
         pipelines::jobs::DeleteStage,
         record::jobs::FoldCounts,
@@ -79,10 +80,13 @@ pub fn registry() -> Registry<Ctx> {
         .register::<FreezeLists>()
         .register::<PurgeList>()
         .register::<DeleteStage>()
+        .register::<RunBulk>()
+        .register::<PurgeBulk>()
         .register::<RunImport>()
         .register::<SettleImports>()
         .schedule("upkeep.purge_jobs", "17 3 * * *", utc, || PurgeJobs {})
         .schedule("upkeep.purge_secrets", "37 * * * *", utc, || PurgeSecrets {})
+        .schedule("crm.purge_bulk", "27 3 * * *", utc, || PurgeBulk {})
         .schedule("upkeep.purge_files", "47 4 * * *", utc, || PurgeFiles {})
         .schedule("crm.fold_counts", "* * * * *", utc, || FoldCounts {})
         // the first of six fields are the seconds

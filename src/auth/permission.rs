@@ -81,6 +81,8 @@ permissions! {
     ListsWrite = "lists:write":                     All   All     All       All,
     /// Give a record to somebody else. Taking an unowned one needs no more than writing.
     RecordsAssign = "records:assign":               All   All     No        No,
+    /// Change many records at once, by a job.
+    RecordsBulk = "records:bulk":                   All   All     No        No,
     ImportsRun = "imports:run":                     All   All     All       No,
     /// See and steer jobs, imports and exports: one's own, or everybody's.
     JobsRead = "jobs:read":                         All   All     Own       Own,

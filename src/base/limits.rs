@@ -63,6 +63,14 @@ pub struct Limits {
     pub sign_in_window_seconds: u64,
     /// Most contacts that one call adds to a list, removes from it, or sets as its members.
     pub list_ids: usize,
+    /// Most ids that one bulk change names.
+    pub bulk_ids: usize,
+    /// Most records of one bulk change, however they are told.
+    pub bulk_records: i64,
+    /// Most records that a bulk change writes in one transaction.
+    pub bulk_batch_records: usize,
+    /// Records of one bulk change that failed and are kept to be shown; more are only counted.
+    pub bulk_failures: i64,
     /// Longest cell of an imported file, in bytes.
     pub import_cell_bytes: usize,
     /// Most columns of an imported file.
@@ -115,6 +123,10 @@ impl Default for Limits {
             sign_in_attempts: 10,
             sign_in_window_seconds: 15 * 60,
             list_ids: 10_000,
+            bulk_ids: 10_000,
+            bulk_records: 1_000_000,
+            bulk_batch_records: 2_000,
+            bulk_failures: 1_000,
             import_cell_bytes: 1024 * 1024,
             import_columns: 1_000,
             import_batch_rows: 5_000,

@@ -7,6 +7,7 @@
 //! [`criteria`]; [`matching`] asks it for somebody.
 
 pub mod accounts;
+pub mod bulk;
 pub mod contacts;
 pub mod criteria;
 pub mod deals;

@@ -371,6 +371,56 @@ diesel::table! {
         origin -> Text,
         before -> Jsonb,
         after -> Jsonb,
+        batch -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    bulk_changes (workspace_id, id) {
+        workspace_id -> Uuid,
+        id -> Uuid,
+        action -> Text,
+        kinds -> Array<Text>,
+        work -> Jsonb,
+        criteria -> Nullable<Jsonb>,
+        matched -> Int8,
+        total -> Nullable<Int8>,
+        succeeded -> Int8,
+        failed -> Int8,
+        skipped -> Int8,
+        noted -> Int8,
+        undoes -> Nullable<Uuid>,
+        created_by -> Uuid,
+        scopes -> Nullable<Array<Text>>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    bulk_targets (workspace_id, bulk_id, kind, record_id) {
+        workspace_id -> Uuid,
+        bulk_id -> Uuid,
+        kind -> Text,
+        record_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    bulk_failures (workspace_id, bulk_id, number) {
+        workspace_id -> Uuid,
+        bulk_id -> Uuid,
+        number -> Int8,
+        kind -> Text,
+        record_id -> Uuid,
+        code -> Text,
+        field -> Nullable<Text>,
+        message -> Text,
     }
 }
 
@@ -847,6 +897,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     accounts,
     contacts,
     record_changes,
+    bulk_changes,
+    bulk_targets,
+    bulk_failures,
     imports,
     import_errors,
     contact_lists,

@@ -101,6 +101,21 @@ impl Tx {
         Ok(self.connection().batch_execute(&statement).await?)
     }
 
+    /// Marks where to go on from if the next statements are refused.
+    pub async fn set_savepoint(&mut self) -> Result<()> {
+        Ok(self.connection().batch_execute("SAVEPOINT part").await?)
+    }
+
+    /// Keeps what was done since the mark.
+    pub async fn release_savepoint(&mut self) -> Result<()> {
+        Ok(self.connection().batch_execute("RELEASE SAVEPOINT part").await?)
+    }
+
+    /// Takes back what was done since the mark, and a refusal with it.
+    pub async fn return_to_savepoint(&mut self) -> Result<()> {
+        Ok(self.connection().batch_execute("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part").await?)
+    }
+
     /// Notes that events were emitted, so that the commit wakes the relay.
     pub fn note_emitted(&mut self) {
         self.emitted = true;

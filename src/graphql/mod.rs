@@ -6,6 +6,7 @@
 //! [`gateway::Gateway`], which [`application`] is.
 
 pub mod application;
+pub mod bulk;
 pub mod changes;
 pub mod context;
 pub mod cost;

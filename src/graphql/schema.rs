@@ -3,6 +3,7 @@
 use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema};
 
 use super::{
+    bulk::{BulkMutation, BulkQuery},
     changes::{ChangeSubscription, EventObject},
     criteria::CriteriaQuery,
     fields::{FieldMutation, FieldQuery},
@@ -24,7 +25,7 @@ use crate::{ctx::Ctx, events::Bus};
 /// What can be asked. Everything is of the caller's workspace; nothing names another.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-pub struct Query(TeamQuery, RecordQuery, CriteriaQuery, ListQuery, FieldQuery, PipelineQuery, JobQuery, ImportQuery);
+pub struct Query(TeamQuery, RecordQuery, CriteriaQuery, ListQuery, FieldQuery, PipelineQuery, JobQuery, ImportQuery, BulkQuery);
 
 /// What can be done. Each takes one `input` or an id, and answers with what it changed.
 #[derive(MergedObject, Default)]
@@ -40,6 +41,7 @@ pub struct Mutation(
     LineItemMutation,
     JobMutation,
     ImportMutation,
+    BulkMutation,
 );
 
 /// What can be followed. Every event has a cursor; `after` replays what was missed and then goes on

@@ -14,6 +14,7 @@ mod freeze;
 pub mod jobs;
 pub mod members;
 pub mod model;
+pub mod named;
 pub mod ops;
 mod queries;
 pub mod react;

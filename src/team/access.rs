@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{audit, events, jobs::SendPasswordReset, model::UserStatus, queries};
 use crate::{
     auth::{
-        Caller, Origin, Role, Via,
+        Caller, Origin, Permission, Role, Via,
         password::{Password, Turn},
         secret,
         session::{self, NewSession, Rotated, SessionKind, SessionRow, Started},
@@ -15,7 +15,7 @@ use crate::{
     },
     base::{
         Error, Result,
-        ids::{SessionId, UserId, WorkspaceId},
+        ids::{JobId, SessionId, UserId, WorkspaceId},
         text::{self, EmailAddress},
     },
     ctx::Ctx,
@@ -265,4 +265,23 @@ pub async fn role_of(ctx: &Ctx, workspace: WorkspaceId, user: UserId) -> Result<
         Some((role, UserStatus::Active)) => Ok(role),
         _ => Err(Error::Forbidden("The person who started this is not active any more".into())),
     }
+}
+
+/// Who a job works for, with the rights that they have now; where a token asked for it, with no more
+/// than the token had. `scopes` are as [`Caller::scopes`] told them then.
+pub async fn caller_of_job<S: AsRef<str>>(
+    ctx: &Ctx,
+    workspace: WorkspaceId,
+    user: UserId,
+    job: JobId,
+    scopes: Option<&[S]>,
+) -> Result<Caller> {
+    let role = role_of(ctx, workspace, user).await?;
+    let caller = Caller::new(workspace, user, role, Origin::Job(job), Via::System);
+    Ok(match scopes {
+        Some(scopes) => {
+            caller.with_scopes(scopes.iter().filter_map(|scope| Permission::from_scope(scope.as_ref())).collect())
+        }
+        None => caller,
+    })
 }

@@ -15,6 +15,7 @@ mod support;
 mod access;
 mod architecture;
 mod audit;
+mod bulk;
 mod cli;
 mod clients;
 mod config;

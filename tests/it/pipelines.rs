@@ -270,6 +270,44 @@ async fn many_deals_are_moved_by_a_job() {
     assert_eq!(sql::number(&server.database.db, told).await, 2100);
 }
 
+#[tokio::test]
+async fn a_job_moves_deals_with_no_more_than_the_token_had() {
+    let server = TestServer::start_idle().await;
+    let ada = server.admin().await;
+    let (id, stages) = pipeline(&ada, "P").await;
+    let text = |id: &Value| id.as_str().expect("an id").to_owned();
+    let many = format!(
+        "INSERT INTO deals (workspace_id, id, name, pipeline_id, stage_id, stage_entered_at, probability, created_by, \
+                created_at, updated_at) \
+         SELECT '{}', gen_random_uuid(), 'D' || n, '{}', '{}', now(), 60, '{}', now(), now() \
+           FROM generate_series(1, 1001) AS n",
+        ada.workspace(),
+        text(&id),
+        text(&stages[1]),
+        ada.user()
+    );
+    sql::run(&server.database.db, &many).await;
+    let create = "mutation { createApiToken(input: { name: \"T\", scopes: [\"pipelines:manage\"] }) { secret } }";
+    let secret = ada.data(create, json!({})).await["createApiToken"]["secret"].clone();
+    let token = server.client(secret.as_str().expect("a secret"));
+    let done = token.data(DELETE_STAGE, json!({ "id": stages[1], "to": stages[0] })).await["deleteStage"].clone();
+    let job = text(&done["jobId"]);
+    let held = format!(
+        "SELECT count(*) AS value FROM jobs WHERE id = '{job}' AND payload -> 'scopes' = '[\"pipelines:manage\"]'"
+    );
+    assert_eq!(sql::number(&server.database.db, &held).await, 1);
+    // as if the token had been another one
+    let narrow = format!("UPDATE jobs SET payload = jsonb_set(payload, '{{scopes}}', '[]') WHERE id = '{job}'");
+    sql::run(&server.database.db, &narrow).await;
+    let _worker = crate::bulk::worker(&server);
+    server.jobs_done().await;
+    let failed = format!(
+        "SELECT count(*) AS value FROM jobs WHERE id = '{job}' AND state = 'failed' AND last_error LIKE '%pipelines:manage%'"
+    );
+    assert_eq!(sql::number(&server.database.db, &failed).await, 1);
+    assert_eq!(sql::number(&server.database.db, "SELECT count(*) AS value FROM deals WHERE version > 1").await, 0);
+}
+
 /// Waits until somebody's statement waits for another's lock.
 async fn somebody_waits(server: &TestServer) {
     let waiting = "SELECT count(*) AS value FROM pg_locks l JOIN pg_stat_activity a USING (pid) \

@@ -1,5 +1,6 @@
 //! The real program in processes of its own: killed, stopped, starved, doubled and lied to.
 
+mod bulk;
 mod crash;
 mod importing;
 mod memory;

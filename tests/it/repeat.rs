@@ -151,6 +151,7 @@ async fn cases(server: &TestServer, ada: &Client) -> Vec<Case> {
         make(ada, "createLead(input: { lead: { lastName: \"Miner\" } }) { lead { id } }", "/createLead/lead/id").await;
     cases.extend(of_teams_and_fields(ada).await);
     cases.extend(of_lists(ada, &contact("member").await).await);
+    cases.extend(of_many(server, ada, &noted, &user.to_string()).await);
     cases.extend([Case::input(
         "convertLead",
         format!("id: \"{of_gold}\", account: {{ name: \"Gold\" }}, deal: {{ amount: \"9.50\" }}"),
@@ -256,6 +257,26 @@ async fn of_teams_and_fields(ada: &Client) -> Vec<Case> {
             "{ customFields { id } }",
         ),
         Case::of_id("deleteCustomField", &field("d").await, "{ deletedId }"),
+    ]
+}
+
+/// Of this product and this user, who stay as they are: no job runs.
+async fn of_many(server: &TestServer, ada: &Client, product: &str, user: &str) -> Vec<Case> {
+    let answer = "{ job { id } matched }";
+    let of_product = format!("kind: PRODUCT, ids: [\"{product}\"]");
+    let started = format!("bulkUpdate(input: {{ {of_product}, addTags: [\"a\"] }}) {{ job {{ id }} }}");
+    let ended = make(ada, &started, "/bulkUpdate/job/id").await;
+    let end = format!("UPDATE jobs SET state = 'completed', due = false, finished_at = now() WHERE id = '{ended}'");
+    sql::run(&server.database.db, &end).await;
+    let new = "createTask(input: { task: { title: \"gone\" } }) { task { id } }";
+    let task = make(ada, new, "/createTask/task/id").await;
+    make(ada, &format!("deleteTask(input: {{ id: \"{task}\" }}) {{ deletedId }}"), "/deleteTask/deletedId").await;
+    vec![
+        Case::input("bulkUpdate", format!("{of_product}, addTags: [\"b\"]"), answer),
+        Case::input("bulkDelete", &of_product, answer),
+        Case::input("bulkRestore", format!("kind: TASK, ids: [\"{task}\"]"), answer),
+        Case::input("bulkReassign", format!("from: \"{user}\", to: \"{}\"", ada.user()), answer),
+        Case::input("undoBulk", format!("jobId: \"{ended}\""), answer),
     ]
 }
 

@@ -8,7 +8,7 @@ use super::{
     removal::{self, BATCH},
 };
 use crate::{
-    auth::{Caller, Origin, Permission, Via},
+    auth::Permission,
     base::{Error, ids::StageId},
     ctx::Ctx,
     jobs::{Job, JobError, Progress, Run},
@@ -20,6 +20,9 @@ use crate::{
 pub struct DeleteStage {
     pub stage: StageId,
     pub move_to: StageId,
+    /// What the token that asked for it allows.
+    #[serde(default)]
+    pub scopes: Option<Vec<String>>,
 }
 
 impl Job<Ctx> for DeleteStage {
@@ -30,8 +33,7 @@ impl Job<Ctx> for DeleteStage {
     async fn run(self, ctx: Ctx, run: Run) -> Result<(), JobError> {
         let gone = || JobError::Fail(Error::NotFound("Workspace"));
         let (workspace, user) = (run.workspace.ok_or_else(gone)?, run.created_by.ok_or_else(gone)?);
-        let role = access::role_of(&ctx, workspace, user).await?;
-        let caller = Caller::new(workspace, user, role, Origin::Job(run.job), Via::System);
+        let caller = access::caller_of_job(&ctx, workspace, user, run.job, self.scopes.as_deref()).await?;
         caller.require_all(Permission::PipelinesManage)?;
         let mut progress = Progress::default();
         loop {

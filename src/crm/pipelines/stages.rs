@@ -165,7 +165,8 @@ pub async fn delete(
     let (pipeline, _) = found_in(&mut tx, caller.workspace, removal.stage.pipeline_id).await?;
     if let Some(to) = &removal.move_to {
         if moves::standing(tx.connection(), caller.workspace, &[id], BATCH + 1).await? > BATCH {
-            let job = DeleteStage { stage: id, move_to: to.id };
+            let scopes = caller.scopes().map(|scopes| scopes.into_iter().map(ToOwned::to_owned).collect());
+            let job = DeleteStage { stage: id, move_to: to.id, scopes };
             let about =
                 Enqueued { workspace: Some(caller.workspace), created_by: Some(caller.user), ..Enqueued::default() };
             let job = enqueue::<Ctx, _>(&mut tx, ctx.clock.now(), &job, about).await?;

@@ -43,6 +43,21 @@ impl Patch {
         if errors.is_empty() { Ok(Self(values, None)) } else { Err(errors) }
     }
 
+    /// Values that stood in a record of this kind before.
+    pub(super) fn exactly(values: Vec<(&'static Field, Value)>) -> Self {
+        Self(values, None)
+    }
+
+    /// Says one more value, which was checked for this field.
+    pub(super) fn put(&mut self, field: &'static Field, value: Value) {
+        self.0.retain(|(other, _)| other.column != field.column);
+        self.0.push((field, value));
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Sets all but the custom fields.
     pub fn apply<R: Record>(&self, record: &mut R) {
         for (field, value) in self.0.iter().filter(|(field, _)| field.column != custom::COLUMN) {
@@ -107,6 +122,17 @@ impl Difference {
             }
         }
         difference
+    }
+
+    /// What deleting a record, or taking that back, does: it changes no field.
+    pub(super) fn of_deletion(is_deleted: bool) -> Self {
+        let deleted = |deleted: bool| Map::from_iter([("deleted".to_owned(), json!(deleted))]);
+        Self { names: Vec::new(), before: deleted(!is_deleted), after: deleted(is_deleted) }
+    }
+
+    /// The columns that it is about; of a deletion `deleted`.
+    pub(super) fn columns(&self) -> impl Iterator<Item = &str> {
+        self.after.keys().map(|key| if key.starts_with(custom::PREFIX) { custom::COLUMN } else { key })
     }
 
     fn add(&mut self, column: String, name: String, before: Json, after: Json) {

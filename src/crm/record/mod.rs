@@ -1,6 +1,7 @@
 //! What all kinds of records have in common. A kind is a struct made by [`record!`](crate::record)
 //! with its field table; the operations here work for any of them.
 
+pub mod bulk;
 pub mod change;
 pub mod custom;
 pub mod events;
@@ -99,6 +100,8 @@ pub trait Record: Rules + Clone + Send + Sync + 'static {
     /// Notes one more change at this time.
     fn advance(&mut self, at: DateTime<Utc>);
     fn set_deleted(&mut self, at: Option<DateTime<Utc>>);
+    /// The columns that are no fields and that the kind's rules set, with their values.
+    fn unlisted(&self) -> Vec<(&'static str, Value)>;
 
     // SQL, by the macro because diesel's types differ by table
     fn insert_row(
@@ -117,6 +120,13 @@ pub trait Record: Rules + Clone + Send + Sync + 'static {
         workspace: WorkspaceId,
         id: Uuid,
     ) -> impl Future<Output = Result<Option<Self>>> + Send;
+    /// The rows of these ids, deleted ones too, locked for this transaction in the order of their
+    /// ids, so that two who lock many never wait for one another in a circle.
+    fn lock_rows(
+        connection: &mut AsyncPgConnection,
+        workspace: WorkspaceId,
+        ids: &[Uuid],
+    ) -> impl Future<Output = Result<Vec<Self>>> + Send;
     /// Live rows of these ids, in no order.
     fn rows_by_ids(
         connection: &mut AsyncPgConnection,
@@ -285,6 +295,10 @@ macro_rules! record {
 
             fn set_deleted(&mut self, at: Option<chrono::DateTime<chrono::Utc>>) {
                 self.deleted_at = at;
+            }
+
+            fn unlisted(&self) -> Vec<(&'static str, $crate::crm::record::Value)> {
+                vec![$($((stringify!($more), $crate::crm::record::value::Stored::to_value(&self.$more)),)+)?]
             }
 
             $crate::record_queries!($name, $table);

@@ -1,9 +1,9 @@
 //! The verbs of all records: create, update, delete, restore, get. Each is one transaction with
 //! its history and its event.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use serde_json::{Map, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{
@@ -81,7 +81,7 @@ pub async fn create_in<R: Record>(
     check_whole(&record)?;
     may_assign(caller, &patch, None, record.owner())?;
     let sent = custom::sent_in(tx, caller.workspace, R::KIND, patch.custom_input()).await?;
-    patch.note_custom(custom::set_in(tx, caller.workspace, sent, None, &mut record).await?);
+    patch.note_custom(custom::set_in(tx, caller.workspace, sent.as_ref(), None, &mut record).await?);
     R::prepare(ctx, tx, caller, None, &mut record, &patch).await?;
     sight::require_write(caller, &record)?;
     require_live_links(tx, caller, None, &record).await?;
@@ -133,15 +133,7 @@ pub async fn update_in<R: Record>(
     may_give(caller, &patch)?;
     let sent = custom::sent_in(tx, caller.workspace, R::KIND, patch.custom_input()).await?;
     let before = lock_in::<R>(tx, caller, id).await?;
-    sight::require_write(caller, &before)?;
-    let mut after = before.clone();
-    patch.apply(&mut after);
-    patch.note_custom(custom::set_in(tx, caller.workspace, sent, Some(&before), &mut after).await?);
-    change::refuse_stale(tx, caller, &before, expected, &patch).await?;
-    after.complete();
-    check_whole(&after)?;
-    may_assign(caller, &patch, before.owner(), after.owner())?;
-    R::prepare(ctx, tx, caller, Some(&before), &mut after, &patch).await?;
+    let mut after = changed_in(ctx, tx, caller, &before, expected, &mut patch, sent.as_ref()).await?;
     let difference = Difference::between(&before, &after);
     if difference.is_empty() {
         return Ok(before);
@@ -154,6 +146,29 @@ pub async fn update_in<R: Record>(
     let event = events::changed(R::KIND, ChangeAction::Updated, &[(id, version)], &difference.names());
     change::record_in(ctx, tx, caller, &after, difference.before, difference.after).await?;
     ctx.emit(tx, caller, &[event]).await?;
+    Ok(after)
+}
+
+/// What a locked record is with the patch upon it, by all rules but those about what it leads to. The
+/// caller may give records away, as far as the patch alone tells.
+pub(super) async fn changed_in<R: Record>(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    caller: &Caller,
+    before: &R,
+    expected: Option<i32>,
+    patch: &mut Patch,
+    sent: Option<&custom::Sent>,
+) -> Result<R> {
+    sight::require_write(caller, before)?;
+    let mut after = before.clone();
+    patch.apply(&mut after);
+    patch.note_custom(custom::set_in(tx, caller.workspace, sent, Some(before), &mut after).await?);
+    change::refuse_stale(tx, caller, before, expected, patch).await?;
+    after.complete();
+    check_whole(&after)?;
+    may_assign(caller, patch, before.owner(), after.owner())?;
+    R::prepare(ctx, tx, caller, Some(before), &mut after, patch).await?;
     Ok(after)
 }
 
@@ -290,25 +305,50 @@ pub async fn live_links(ctx: &Ctx, caller: &Caller, field: &Field, ids: &[Uuid])
     Ok(live.into_iter().collect())
 }
 
-/// A new link must lead to a live record, and a new owner be active; the database only knows that
-/// there is such a row.
 async fn require_live_links<R: Record>(tx: &mut Tx, caller: &Caller, before: Option<&R>, after: &R) -> Result<()> {
+    let refused = dead_links(tx, caller.workspace, &[(before, after)]).await?;
+    refused.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
+}
+
+/// A new link must lead to a live record, and a new owner be active; the database only knows that
+/// there is such a row. Tells of each of these changes that is refused, by its place, the first
+/// reason. One statement for each field that leads somewhere else in one of them.
+pub(super) async fn dead_links<R: Record>(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    changes: &[(Option<&R>, &R)],
+) -> Result<BTreeMap<usize, Error>> {
+    let mut refused = BTreeMap::new();
     for field in R::FIELDS {
-        let Value::Id(id) = after.get(field) else { continue };
-        if before.is_some_and(|before| before.get(field) == Value::Id(id)) {
+        let table = field.links_to();
+        let is_user = matches!(field.field_type, FieldType::User);
+        if table.is_none() && !is_user {
             continue;
         }
-        let connection = tx.connection();
-        if matches!(field.field_type, FieldType::User) && !queries::is_active(connection, caller.workspace, id).await? {
-            return Err(Error::invalid(field.name, "is not an active user of this workspace"));
+        let mut led_to: BTreeMap<Uuid, Vec<usize>> = BTreeMap::new();
+        for (place, (before, after)) in changes.iter().enumerate() {
+            let Value::Id(id) = after.get(field) else { continue };
+            if before.is_none_or(|before| before.get(field) != Value::Id(id)) {
+                led_to.entry(id).or_default().push(place);
+            }
         }
-        let Some(table) = field.links_to() else { continue };
-        if queries::live_ids(connection, table, caller.workspace, &[id]).await?.is_empty() {
-            let kind = field.linked_kind().map(RecordKind::with_article).unwrap_or_default();
-            return Err(Error::invalid(field.name, format!("is not {kind} of this workspace")));
+        if led_to.is_empty() {
+            continue;
+        }
+        let ids: Vec<_> = led_to.keys().copied().collect();
+        let live = match table {
+            Some(table) => queries::live_ids(tx.connection(), table, workspace, &ids).await?,
+            None => queries::active_ids(tx.connection(), workspace, &ids).await?,
+        };
+        for place in led_to.into_iter().filter(|(id, _)| !live.contains(id)).flat_map(|(_, places)| places) {
+            refused.entry(place).or_insert_with(|| {
+                let kind = field.linked_kind().map(RecordKind::with_article);
+                let what = kind.unwrap_or_else(|| "an active user".to_owned());
+                Error::invalid(field.name, format!("is not {what} of this workspace"))
+            });
         }
     }
-    Ok(())
+    Ok(refused)
 }
 
 async fn finish_deletion<R: Record>(
@@ -320,9 +360,8 @@ async fn finish_deletion<R: Record>(
 ) -> Result<()> {
     record.advance(ctx.clock.now());
     R::update_row(tx.connection(), caller.workspace, record).await?;
-    let deleted = |deleted: bool| Map::from_iter([("deleted".to_owned(), json!(deleted))]);
-    let is_deleted = action == ChangeAction::Deleted;
-    change::record_in(ctx, tx, caller, record, deleted(!is_deleted), deleted(is_deleted)).await?;
+    let Difference { before, after, .. } = Difference::of_deletion(action == ChangeAction::Deleted);
+    change::record_in(ctx, tx, caller, record, before, after).await?;
     let meta = record.meta();
     ctx.emit(tx, caller, &[events::changed(R::KIND, action, &[(meta.id, meta.version)], &[])]).await
 }
@@ -375,7 +414,7 @@ pub fn check_whole<R: Record>(record: &R) -> Result<()> {
 }
 
 /// Refuses to give a record to somebody else, whosever it is now.
-fn may_give(caller: &Caller, patch: &Patch) -> Result<()> {
+pub(super) fn may_give(caller: &Caller, patch: &Patch) -> Result<()> {
     match patch.value("owner_id") {
         Some(Value::Id(owner)) if *owner != caller.user.0 => caller.require(Permission::RecordsAssign).map(drop),
         _ => Ok(()),

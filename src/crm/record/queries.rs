@@ -1,6 +1,7 @@
 //! SQL that is the same for all kinds: rows through diesel's types, by a macro; lists; and the
 //! history (`queries::history`).
 
+pub mod bulk;
 pub mod counts;
 pub mod history;
 pub mod related;
@@ -71,6 +72,22 @@ macro_rules! record_queries {
                 // not FOR UPDATE, which would make everybody wait who links to this record
                 .for_no_key_update();
             Ok(diesel_async::RunQueryDsl::first(row, connection).await.optional()?)
+        }
+
+        async fn lock_rows(
+            connection: &mut diesel_async::AsyncPgConnection,
+            workspace: $crate::base::ids::WorkspaceId,
+            ids: &[uuid::Uuid],
+        ) -> $crate::base::Result<Vec<Self>> {
+            use diesel::{ExpressionMethods, QueryDsl, SelectableHelper};
+            use $crate::db::schema::$table;
+            let rows = $table::table
+                .filter($table::workspace_id.eq(workspace))
+                .filter($table::id.eq_any(ids))
+                .order($table::id)
+                .select(Self::as_select())
+                .for_no_key_update();
+            Ok(diesel_async::RunQueryDsl::load(rows, connection).await?)
         }
 
         async fn rows_by_ids(
@@ -271,6 +288,23 @@ pub async fn seen_ids(
     let found: Vec<FoundId> = diesel::sql_query(statement)
         .bind::<diesel::sql_types::Uuid, _>(workspace)
         .bind::<Array<diesel::sql_types::Uuid>, _>(ids)
+        .load(connection)
+        .await?;
+    Ok(found.into_iter().map(|found| found.id).collect())
+}
+
+/// Which of these are active users of the workspace.
+pub async fn active_ids(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    users: &[Uuid],
+) -> Result<Vec<Uuid>> {
+    let statement = "SELECT user_id AS id, NULL::text AS value FROM members \
+          WHERE workspace_id = $1 AND user_id = ANY($2) AND status = $3";
+    let found: Vec<FoundId> = diesel::sql_query(statement)
+        .bind::<diesel::sql_types::Uuid, _>(workspace)
+        .bind::<Array<diesel::sql_types::Uuid>, _>(users)
+        .bind::<Text, _>(UserStatus::Active)
         .load(connection)
         .await?;
     Ok(found.into_iter().map(|found| found.id).collect())

@@ -2,7 +2,7 @@
 
 use async_graphql::{ID, InputObject, Json, MaybeUndefined};
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::scalars::Decimal;
 use crate::crm::{
@@ -22,6 +22,11 @@ impl Given {
     /// As the operations take it.
     pub fn raw(&self) -> ops::Input<'_> {
         self.0.iter().map(|(field, value)| (*field, Raw::Json(value))).collect()
+    }
+
+    /// By the fields' names, to be kept and taken up later.
+    pub fn into_json(self) -> Map<String, Value> {
+        self.0.into_iter().map(|(field, value)| (field.name.to_owned(), value)).collect()
     }
 
     fn add(&mut self, fields: &'static [Field], name: &str, value: Option<Option<Value>>) {

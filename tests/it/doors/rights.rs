@@ -92,6 +92,8 @@ rights! {
     OwnReminders: Named("tasks:read") =>       Own   Own       Own       Own,
     /// Give a record to somebody else.
     Assign: Named("records:assign") =>         All   All       No        No,
+    /// Change many records at once.
+    BulkEdit: Named("records:bulk") =>         All   All       No        No,
 
     ReadLists: Named("lists:read") =>          All   All       All       All,
     WriteLists: Named("lists:write") =>        All   All       All       All,

@@ -452,6 +452,23 @@ fn common() -> Vec<Door> {
             .needs(&[Import, WriteContacts, SendFiles]),
         mutation("cancelImport(input: { id: $import }) { importJob { id } }").needs(&[SeeJobs, SteerJobs]),
         subscription("importProgress(id: $import) { status }").needs(&[SeeJobs]),
+        // many records at once
+        mutation("bulkUpdate(input: { kind: CONTACT, ids: [$contact], addTags: [\"t\"] }) { matched }")
+            .needs(&[BulkEdit, WriteContacts]),
+        mutation("bulkUpdate(input: { kind: CONTACT, ids: [$contact], patch: { contact: { ownerId: $user } } }) { matched }")
+            .needs(&[BulkEdit, WriteContacts, Assign]),
+        mutation("bulkUpdate(input: { kind: LEAD, where: { all: [] }, addTags: [\"t\"] }) { matched }")
+            .needs(&[BulkEdit, WriteLeads, ReadLeads]),
+        mutation("bulkDelete(input: { kind: DEAL, ids: [$deal] }) { matched }").needs(&[BulkEdit, DeleteDeals]),
+        mutation("bulkRestore(input: { kind: TASK, ids: [$deletedTask] }) { matched }").needs(&[BulkEdit, DeleteTasks]),
+        mutation("bulkReassign(input: { from: $user, to: $user, kinds: [CONTACT] }) { matched }")
+            .needs(&[BulkEdit, WriteContacts, Assign])
+            .linking(),
+        mutation("undoBulk(input: { jobId: $bulkJob }) { matched }").needs(&[BulkEdit, WriteContacts]),
+        query("bulkJob(id: $bulkJob) { id }").needs(&[SeeJobs]),
+        part("BulkJob.job", "is what the bulk change is done by, and read under the same right"),
+        field("BulkJob.failures", "bulkJob(id: $bulkJob) { failures { nodes { recordId } } }").needs(&[SeeJobs]),
+        field("BulkFailureConnection.totalCount", "bulkJob(id: $bulkJob) { failures { totalCount } }").needs(&[SeeJobs]),
     ]
 }
 

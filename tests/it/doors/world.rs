@@ -12,6 +12,7 @@ use kontor::{
     base::ids::LeadId,
     crm::{
         Account, Contact, Deal, Lead, Product, RecordKind, Task,
+        bulk::{self, Asked, Chosen, NewBulk},
         deals::line_items::{self, ItemChanges, ItemInput},
         fields::{self, CustomType, ops::NewField},
         leads::convert::{AccountChoice, NewDeal, Options, convert},
@@ -30,6 +31,7 @@ use kontor::{
     lists::{
         self, ListType, Sharing,
         model::Share,
+        named::NamedLists,
         ops::{ListPatch, NewList},
     },
     team::{invitations, letters, teams, tokens},
@@ -48,9 +50,10 @@ use crate::support::{
 /// What belongs to somebody. Besides there are `email` (a new one), `knownEmail`, `refreshToken`,
 /// `resetLink`, `invitationLink`, `fileLink` and `cursor`, which prove or name nothing of anybody's
 /// by themselves.
-pub const OWNED: [&str; 43] = [
+pub const OWNED: [&str; 44] = [
     "account",
     "accountOfLead",
+    "bulkJob",
     "contact",
     "contactOfLead",
     "convertedLead",
@@ -319,6 +322,7 @@ impl World {
             "list" | "privateList" | "viewedList" | "dynamicList" => self.list(&maker, what).await,
             "listFolder" => self.folder(&maker).await.to_string(),
             "job" | "failedJob" => self.job(&maker, what == "failedJob").await,
+            "bulkJob" => self.bulk_job(&maker, owner).await,
             "upload" => {
                 let mut tx = ctx.db.begin(&maker).await.expect("a transaction");
                 let new = upload::NewUpload { name: "a.csv".to_owned(), announced_size: Some(3), ..Default::default() };
@@ -433,6 +437,19 @@ impl World {
             let fail = format!("UPDATE jobs SET state = 'failed', due = false, finished_at = now() WHERE id = '{id}'");
             sql::run(&self.server.database.db, &fail).await;
         }
+        id.to_string()
+    }
+
+    /// One that has ended.
+    async fn bulk_job(&self, maker: &Caller, owner: &Client) -> String {
+        let contact = Box::pin(self.make("contact", owner)).await.parse().expect("an id");
+        let asked =
+            Asked::Update { values: Default::default(), add_tags: vec!["t".to_owned()], remove_tags: Vec::new() };
+        let new = NewBulk { kind: RecordKind::Contact, chosen: Chosen::Ids(vec![contact]), asked, expected: None };
+        let started = bulk::ops::start(&self.server.ctx, maker, &NamedLists, new).await.expect("started");
+        let id = started.job.id;
+        let end = format!("UPDATE jobs SET state = 'completed', due = false, finished_at = now() WHERE id = '{id}'");
+        sql::run(&self.server.database.db, &end).await;
         id.to_string()
     }
 

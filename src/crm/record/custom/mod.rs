@@ -9,6 +9,8 @@ mod model;
 mod queries;
 mod value;
 
+use std::sync::Arc;
+
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
@@ -48,7 +50,20 @@ pub async fn definitions_now(tx: &mut Tx, workspace: WorkspaceId, kind: RecordKi
 /// What was sent for custom fields, and what they may be.
 pub(super) struct Sent {
     input: Json,
-    definitions: Vec<CustomField>,
+    definitions: Arc<[CustomField]>,
+}
+
+impl Sent {
+    /// The same definitions for other input.
+    pub(super) fn instead(&self, input: Json) -> Self {
+        Self { input, definitions: self.definitions.clone() }
+    }
+
+    /// Whether it can be set in a record that there is, apart from what the record holds and what it
+    /// would lead to.
+    pub(super) fn check(&self) -> Result<()> {
+        bag::check(&self.definitions, &self.input).map(drop).map_err(Error::Invalid)
+    }
 }
 
 /// Reads the definitions where something was sent; before any record is locked.
@@ -59,7 +74,7 @@ pub(super) async fn sent_in(
     input: Option<Json>,
 ) -> Result<Option<Sent>> {
     let Some(input) = input else { return Ok(None) };
-    Ok(Some(Sent { input, definitions: definitions_in(tx, workspace, kind).await? }))
+    Ok(Some(Sent { input, definitions: definitions_in(tx, workspace, kind).await?.into() }))
 }
 
 /// Checks what was sent for custom fields, and sets them in the record; `before` is `None` for a
@@ -67,7 +82,7 @@ pub(super) async fn sent_in(
 pub(super) async fn set_in<R: Record>(
     tx: &mut Tx,
     workspace: WorkspaceId,
-    sent: Option<Sent>,
+    sent: Option<&Sent>,
     before: Option<&R>,
     record: &mut R,
 ) -> Result<Option<BagPatch>> {
@@ -78,8 +93,8 @@ pub(super) async fn set_in<R: Record>(
         return Ok(None);
     };
     let checked = match before {
-        Some(_) => bag::check(&definitions, &input),
-        None => bag::check_new(&definitions, &input),
+        Some(_) => bag::check(definitions, input),
+        None => bag::check_new(definitions, input),
     };
     let checked = checked.map_err(Error::Invalid)?;
     let old = bag_of(record);
