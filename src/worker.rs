@@ -9,6 +9,7 @@ use crate::{
     config::Config,
     crm::{
         fields::jobs::{FillCustomField, RemoveCustomField},
+        merge::jobs::PurgeMerges,
         pipelines::jobs::DeleteStage,
         record::jobs::FoldCounts,
         tasks::{jobs::Remind, letter::SendReminder},
@@ -74,6 +75,7 @@ pub fn registry() -> Registry<Ctx> {
         .register::<SendReminder>()
         .register::<FillCustomField>()
         .register::<RemoveCustomField>()
+        .register::<PurgeMerges>()
         .register::<BuildList>()
         .register::<FollowContacts>()
         .register::<FreezeLists>()
@@ -84,6 +86,7 @@ pub fn registry() -> Registry<Ctx> {
         .schedule("upkeep.purge_jobs", "17 3 * * *", utc, || PurgeJobs {})
         .schedule("upkeep.purge_secrets", "37 * * * *", utc, || PurgeSecrets {})
         .schedule("upkeep.purge_files", "47 4 * * *", utc, || PurgeFiles {})
+        .schedule("crm.purge_merges", "27 4 * * *", utc, || PurgeMerges {})
         .schedule("crm.fold_counts", "* * * * *", utc, || FoldCounts {})
         // the first of six fields are the seconds
         .schedule("crm.remind", "*/10 * * * * *", utc, || Remind {})

@@ -3,7 +3,7 @@
 //! Each kind has a room with its fields and its own rules. What is the same for all kinds stands
 //! once in [`record`]: checking input against the field table, creating, updating with a history
 //! and a version, soft delete and restore, pages, search, events and permissions. Beside records
-//! stand their [`notes`] and their [`timeline`].
+//! stand their [`notes`] and their [`timeline`]; several that are one are [`merge`]d.
 
 pub mod accounts;
 pub mod contacts;
@@ -12,6 +12,7 @@ pub mod deals;
 pub mod fields;
 pub mod kinds;
 pub mod leads;
+pub mod merge;
 pub mod notes;
 pub mod pipelines;
 pub mod products;

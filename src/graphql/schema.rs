@@ -3,6 +3,7 @@
 use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema};
 
 use super::{
+    addresses::AddressMutation,
     changes::{ChangeSubscription, EventObject},
     fields::{FieldMutation, FieldQuery},
     imports::{ImportMutation, ImportQuery, ImportSubscription},
@@ -11,6 +12,7 @@ use super::{
     line_items::LineItemMutation,
     list_changes::ListSubscription,
     lists::{ListMutation, ListQuery},
+    merges::{MergeMutation, MergeQuery},
     notes::NoteMutation,
     objects::record::RecordObject,
     pipelines::{PipelineMutation, PipelineQuery},
@@ -23,7 +25,7 @@ use crate::{ctx::Ctx, events::Bus};
 /// What can be asked. Everything is of the caller's workspace; nothing names another.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-pub struct Query(TeamQuery, RecordQuery, ListQuery, FieldQuery, PipelineQuery, JobQuery, ImportQuery);
+pub struct Query(TeamQuery, RecordQuery, MergeQuery, ListQuery, FieldQuery, PipelineQuery, JobQuery, ImportQuery);
 
 /// What can be done. Each takes one `input` or an id, and answers with what it changed.
 #[derive(MergedObject, Default)]
@@ -31,6 +33,8 @@ pub struct Query(TeamQuery, RecordQuery, ListQuery, FieldQuery, PipelineQuery, J
 pub struct Mutation(
     TeamMutation,
     RecordMutation,
+    AddressMutation,
+    MergeMutation,
     NoteMutation,
     LeadConversionMutation,
     ListMutation,

@@ -12,6 +12,7 @@ pub mod folders;
 mod freeze;
 pub mod jobs;
 pub mod members;
+pub mod merge;
 pub mod model;
 pub mod ops;
 mod queries;
