@@ -148,7 +148,7 @@ SELECT make_tenant_table('record_merge_moves');
 
 -- All records that became part of this one, directly or by way of another: their histories are its own.
 CREATE FUNCTION records_merged_into(workspace uuid, of_kind text, record uuid) RETURNS SETOF uuid
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE ROWS 1
 AS $$
     WITH RECURSIVE merged (id) AS (
         SELECT l.record_id FROM record_merges m

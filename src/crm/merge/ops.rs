@@ -51,7 +51,7 @@ pub async fn merge<R: Record>(ctx: &Ctx, caller: &Caller, request: MergeRequest)
     let merged = fields::merged(&winner, &losers, &request.choices)?;
     ops::check_whole(&merged)?;
     let tried = merged.clone();
-    match merge_in(ctx, &mut tx, caller, winner, losers, merged).await {
+    match Box::pin(merge_in(ctx, &mut tx, caller, winner, losers, merged)).await {
         Ok((record, merge)) => {
             tx.commit(merge.id).await?;
             Ok((record, merge))
@@ -241,7 +241,7 @@ pub async fn of_record<R: Record>(ctx: &Ctx, caller: &Caller, record: Uuid) -> R
     let sight = Sight::of::<R>(caller)?;
     let mut tx = ctx.db.read(caller).await?;
     if ops::seen_in::<R>(&mut tx, caller, sight, vec![record]).await?.is_empty() {
-        return Ok(Vec::new());
+        return Err(Error::NotFound(R::NOUN));
     }
     queries::of_record(tx.connection(), caller.workspace, R::KIND, record, LISTED).await
 }

@@ -35,7 +35,7 @@ pub async fn undo(ctx: &Ctx, caller: &Caller, id: MergeId) -> Result<Undone> {
     let mut tx = ctx.db.read(caller).await?;
     let merge = queries::find(tx.connection(), caller.workspace, id).await?.ok_or(Error::NotFound(NOUN))?;
     drop(tx);
-    for_kind!(merge.kind, R => undo_of::<R>(ctx, caller, id).await)
+    for_kind!(merge.kind, R => Box::pin(undo_of::<R>(ctx, caller, id)).await)
 }
 
 async fn undo_of<R: Record>(ctx: &Ctx, caller: &Caller, id: MergeId) -> Result<Undone> {
@@ -53,7 +53,7 @@ async fn undo_of<R: Record>(ctx: &Ctx, caller: &Caller, id: MergeId) -> Result<U
     let (merge, winner, losers) = lock::<R>(ctx, &mut tx, caller, id).await?;
     let mut attempts = losers.clone();
     attempts.push(winner.clone());
-    match undo_in(ctx, &mut tx, caller, merge, winner, losers).await {
+    match Box::pin(undo_in(ctx, &mut tx, caller, merge, winner, losers)).await {
         Ok(undone) => {
             tx.commit(Kept::from(&undone)).await?;
             Ok(undone)
@@ -94,7 +94,7 @@ async fn lock<R: Record>(ctx: &Ctx, tx: &mut Tx, caller: &Caller, id: MergeId) -
         return Err(Error::conflict("This merge has been undone already"));
     }
     if merge.undoable_until().is_none_or(|until| until < ctx.clock.now()) {
-        return Err(Error::Expired("A merge can be undone for 30 days".into()));
+        return Err(Error::conflict("A merge can be undone for 30 days"));
     }
     let winner = fields::in_order(records.clone(), &[merge.record_id]).pop().ok_or(Error::NotFound(NOUN))?;
     let losers = fields::in_order(records, &merge.losers);
