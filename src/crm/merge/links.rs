@@ -1,19 +1,25 @@
-//! The steps of this feature: other records that lead to a merged one by a field, notes about it, and
-//! what leads became.
+//! The steps of this feature: other records that lead to a merged one by a field or a custom field,
+//! notes about it, and what leads became.
+
+use std::collections::BTreeMap;
 
 use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use super::{
-    queries::{self, Linked, Links},
+    queries::{self, CustomLinks, Linked, Links},
     relink::{Moved, Relinked, Relinking, Returned, Returns, Step},
 };
 use crate::{
-    base::Result,
+    base::{Error, Result},
     crm::{
         RecordKind,
-        record::events::{ChangeAction, changed},
+        record::{
+            custom::{self, CustomType},
+            events::{ChangeAction, changed},
+        },
     },
     events::NewEvent,
 };
@@ -49,6 +55,12 @@ pub const STEPS: &[Step] = &[
     of_records!("contacts" Contact for &[Account]),
     of_records!("deals" Deal for &[Contact, Account]),
     of_records!("tasks" Task for &[Lead, Contact, Account, Deal]),
+    step(
+        "custom",
+        &[Lead, Contact, Account, Deal],
+        |merge| Box::pin(relink_custom(merge)),
+        |merge, moved| Box::pin(return_custom(merge, moved)),
+    ),
     step(
         "notes",
         &[Lead, Contact, Account, Deal],
@@ -115,11 +127,63 @@ async fn return_records(merge: &mut Relinking<'_>, of: RecordKind, moved: Vec<Mo
 }
 
 /// Deleted ones follow, too, and nobody is told of those: nobody sees them.
-async fn tell(merge: &mut Relinking<'_>, of: RecordKind, name: &'static str, linked: &[Linked]) -> Result<()> {
+async fn tell(merge: &mut Relinking<'_>, of: RecordKind, name: &str, linked: &[Linked]) -> Result<()> {
     let live: Vec<_> = linked.iter().filter(|linked| linked.live).map(|linked| (linked.id, linked.version)).collect();
     let events: Vec<NewEvent> =
         live.chunks(IDS).map(|some| changed(of, ChangeAction::Updated, some, &[name])).collect();
     merge.ctx.emit(merge.tx, merge.caller, &events).await
+}
+
+/// What led there by a custom field, to tell it from others by its kind and key.
+#[derive(Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+struct CustomMoved {
+    from: Uuid,
+    kind: RecordKind,
+    key: String,
+}
+
+fn custom_links<'a>(merge: &Relinking<'_>, of: RecordKind, key: &'a str) -> CustomLinks<'a> {
+    CustomLinks { of, key, at: merge.ctx.clock.now(), actor: merge.caller.actor(), origin: merge.caller.via }
+}
+
+async fn relink_custom(merge: &mut Relinking<'_>) -> Result<Relinked> {
+    let workspace = merge.caller.workspace;
+    let mut moved = Vec::new();
+    for of in RecordKind::ALL {
+        for field in custom::definitions_now(merge.tx, workspace, *of).await? {
+            if field.field_type != CustomType::Record || field.record_kind != Some(merge.kind) {
+                continue;
+            }
+            let links = custom_links(merge, *of, &field.key);
+            let (connection, losers) = (merge.tx.connection(), merge.losers);
+            let linked = queries::relink_custom(connection, workspace, &links, losers, merge.winner).await?;
+            tell(merge, *of, &format!("{}{}", custom::PREFIX, field.key), &linked).await?;
+            for one in linked {
+                let data = CustomMoved { from: one.former, kind: *of, key: field.key.clone() };
+                moved.push(Moved { row: one.id, data: serde_json::to_value(data).map_err(Error::internal)? });
+            }
+        }
+    }
+    Ok(Relinked { moved, part: None })
+}
+
+async fn return_custom(merge: &mut Relinking<'_>, moved: Vec<Moved>) -> Result<Returned> {
+    let mut alike: BTreeMap<(RecordKind, String), (Vec<Uuid>, Vec<Uuid>)> = BTreeMap::new();
+    for Moved { row, data } in moved {
+        let CustomMoved { from, kind, key } = serde_json::from_value(data).map_err(Error::internal)?;
+        let (rows, owners) = alike.entry((kind, key)).or_default();
+        rows.push(row);
+        owners.push(from);
+    }
+    let mut back = 0;
+    for ((of, key), (rows, owners)) in alike {
+        let (links, workspace) = (custom_links(merge, of, &key), merge.caller.workspace);
+        let connection = merge.tx.connection();
+        let linked = queries::link_custom_back(connection, workspace, &links, merge.winner, &rows, &owners).await?;
+        tell(merge, of, &format!("{}{key}", custom::PREFIX), &linked).await?;
+        back += linked.len();
+    }
+    Ok(Returned { back, part: None })
 }
 
 async fn relink_notes(merge: &mut Relinking<'_>) -> Result<Relinked> {

@@ -26,7 +26,7 @@ use crate::{
         timeline::{self, NewEntry},
     },
     ctx::Ctx,
-    db::Tx,
+    db::{Tx, locks},
     team::{
         audit,
         repeat::{self, Turn},
@@ -94,7 +94,10 @@ pub(super) fn require_mergeable(kind: RecordKind) -> Result<()> {
 
 /// What is held before any record is locked.
 pub(super) async fn hold_in<R: Record>(tx: &mut Tx, caller: &Caller) -> Result<()> {
-    custom::share_in::<R>(tx, caller.workspace).await?;
+    // of all kinds: records of any may lead to these by a custom field
+    for kind in RecordKind::ALL {
+        locks::share_named_in(tx, &custom::lock_name(caller.workspace, *kind)).await?;
+    }
     if R::KIND == RecordKind::Contact {
         addresses::hold_in(tx, caller.workspace).await?;
     }

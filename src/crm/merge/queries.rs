@@ -372,3 +372,87 @@ pub async fn take_conversion(
     .load(connection)
     .await?)
 }
+
+/// Records that lead to others by a custom field.
+pub struct CustomLinks<'a> {
+    pub of: RecordKind,
+    pub key: &'a str,
+    pub at: DateTime<Utc>,
+    pub actor: Actor,
+    pub origin: Via,
+}
+
+/// As [`changing`], of a custom field, whose key is `$5`; ids are texts here.
+fn changing_custom(of: RecordKind, wanted: &str) -> String {
+    let table = of.table();
+    format!(
+        "WITH wanted AS MATERIALIZED ({wanted}), \
+              updated AS (UPDATE {table} t SET custom_fields = jsonb_set(t.custom_fields, ARRAY[$5], to_jsonb(wanted.later)), \
+                                 version = t.version + 1, updated_at = $2 \
+                            FROM wanted WHERE t.workspace_id = $1 AND t.id = wanted.id \
+                       RETURNING t.id, t.version, wanted.former, wanted.later, t.deleted_at IS NULL AS live), \
+              kept AS (INSERT INTO record_changes \
+                           (workspace_id, kind, record_id, version, at, actor, origin, before, after) \
+                       SELECT $1, '{of}', id, version, $2, $3, $4, jsonb_build_object('custom.' || $5, former), \
+                              jsonb_build_object('custom.' || $5, later) FROM updated) \
+         SELECT id, version, former::uuid AS former, live FROM updated ORDER BY id"
+    )
+}
+
+/// Leads the records that lead to one of the losers by this custom field to the winner; but for the
+/// merged ones themselves. Reads all records of the kind: there is no index over values of all keys.
+pub async fn relink_custom(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    links: &CustomLinks<'_>,
+    losers: &[Uuid],
+    winner: Uuid,
+) -> Result<Vec<Linked>> {
+    let wanted = format!(
+        "SELECT id, custom_fields ->> $5 AS former, $7::text AS later FROM {} \
+          WHERE workspace_id = $1 AND custom_fields ->> $5 = ANY($6) AND id::text <> ALL($6) AND id::text <> $7 \
+          ORDER BY id FOR NO KEY UPDATE",
+        links.of.table()
+    );
+    let losers: Vec<_> = losers.iter().map(ToString::to_string).collect();
+    Ok(sql_query(changing_custom(links.of, &wanted))
+        .bind::<SqlUuid, _>(workspace)
+        .bind::<Timestamptz, _>(links.at)
+        .bind::<Jsonb, _>(serde_json::to_value(&links.actor).map_err(Error::internal)?)
+        .bind::<Text, _>(links.origin.as_str())
+        .bind::<Text, _>(links.key)
+        .bind::<Array<Text>, _>(losers)
+        .bind::<Text, _>(winner.to_string())
+        .load(connection)
+        .await?)
+}
+
+/// Leads these records, where they still lead to the winner by this custom field, to whom they led
+/// before.
+pub async fn link_custom_back(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    links: &CustomLinks<'_>,
+    winner: Uuid,
+    rows: &[Uuid],
+    owners: &[Uuid],
+) -> Result<Vec<Linked>> {
+    let wanted = format!(
+        "SELECT t.id, t.custom_fields ->> $5 AS former, moved.owner::text AS later \
+           FROM unnest($7, $8) AS moved (id, owner) \
+           JOIN {} t ON t.workspace_id = $1 AND t.id = moved.id AND t.custom_fields ->> $5 = $6 \
+          ORDER BY t.id FOR NO KEY UPDATE OF t",
+        links.of.table()
+    );
+    Ok(sql_query(changing_custom(links.of, &wanted))
+        .bind::<SqlUuid, _>(workspace)
+        .bind::<Timestamptz, _>(links.at)
+        .bind::<Jsonb, _>(serde_json::to_value(&links.actor).map_err(Error::internal)?)
+        .bind::<Text, _>(links.origin.as_str())
+        .bind::<Text, _>(links.key)
+        .bind::<Text, _>(winner.to_string())
+        .bind::<Array<SqlUuid>, _>(rows)
+        .bind::<Array<SqlUuid>, _>(owners)
+        .load(connection)
+        .await?)
+}

@@ -53,8 +53,15 @@ async fn everything_is_as_before() {
     list(&ada, &[&goes, &stays]).await;
     list(&ada, &[&stays]).await;
     server.jobs_done().await;
+    let field = "mutation { createCustomField(input: { kind: DEAL, label: \"By\", key: \"by\", type: RECORD, recordKind: CONTACT }) { customField { id } } }";
+    ada.data(field, json!({})).await;
+    let through = made(&ada, "deal", json!({ "name": "By", "customFields": { "by": goes } })).await;
     let before = dump(&server).await;
     let merged = merge(&ada, &stays, &[&goes]).await;
+    let by = "query($id: ID!) { deal(id: $id) { customFields history { nodes { field after } } } }";
+    let by = ada.data(by, json!({ "id": through })).await["deal"].clone();
+    let told = json!([{ "field": "custom.by", "after": stays }]);
+    assert_eq!((&by["customFields"]["by"], &by["history"]["nodes"]), (&json!(stays), &told));
     assert_eq!(merged["contact"]["customFields"], json!({ "number": "7", "free": [1] }));
     assert_eq!(merged["contact"]["email"], "g@a.test");
     server.jobs_done().await;

@@ -93,7 +93,7 @@ pub(super) async fn set_in<R: Record>(
 
 /// Before a deleted record is locked to come back with its values: what was indexed meanwhile must be
 /// known.
-pub(in crate::crm) async fn share_in<R: Record>(tx: &mut Tx, workspace: WorkspaceId) -> Result<()> {
+pub(super) async fn share_in<R: Record>(tx: &mut Tx, workspace: WorkspaceId) -> Result<()> {
     locks::share_named_in(tx, &lock_name(workspace, R::KIND)).await
 }
 
