@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-pub use super::queries::duplicates::Group;
-use super::queries::duplicates::{self as queries, Candidate, Mark, Marks};
+use super::{
+    model::DuplicateGroup,
+    queries::duplicates::{self as queries, Candidate, Mark, Marks},
+};
 use crate::{
     auth::Caller,
     base::{
@@ -158,7 +160,12 @@ async fn system(ctx: &Ctx, caller: &Caller) -> Result<Tx> {
 
 /// A page of the groups of live records that the caller sees and that have a mark in common, in the order
 /// of the marks.
-pub async fn groups<R: Record>(ctx: &Ctx, caller: &Caller, by: GroupedBy, args: PageArgs) -> Result<Slice<Group>> {
+pub async fn groups<R: Record>(
+    ctx: &Ctx,
+    caller: &Caller,
+    by: GroupedBy,
+    args: PageArgs,
+) -> Result<Slice<DuplicateGroup>> {
     let sight = Sight::of::<R>(caller)?;
     let mark = mark::<R>(by)?;
     let page = args.parse::<String>()?;

@@ -19,8 +19,9 @@ mod model;
 mod ops;
 mod queries;
 pub mod relink;
+mod steps;
 mod undo;
 
-pub use model::{FieldChoice, MergeRequest, RecordMerge, Undone};
+pub use model::{DuplicateGroup, FieldChoice, MergeRequest, RecordMerge, Undone};
 pub use ops::{into, merge, of_record};
 pub use undo::undo;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::{
     prelude::*,
-    sql_types::{Array, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -81,4 +81,17 @@ pub struct Undone {
     pub moved_back: i64,
     /// Rows that were moved elsewhere since, or removed, and stay so.
     pub kept: i64,
+}
+
+/// Records that have a mark in common.
+#[derive(Debug, Clone, QueryableByName)]
+pub struct DuplicateGroup {
+    /// The mark.
+    #[diesel(sql_type = Text)]
+    pub key: String,
+    #[diesel(sql_type = BigInt)]
+    pub count: i64,
+    /// The oldest of them.
+    #[diesel(sql_type = Array<SqlUuid>)]
+    pub ids: Vec<Uuid>,
 }

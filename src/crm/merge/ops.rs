@@ -9,7 +9,8 @@ use super::{
     fields,
     model::{MergeRequest, RecordMerge},
     queries,
-    relink::{Relinking, steps_of},
+    relink::Relinking,
+    steps,
 };
 use crate::{
     auth::Caller,
@@ -155,7 +156,7 @@ async fn merge_in<R: Record>(
     };
     queries::insert(tx.connection(), caller.workspace, &merge).await?;
     let replaced = difference.before.clone();
-    for step in steps_of(R::KIND) {
+    for step in steps::of(R::KIND) {
         let mut relinking = Relinking {
             ctx,
             tx: &mut *tx,

@@ -9,7 +9,6 @@ use futures_util::future::BoxFuture;
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use super::{addresses, links};
 use crate::{auth::Caller, base::Result, crm::RecordKind, ctx::Ctx, db::Tx};
 
 /// A merge under way, or its undoing.
@@ -87,9 +86,7 @@ pub fn register(steps: &'static [Step]) {
     }
 }
 
-/// The steps of a kind, in their order: first those of this feature.
-pub fn steps_of(kind: RecordKind) -> Vec<&'static Step> {
-    let added = ADDED.read().unwrap_or_else(PoisonError::into_inner).clone();
-    let all = [links::STEPS, addresses::STEPS].into_iter().chain(added);
-    all.flatten().filter(|step| step.kinds.contains(&kind)).collect()
+/// What features to the right have added.
+pub(super) fn added() -> Vec<&'static [Step]> {
+    ADDED.read().unwrap_or_else(PoisonError::into_inner).clone()
 }

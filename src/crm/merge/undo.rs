@@ -9,7 +9,8 @@ use super::{
     model::{RecordMerge, Undone},
     ops::{hold_in, require_mergeable, tell_in},
     queries,
-    relink::{Relinking, Returns, Step, steps_of},
+    relink::{Relinking, Returns, Step},
+    steps,
 };
 use crate::{
     auth::Caller,
@@ -120,7 +121,7 @@ async fn undo_in<R: Record>(
     losers: Vec<R>,
 ) -> Result<Undone> {
     let now = ctx.clock.now();
-    let steps = steps_of(R::KIND);
+    let steps = steps::of(R::KIND);
     let mut going = Going { ctx, caller, merge: &merge, parts: Vec::new(), moved: 0, back: 0 };
     for step in steps.iter().rev().filter(|step| step.returns == Returns::Before) {
         going.back(tx, R::KIND, step).await?;

@@ -350,8 +350,9 @@ pub(in crate::crm) async fn naming_the_other<R: Record>(
     let taken = R::FIELDS.iter().find(|field| conflict.fields.iter().any(|(name, _)| name == field.name));
     let other = async {
         let mut tx = ctx.db.read(caller).await?;
-        let Some(field) = taken else { return record.in_the_way(&mut tx, caller.workspace).await };
-        let same = Numbered { page: 1, limit: 1, filters: vec![(field, record.get(field))], ..Numbered::default() };
+        let taken = taken.map(|field| (field, record.get(field))).filter(|(_, value)| !value.is_null());
+        let Some((field, value)) = taken else { return record.in_the_way(&mut tx, caller.workspace).await };
+        let same = Numbered { page: 1, limit: 1, filters: vec![(field, value)], ..Numbered::default() };
         let ids =
             queries::numbered_ids(tx.connection(), R::TABLE, caller.workspace, Sight::of_writer::<R>(caller), &same)
                 .await?;

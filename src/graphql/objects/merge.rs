@@ -9,8 +9,8 @@ use crate::{
     crm::{
         RecordKind,
         merge::{
-            RecordMerge,
-            duplicates::{self, Group, GroupedBy, Reason},
+            DuplicateGroup, RecordMerge,
+            duplicates::{self, GroupedBy, Reason},
         },
     },
     for_kind,
@@ -83,7 +83,7 @@ pub struct Asked {
 
 #[derive(Clone)]
 pub struct GroupObject {
-    pub group: Group,
+    pub group: DuplicateGroup,
     pub records: Vec<RecordObject>,
 }
 

@@ -14,7 +14,6 @@ use crate::{
     auth::Caller,
     base::{
         Error, FieldErrors, Result,
-        error::Conflict,
         ids::{ContactId, ExtraAddressId},
         text,
     },
@@ -226,7 +225,9 @@ async fn finish(ctx: &Ctx, mut tx: Once, caller: &Caller, before: Before, mut af
 
 /// The refusal of an address that somebody has, with who that is. The refused transaction has ended.
 async fn taken(ctx: &Ctx, caller: &Caller, address: &ExtraAddress, refusal: Error) -> Error {
-    let Error::Conflict(Conflict { .. }) = refusal else { return refusal };
+    if !matches!(refusal, Error::Conflict(_)) {
+        return refusal;
+    }
     let other = async {
         let mut tx = ctx.db.read(caller).await?;
         queries::holder(tx.connection(), caller.workspace, address.contact_id, Some(&address.address)).await

@@ -9,6 +9,7 @@ use diesel::{
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use uuid::Uuid;
 
+use super::super::model::DuplicateGroup;
 use crate::{
     base::{Result, ids::WorkspaceId},
     crm::record::{RecordKind, Sight},
@@ -165,17 +166,6 @@ pub enum Mark {
     Name,
 }
 
-#[derive(Debug, Clone, QueryableByName)]
-pub struct Group {
-    #[diesel(sql_type = Text)]
-    pub key: String,
-    #[diesel(sql_type = BigInt)]
-    pub count: i64,
-    /// The oldest of them.
-    #[diesel(sql_type = Array<SqlUuid>)]
-    pub ids: Vec<Uuid>,
-}
-
 /// Key and record of all live ones in sight that have such a mark.
 fn marked(kind: RecordKind, mark: Mark, sight: Sight) -> String {
     let (table, sight) = (kind.table(), sight.condition());
@@ -216,7 +206,7 @@ pub async fn groups(
     sight: Sight,
     after: Option<&str>,
     (most, shown): (i64, i64),
-) -> Result<Vec<Group>> {
+) -> Result<Vec<DuplicateGroup>> {
     let statement = format!(
         "SELECT key, count(*) AS count, (array_agg(id ORDER BY id))[1:$4] AS ids FROM ({}) AS marked \
           WHERE {} AND ($2 IS NULL OR key COLLATE \"C\" > $2) \
