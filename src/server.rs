@@ -18,6 +18,7 @@ use tower_http::compression::{
 use crate::{
     base::{Error, Result},
     config::{self, Config},
+    crm::merge::relink,
     ctx::Ctx,
     doors,
     events::Events,
@@ -33,7 +34,7 @@ use crate::{
         problem::Problem,
         request_id,
     },
-    rest, team, web,
+    lists, rest, team, web,
 };
 
 /// How long requests under way may take after the stop.
@@ -51,6 +52,8 @@ pub struct Server {
 
 impl Server {
     pub fn new(config: &Config, ctx: Ctx, events: Events) -> Result<Self> {
+        // what points right: see the registry of the steps
+        relink::register(lists::merge::STEPS);
         let rates = Rates::new(config.limits.requests_per_minute, ctx.resolver.clone());
         let transport = Transport::new(Application::new(ctx.clone(), events.bus().clone(), rates.clone()));
         let metrics = recorder()?;

@@ -10,6 +10,7 @@ use crate::{
     crm::{
         bulk::jobs::{PurgeBulk, RunBulk},
         fields::jobs::{FillCustomField, RemoveCustomField},
+        merge::jobs::PurgeMerges,
         pipelines::jobs::DeleteStage,
         record::jobs::FoldCounts,
         tasks::{jobs::Remind, letter::SendReminder},
@@ -75,6 +76,7 @@ pub fn registry() -> Registry<Ctx> {
         .register::<SendReminder>()
         .register::<FillCustomField>()
         .register::<RemoveCustomField>()
+        .register::<PurgeMerges>()
         .register::<BuildList>()
         .register::<FollowContacts>()
         .register::<FreezeLists>()
@@ -88,6 +90,7 @@ pub fn registry() -> Registry<Ctx> {
         .schedule("upkeep.purge_secrets", "37 * * * *", utc, || PurgeSecrets {})
         .schedule("crm.purge_bulk", "27 3 * * *", utc, || PurgeBulk {})
         .schedule("upkeep.purge_files", "47 4 * * *", utc, || PurgeFiles {})
+        .schedule("crm.purge_merges", "27 4 * * *", utc, || PurgeMerges {})
         .schedule("crm.fold_counts", "* * * * *", utc, || FoldCounts {})
         // the first of six fields are the seconds
         .schedule("crm.remind", "*/10 * * * * *", utc, || Remind {})

@@ -92,6 +92,8 @@ ids! {
     TokenId
     InvitationId
     ContactId
+    /// A further e-mail address or phone number of a contact.
+    ExtraAddressId
     LeadId
     /// A company we do business with (not a login).
     AccountId
@@ -104,6 +106,8 @@ ids! {
     TaskId
     CustomFieldId
     NoteId
+    /// That several records became one.
+    MergeId
     JobId
     ImportId
     /// A file in the file store.

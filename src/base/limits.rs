@@ -89,6 +89,8 @@ pub struct Limits {
     pub stages_per_pipeline: usize,
     /// Line items of one deal.
     pub line_items_per_deal: usize,
+    /// Records that one merge makes one.
+    pub records_per_merge: usize,
     /// Days that uploads and reports are kept.
     pub file_days: i64,
 }
@@ -136,6 +138,7 @@ impl Default for Limits {
             pipelines: 50,
             stages_per_pipeline: 100,
             line_items_per_deal: 500,
+            records_per_merge: 50,
             file_days: 30,
         }
     }

@@ -3,8 +3,8 @@
 //! Each kind has a room with its fields and its own rules. What is the same for all kinds stands
 //! once in [`record`]: checking input against the field table, creating, updating with a history
 //! and a version, soft delete and restore, pages, search, events and permissions. Beside records
-//! stand their [`notes`] and their [`timeline`]. Which of them are meant says the language of
-//! [`criteria`]; [`matching`] asks it for somebody.
+//! stand their [`notes`] and their [`timeline`]; several that are one are [`merge`]d. Which of them are
+//! meant says the language of [`criteria`]; [`matching`] asks it for somebody, [`bulk`] changes them.
 
 pub mod accounts;
 pub mod bulk;
@@ -15,6 +15,7 @@ pub mod fields;
 pub mod kinds;
 pub mod leads;
 pub mod matching;
+pub mod merge;
 pub mod notes;
 pub mod pipelines;
 pub mod products;

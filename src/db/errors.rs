@@ -29,6 +29,7 @@ const CONSTRAINTS: &[(&str, &str, &str)] = &[
     ("tasks_deal_fkey", "dealId", "is not a deal of this workspace"),
     ("accounts_owner_fkey", "ownerId", "is not a user of this workspace"),
     ("contacts_email_key", "email", "is already used by another contact"),
+    ("contact_extra_addresses_email_key", "email", "is already used by another contact"),
     ("contacts_owner_fkey", "ownerId", "is not a user of this workspace"),
     ("contacts_account_fkey", "accountId", "is not an account of this workspace"),
     ("contacts_reachable_check", "lastName", "or a first name, an e-mail address or a phone number is needed"),

@@ -873,6 +873,61 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+
+    contact_extra_addresses (workspace_id, id) {
+        workspace_id -> Uuid,
+        id -> Uuid,
+        contact_id -> Uuid,
+        kind -> Text,
+        address -> Text,
+        label -> Nullable<Text>,
+        is_live -> Bool,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    record_merges (workspace_id, id) {
+        workspace_id -> Uuid,
+        id -> Uuid,
+        kind -> Text,
+        record_id -> Uuid,
+        merged_at -> Timestamptz,
+        merged_by -> Uuid,
+        before -> Jsonb,
+        after -> Jsonb,
+        undone_at -> Nullable<Timestamptz>,
+        undone_by -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    record_merge_losers (workspace_id, merge_id, record_id) {
+        workspace_id -> Uuid,
+        merge_id -> Uuid,
+        record_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    record_merge_moves (workspace_id, merge_id, id) {
+        workspace_id -> Uuid,
+        merge_id -> Uuid,
+        id -> Int8,
+        step -> Text,
+        row_id -> Uuid,
+        data -> Jsonb,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     instance_settings,
     workspaces,
@@ -902,6 +957,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     bulk_failures,
     imports,
     import_errors,
+    contact_extra_addresses,
     contact_lists,
     custom_fields,
     custom_values,
@@ -919,6 +975,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     pipeline_stages,
     pipelines,
     products,
+    record_merge_losers,
+    record_merge_moves,
+    record_merges,
     tasks,
     team_members,
     teams,

@@ -1,6 +1,6 @@
 //! Bulk changes: many records at once, by a job.
 
-use async_graphql::{Context, ID, InputObject, Json, Object, SimpleObject};
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -8,7 +8,10 @@ use super::{
     context::{Repeatable, both, once},
     errors::{Nullable, found, nullable, parse_id},
     jobs::JobObject,
-    objects::input::{AccountInput, ContactInput, DealInput, Given, LeadInput, ProductInput, TaskInput},
+    objects::{
+        criteria::RecordCriteria,
+        input::{AccountInput, ContactInput, DealInput, Given, LeadInput, ProductInput, TaskInput},
+    },
 };
 use crate::{
     base::{
@@ -19,8 +22,7 @@ use crate::{
     connection,
     crm::{
         RecordKind,
-        bulk::{Asked, Bulk, BulkAction, Chosen, NewBulk, Noted, Started, choice, ops},
-        criteria::{Criteria, Node},
+        bulk::{Asked, Bulk, BulkAction, Chosen, NewBulk, Noted, Started, ops},
     },
     jobs::JobSummary,
     lists::named::NamedLists,
@@ -175,7 +177,7 @@ pub struct BulkUpdateInput {
     ids: Option<Vec<ID>>,
     /// All records that match these criteria when the job starts.
     #[graphql(name = "where")]
-    criteria: Option<Json<Value>>,
+    criteria: Option<RecordCriteria>,
     /// Values that each of them gets.
     patch: Option<BulkPatchInput>,
     /// Tags that each gets besides its own.
@@ -198,7 +200,7 @@ pub struct BulkDeleteInput {
     ids: Option<Vec<ID>>,
     /// All records that match these criteria when the job starts.
     #[graphql(name = "where")]
-    criteria: Option<Json<Value>>,
+    criteria: Option<RecordCriteria>,
     /// A `CONFLICT` where it would be about another number of records; `details.matched` has that.
     expected_count: Option<i64>,
 }
@@ -254,20 +256,15 @@ impl From<Started> for BulkPayload {
     }
 }
 
-/// The criteria that a client sent: the one place where they are read.
-fn criteria_of(sent: &Value) -> Result<Node> {
-    Criteria::read(sent).map_err(|errors| Error::Invalid(choice::within_where(&errors)))
-}
-
 fn ids(given: &[ID]) -> Result<Chosen> {
     let ids = given.iter().map(|id| parse_id::<Uuid>("ids", id)).collect::<Result<_>>()?;
     Ok(Chosen::Ids(ids))
 }
 
-fn chosen(given: Option<&[ID]>, criteria: Option<&Json<Value>>) -> Result<Chosen> {
+fn chosen(given: Option<&[ID]>, criteria: Option<RecordCriteria>) -> Result<Chosen> {
     match (given, criteria) {
         (Some(given), None) => ids(given),
-        (None, Some(criteria)) => Ok(Chosen::Where(criteria_of(&criteria.0)?)),
+        (None, Some(criteria)) => Ok(Chosen::Where(criteria.node("where")?)),
         _ => Err(Error::invalid("ids", "or where must be given, and not both")),
     }
 }
@@ -285,7 +282,7 @@ impl BulkMutation {
         let values = input.patch.as_ref().map(|patch| patch.values(input.kind)).transpose()?.unwrap_or_default();
         let new = NewBulk {
             kind: input.kind,
-            chosen: chosen(input.ids.as_deref(), input.criteria.as_ref())?,
+            chosen: chosen(input.ids.as_deref(), input.criteria)?,
             asked: Asked::Update { values, add_tags: input.add_tags, remove_tags: input.remove_tags },
             expected: input.expected_count,
         };
@@ -297,7 +294,7 @@ impl BulkMutation {
         let (ctx, caller) = once(context, &input.repeat)?;
         let new = NewBulk {
             kind: input.kind,
-            chosen: chosen(input.ids.as_deref(), input.criteria.as_ref())?,
+            chosen: chosen(input.ids.as_deref(), input.criteria)?,
             asked: Asked::Delete,
             expected: input.expected_count,
         };

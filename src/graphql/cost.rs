@@ -44,8 +44,15 @@ const HASHES: [&str; 6] = ["signIn", "register", "acceptInvitation", "resetPassw
 /// What a list without a page counts as: those are short.
 const LIST_ROWS: usize = 10;
 /// Those that may be longer, by their type and name.
-const LONG_LISTS: [(&str, &str, usize); 4] =
-    [("Team", "members", 100), ("User", "teams", 20), ("Deal", "lineItems", 30), ("Pipeline", "stages", 20)];
+const LONG_LISTS: [(&str, &str, usize); 7] = [
+    ("Team", "members", 100),
+    ("User", "teams", 20),
+    ("Deal", "lineItems", 30),
+    ("Pipeline", "stages", 20),
+    ("Query", "duplicates", 50),
+    ("Query", "merges", 50),
+    ("DuplicateGroup", "records", 50),
+];
 /// The types besides the roots whose every field asks the database for itself.
 const ASKING: [&str; 1] = ["Viewer"];
 const PAGED: [&str; 2] = ["nodes", "edges"];

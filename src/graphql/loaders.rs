@@ -58,7 +58,7 @@ use crate::{
     transfer::import::{self as imports, RowError},
 };
 
-pub use beside::{NoteOf, Notes, NotesOf, TimelineOf, Timelines};
+pub use beside::{Addresses, AddressesOf, NoteOf, Notes, NotesOf, TimelineOf, Timelines};
 
 /// One request's loaders; clones are the same.
 #[derive(Clone)]
@@ -94,6 +94,8 @@ pub struct Inner {
     pub note_counts: DataLoader<Notes>,
     /// What leads became, and which became what.
     pub conversions: DataLoader<Conversions>,
+    /// Further addresses of contacts.
+    pub addresses: DataLoader<Addresses>,
     ahead: Arc<Mutex<Ahead>>,
 }
 
@@ -152,6 +154,7 @@ impl Loaders {
             note_pages: DataLoader::new(Notes(source()), tokio::spawn),
             note_counts: DataLoader::new(Notes(source()), tokio::spawn),
             conversions: DataLoader::new(Conversions(source()), tokio::spawn),
+            addresses: DataLoader::new(Addresses(source()), tokio::spawn),
             ahead,
         }))
     }

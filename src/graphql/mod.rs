@@ -5,6 +5,7 @@
 //! lets subscribers of the same thing share one execution. What they need of the application is
 //! [`gateway::Gateway`], which [`application`] is.
 
+pub mod addresses;
 pub mod application;
 pub mod bulk;
 pub mod changes;
@@ -24,6 +25,7 @@ pub mod line_items;
 pub mod list_changes;
 pub mod lists;
 pub mod loaders;
+pub mod merges;
 mod negotiate;
 pub mod notes;
 pub mod objects;

@@ -3,6 +3,7 @@
 use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema};
 
 use super::{
+    addresses::AddressMutation,
     bulk::{BulkMutation, BulkQuery},
     changes::{ChangeSubscription, EventObject},
     criteria::CriteriaQuery,
@@ -13,6 +14,7 @@ use super::{
     line_items::LineItemMutation,
     list_changes::ListSubscription,
     lists::{ListMutation, ListQuery},
+    merges::{MergeMutation, MergeQuery},
     notes::NoteMutation,
     objects::record::RecordObject,
     pipelines::{PipelineMutation, PipelineQuery},
@@ -25,7 +27,18 @@ use crate::{ctx::Ctx, events::Bus};
 /// What can be asked. Everything is of the caller's workspace; nothing names another.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-pub struct Query(TeamQuery, RecordQuery, CriteriaQuery, ListQuery, FieldQuery, PipelineQuery, JobQuery, ImportQuery, BulkQuery);
+pub struct Query(
+    TeamQuery,
+    RecordQuery,
+    CriteriaQuery,
+    MergeQuery,
+    ListQuery,
+    FieldQuery,
+    PipelineQuery,
+    JobQuery,
+    ImportQuery,
+    BulkQuery,
+);
 
 /// What can be done. Each takes one `input` or an id, and answers with what it changed.
 #[derive(MergedObject, Default)]
@@ -33,6 +46,8 @@ pub struct Query(TeamQuery, RecordQuery, CriteriaQuery, ListQuery, FieldQuery, P
 pub struct Mutation(
     TeamMutation,
     RecordMutation,
+    AddressMutation,
+    MergeMutation,
     NoteMutation,
     LeadConversionMutation,
     ListMutation,

@@ -13,6 +13,7 @@ pub mod folders;
 mod freeze;
 pub mod jobs;
 pub mod members;
+pub mod merge;
 pub mod model;
 pub mod named;
 pub mod ops;

@@ -3,3 +3,4 @@
 pub mod beside;
 pub mod lists;
 pub mod members;
+pub mod merge;

@@ -45,6 +45,7 @@ mod listening;
 mod lists;
 mod live_records;
 mod mail;
+mod merge;
 mod notes;
 mod outbound;
 mod owners;

@@ -152,6 +152,7 @@ async fn cases(server: &TestServer, ada: &Client) -> Vec<Case> {
     cases.extend(of_teams_and_fields(ada).await);
     cases.extend(of_lists(ada, &contact("member").await).await);
     cases.extend(of_many(server, ada, &noted, &user.to_string()).await);
+    cases.extend(of_merges(ada, [contact("own").await, contact("stays").await, contact("goes").await]).await);
     cases.extend([Case::input(
         "convertLead",
         format!("id: \"{of_gold}\", account: {{ name: \"Gold\" }}, deal: {{ amount: \"9.50\" }}"),
@@ -280,6 +281,47 @@ async fn of_many(server: &TestServer, ada: &Client, product: &str, user: &str) -
     ]
 }
 
+async fn of_merges(ada: &Client, [with_addresses, stays, goes]: [String; 3]) -> Vec<Case> {
+    let address = async |name: &str| {
+        let new = format!(
+            "addExtraAddress(input: {{ contactId: \"{with_addresses}\", kind: EMAIL, address: \"{name}@own.test\" }}) \
+             {{ contact {{ extraAddresses {{ id }} }} }}"
+        );
+        let made = ada.data(&format!("mutation {{ {new} }}"), json!({})).await;
+        let known = made["addExtraAddress"]["contact"]["extraAddresses"].as_array().expect("a list").clone();
+        id(&known.last().expect("the new one")["id"])
+    };
+    let (one, two) = (address("one").await, address("two").await);
+    let mut leads = Vec::new();
+    for name in ["one", "two", "three", "four"] {
+        let new = format!("createLead(input: {{ lead: {{ lastName: \"{name}\" }} }}) {{ lead {{ id }} }}");
+        leads.push(make(ada, &new, "/createLead/lead/id").await);
+    }
+    let of_leads = |into: &str, other: &str| format!("kind: LEAD, intoId: \"{into}\", ids: [\"{other}\"]");
+    let merge = format!("mergeRecords(input: {{ {} }}) {{ merge {{ id }} }}", of_leads(&leads[2], &leads[3]));
+    let merge = make(ada, &merge, "/mergeRecords/merge/id").await;
+    vec![
+        Case::input(
+            "addExtraAddress",
+            format!("contactId: \"{with_addresses}\", kind: PHONE, address: \"1234567\""),
+            "{ contact { id } }",
+        ),
+        Case::of_id("makeAddressPrimary", &one, "{ contact { id email } }"),
+        Case::of_id("removeExtraAddress", &two, "{ contact { id } }"),
+        Case::input(
+            "mergeContacts",
+            format!("intoId: \"{stays}\", ids: [\"{goes}\"]"),
+            "{ contact { id version } merge { id mergedIds } }",
+        ),
+        Case::input("mergeRecords", of_leads(&leads[0], &leads[1]), "{ record { id version } merge { id } }"),
+        Case::input(
+            "undoMerge",
+            format!("mergeId: \"{merge}\""),
+            "{ restoredIds keptFields movedBackCount keptCount merge { id undoneAt } }",
+        ),
+    ]
+}
+
 async fn of_lists(ada: &Client, member: &str) -> Vec<Case> {
     let list = async |more: &str| {
         let new = format!("createContactList(input: {{ name: \"L\"{more} }}) {{ contactList {{ id }} }}");
@@ -350,7 +392,7 @@ async fn every_mutation_that_takes_a_key_is_done_once() {
         ada.refused(&other.replace("KEY", case.name), json!({}), "CONFLICT").await;
     }
     for (table, rows) in
-        [("contacts", 6), ("accounts", 5), ("invitations", 3), ("tokens", 2), ("imports", 2), ("notes", 3)]
+        [("contacts", 9), ("accounts", 5), ("invitations", 3), ("tokens", 2), ("imports", 2), ("notes", 3)]
     {
         let count = format!("SELECT count(*) AS value FROM {table}");
         assert_eq!(sql::number(&server.database.db, &count).await, rows, "{table}");

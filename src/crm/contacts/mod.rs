@@ -1,13 +1,22 @@
 //! Contacts: the people we do business with. One may lack an e-mail address or a last name
-//! (imports, calls and chats bring such), but some way to name or reach them is needed.
+//! (imports, calls and chats bring such), but some way to name or reach them is needed. What reaches
+//! them besides are their further [`addresses`].
+
+pub mod addresses;
+
+use uuid::Uuid;
 
 use crate::{
     auth::Permission,
-    base::{FieldErrors, ids::ContactId},
+    base::{
+        FieldErrors, Result,
+        ids::{ContactId, WorkspaceId},
+    },
     crm::{
         accounts::AccountLink,
-        record::{FieldType, RecordKind, Rules},
+        record::{FieldType, Patch, RecordKind, Rules},
     },
+    db::Tx,
     record, stored_choice, text_enum,
 };
 
@@ -78,6 +87,7 @@ impl Rules for Contact {
     const WRITE: Permission = Permission::ContactsWrite;
     const DELETE: Permission = Permission::ContactsDelete;
     const NOUN: &'static str = "Contact";
+    const PARTS: &'static [&'static str] = &[addresses::PART];
 
     fn display_name(&self) -> String {
         let name = [&self.first_name, &self.last_name].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ");
@@ -92,5 +102,17 @@ impl Rules for Contact {
         if known.iter().all(|value| value.is_none()) {
             fields.add("lastName", "or a first name, an e-mail address or a phone number is needed");
         }
+    }
+
+    /// Nobody may make an address a further one of somebody while it becomes a contact's own.
+    async fn hold(tx: &mut Tx, workspace: WorkspaceId, patch: Option<&Patch>) -> Result<()> {
+        match patch {
+            Some(patch) if !patch.sets("email") => Ok(()),
+            _ => addresses::share_in(tx, workspace).await,
+        }
+    }
+
+    async fn in_the_way(&self, tx: &mut Tx, workspace: WorkspaceId) -> Result<Option<Uuid>> {
+        addresses::holder_in(tx, workspace, self).await
     }
 }

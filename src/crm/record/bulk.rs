@@ -174,6 +174,11 @@ pub async fn apply_in<R: Record>(
         _ => Some(Json::Null),
     };
     let sent = custom::sent_in(tx, caller.workspace, R::KIND, input).await?;
+    let patch = match work {
+        Work::Update(values) => Some(&values.patch),
+        _ => None,
+    };
+    R::hold(tx, caller.workspace, patch).await?;
     let records = R::lock_rows(tx.connection(), caller.workspace, ids).await?;
     let done = match work {
         Work::PutBack(of) => queries::done_to(tx.connection(), caller.workspace, *of, R::KIND, ids).await?,

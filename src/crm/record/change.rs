@@ -141,6 +141,13 @@ impl Difference {
         self.after.insert(column, after);
     }
 
+    /// Notes what has changed beside the fields; nothing where it is the same.
+    pub fn add_part(&mut self, part: &'static str, before: Json, after: Json) {
+        if before != after {
+            self.add(part.to_owned(), part.to_owned(), before, after);
+        }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
     }
@@ -237,5 +244,38 @@ pub async fn refuse_stale_parts<R: Record>(
         message: "Somebody has changed this record since you read it".into(),
         fields,
         details: Some(json!({ "version": meta.version })),
+    }))
+}
+
+/// Refuses what was decided from another version of a record. The answer names the record and carries
+/// the present values of the fields that have changed since.
+pub async fn refuse_changed<R: Record>(
+    tx: &mut Tx,
+    caller: &Caller,
+    present: &R,
+    expected: Option<i32>,
+    field: &'static str,
+) -> Result<()> {
+    let meta = present.meta();
+    let Some(expected) = expected.filter(|expected| *expected != meta.version) else { return Ok(()) };
+    if expected < 1 || expected > meta.version {
+        return Err(Error::invalid(field, format!("must be between 1 and {} for {}", meta.version, meta.id)));
+    }
+    let since = history::changes_since(tx.connection(), caller.workspace, R::KIND, meta.id, expected).await?;
+    let changed = |field: &&Field| since.iter().any(|after| after.get(field.column).is_some());
+    let of_fields = R::FIELDS.iter().filter(changed);
+    let mut values: Map<_, _> = of_fields.map(|field| (field.name.to_owned(), present.get(field).to_json())).collect();
+    let bag = custom::bag_of(present);
+    for name in since.iter().flat_map(|after| after.as_object().into_iter().flat_map(Map::keys)) {
+        if let Some(key) = name.strip_prefix(custom::PREFIX) {
+            values.insert(custom::named(key), bag.get(key).cloned().unwrap_or_default());
+        }
+    }
+    let mut fields = FieldErrors::new();
+    fields.add(field, format!("of {} has changed since you read it", meta.id));
+    Err(Error::Conflict(Conflict {
+        message: "Somebody has changed this record since you read it".into(),
+        fields,
+        details: Some(json!({ "id": meta.id, "version": meta.version, "present": values })),
     }))
 }

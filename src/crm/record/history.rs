@@ -1,6 +1,6 @@
 //! What happened to the fields of a record, and who did it: for a record's own history, and for the
 //! events that tell of changes. A creation has no history, nor have a deletion and its taking back:
-//! they change no field.
+//! they change no field. What was merged into a record has its history told with that of the record.
 
 use std::collections::{HashMap, HashSet};
 
@@ -26,7 +26,9 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct FieldChange {
     pub record: Uuid,
-    /// The record's version after it.
+    /// Whose change it was: the record's own, or one's that was merged into it.
+    pub source: Uuid,
+    /// The version after it, of the record that it was made to.
     pub version: i32,
     pub at: DateTime<Utc>,
     pub actor: Actor,
@@ -45,7 +47,7 @@ pub struct FieldChange {
 
 impl FieldChange {
     pub fn place(&self) -> Place {
-        Place(self.version, self.column.clone())
+        Place(self.at, self.source, self.version, self.column.clone())
     }
 
     /// `None` for a name that is none of the kind's.
@@ -60,6 +62,7 @@ impl FieldChange {
         };
         Some(Self {
             record: row.record,
+            source: row.source,
             version: row.version,
             at: row.at,
             actor: Actor::read(row.actor),
@@ -101,6 +104,7 @@ pub async fn pages<R: Record>(
 ) -> Result<HashMap<Uuid, Slice<FieldChange>>> {
     let sight = Sight::of::<R>(caller)?;
     let page = args.parse::<Place>()?;
+    page.require_cursor(Place::is_sound)?;
     let mut tx = ctx.db.read(caller).await?;
     let columns = columns::<R>();
     let seen = ops::seen_in::<R>(&mut tx, caller, sight, records.to_vec()).await?;

@@ -163,6 +163,18 @@ pub trait Rules: Sized {
     /// Fills in what must not be empty and has a default that its type does not know.
     fn complete(&mut self) {}
 
+    /// Holds what must be held before a record is locked that is to be changed by this patch; without
+    /// one, to be made or taken back with all its fields.
+    fn hold(_tx: &mut Tx, _workspace: WorkspaceId, _patch: Option<&Patch>) -> impl Future<Output = Result<()>> + Send {
+        async { Ok(()) }
+    }
+
+    /// Which live record has something already that is beside this record's fields, or that this one
+    /// may not have beside it.
+    fn in_the_way(&self, _tx: &mut Tx, _workspace: WorkspaceId) -> impl Future<Output = Result<Option<Uuid>>> + Send {
+        async { Ok(None) }
+    }
+
     /// What the kind does to a record about to be stored, in the transaction that stores it: the
     /// fields of the patch are set already. `before` is `None` for a creation.
     fn prepare(

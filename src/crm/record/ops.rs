@@ -81,6 +81,7 @@ pub async fn create_in<R: Record>(
     check_whole(&record)?;
     may_assign(caller, &patch, None, record.owner())?;
     let sent = custom::sent_in(tx, caller.workspace, R::KIND, patch.custom_input()).await?;
+    R::hold(tx, caller.workspace, None).await?;
     patch.note_custom(custom::set_in(tx, caller.workspace, sent.as_ref(), None, &mut record).await?);
     R::prepare(ctx, tx, caller, None, &mut record, &patch).await?;
     sight::require_write(caller, &record)?;
@@ -132,6 +133,7 @@ pub async fn update_in<R: Record>(
     caller.require(R::WRITE)?;
     may_give(caller, &patch)?;
     let sent = custom::sent_in(tx, caller.workspace, R::KIND, patch.custom_input()).await?;
+    R::hold(tx, caller.workspace, Some(&patch)).await?;
     let before = lock_in::<R>(tx, caller, id).await?;
     let mut after = changed_in(ctx, tx, caller, &before, expected, &mut patch, sent.as_ref()).await?;
     let difference = Difference::between(&before, &after);
@@ -245,6 +247,7 @@ pub async fn restore<R: Record>(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<
         Turn::Again(id, tx) => return repeated(tx, caller, id).await,
     };
     custom::share_in::<R>(&mut tx, caller.workspace).await?;
+    R::hold(&mut tx, caller.workspace, None).await?;
     let found = R::lock_row(tx.connection(), caller.workspace, id).await?;
     let mut record = sight::seen(found, Sight::of_writer::<R>(caller))?;
     caller.require_for(R::DELETE, record.owner())?;
@@ -351,7 +354,7 @@ pub(super) async fn dead_links<R: Record>(
     Ok(refused)
 }
 
-async fn finish_deletion<R: Record>(
+pub(in crate::crm) async fn finish_deletion<R: Record>(
     ctx: &Ctx,
     tx: &mut Tx,
     caller: &Caller,
@@ -368,7 +371,12 @@ async fn finish_deletion<R: Record>(
 
 /// The refusal, with the id of the record that has the value already in its details. Needs a
 /// transaction of its own, for the refused one can read no more.
-async fn naming_the_other<R: Record>(ctx: &Ctx, caller: &Caller, record: &R, refusal: Error) -> Error {
+pub(in crate::crm) async fn naming_the_other<R: Record>(
+    ctx: &Ctx,
+    caller: &Caller,
+    record: &R,
+    refusal: Error,
+) -> Error {
     let Error::Conflict(mut conflict) = refusal else { return refusal };
     if conflict.fields.iter().any(|(name, _)| name == custom::NAME) {
         let named = async {
@@ -380,13 +388,17 @@ async fn naming_the_other<R: Record>(ctx: &Ctx, caller: &Caller, record: &R, ref
     }
     let taken = R::FIELDS.iter().find(|field| conflict.fields.iter().any(|(name, _)| name == field.name));
     let other = async {
-        let Some(field) = taken else { return Ok(None) };
         let mut tx = ctx.db.read(caller).await?;
-        let same = Numbered { page: 1, limit: 1, filters: vec![(field, record.get(field))], ..Numbered::default() };
+        let taken = taken.map(|field| (field, record.get(field))).filter(|(_, value)| !value.is_null());
+        let Some((field, value)) = taken else { return record.in_the_way(&mut tx, caller.workspace).await };
+        let same = Numbered { page: 1, limit: 1, filters: vec![(field, value)], ..Numbered::default() };
         let ids =
             queries::numbered_ids(tx.connection(), R::TABLE, caller.workspace, Sight::of_writer::<R>(caller), &same)
                 .await?;
-        Ok::<_, Error>(ids.first().copied())
+        match ids.first() {
+            Some(id) => Ok(Some(*id)),
+            None => record.in_the_way(&mut tx, caller.workspace).await,
+        }
     };
     match other.await {
         Ok(other) => conflict.details = other.map(|id| json!({ "other": id })),

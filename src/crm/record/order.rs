@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use chrono::DateTime;
+use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -74,9 +74,17 @@ impl At {
     }
 }
 
-/// A cursor of a history: version and column.
+/// A cursor of a history: the change's time, whose change it was (the record's own, or one's that was
+/// merged into it), version and column.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place(pub i32, pub String);
+pub struct Place(pub DateTime<Utc>, pub Uuid, pub i32, pub String);
+
+impl Place {
+    /// Whether the database can compare it.
+    pub fn is_sound(&self) -> bool {
+        (1..=9999).contains(&self.0.year()) && !self.3.contains('\0')
+    }
+}
 
 /// What REST's lists ask for.
 #[derive(Debug, Clone, Default)]

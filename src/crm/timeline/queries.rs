@@ -75,12 +75,22 @@ impl Wanted {
     }
 
     fn creation(self) -> String {
-        format!("FROM {} r WHERE r.workspace_id = $1 AND r.id = wanted.id", self.kind.table())
+        format!("FROM {} r WHERE r.workspace_id = $1 AND r.id IN {OF_WANTED}", self.kind.table())
     }
 }
 
-const CHANGES: &str = "FROM record_changes c WHERE c.workspace_id = $1 AND c.kind = $2 AND c.record_id = wanted.id";
-const WRITTEN: &str = "FROM timeline l WHERE l.workspace_id = $1 AND l.kind = $2 AND l.record_id = wanted.id";
+/// The record `wanted` and those that were merged into it: what happened to them stands in its timeline.
+/// (Notes and tasks are about it itself since then.)
+const OF_WANTED: &str = "(SELECT wanted.id UNION ALL SELECT records_merged_into($1, $2, wanted.id))";
+
+fn changes() -> String {
+    format!("FROM record_changes c WHERE c.workspace_id = $1 AND c.kind = $2 AND c.record_id IN {OF_WANTED}")
+}
+
+fn written() -> String {
+    format!("FROM timeline l WHERE l.workspace_id = $1 AND l.kind = $2 AND l.record_id IN {OF_WANTED}")
+}
+
 /// Of tasks; the actor of one that is completed is whoever said so last.
 const COMPLETED: &str = "AND t.status = 'completed' AND t.completed_date IS NOT NULL";
 const COMPLETED_BY: &str = "(SELECT c.actor FROM record_changes c \
@@ -114,9 +124,9 @@ pub struct EntryRow {
 }
 
 impl EntryRow {
-    /// The change that it is, by its record and the version after it.
+    /// The change that it is, by the record that it was made to and the version after it.
     pub fn version(&self) -> Option<(Uuid, i32)> {
-        (self.source == Source::Change.number()).then_some((self.record, self.sequence))
+        (self.source == Source::Change.number()).then_some((self.id, self.sequence))
     }
 }
 
@@ -169,7 +179,7 @@ fn parts(wanted: Wanted) -> Vec<Part> {
             what: "CASE c.after -> 'deleted' WHEN 'true' THEN 'deleted' WHEN 'false' THEN 'restored' ELSE 'updated' END",
             actor: "c.actor".to_owned(),
             payload: "NULL::jsonb",
-            rows: CHANGES.to_owned(),
+            rows: changes(),
         },
         plain(Source::Note, "n.created_at", "n.id", "'note'", person("n.created_by"), wanted.notes()),
         Part {
@@ -180,7 +190,7 @@ fn parts(wanted: Wanted) -> Vec<Part> {
             what: "l.what",
             actor: "l.actor".to_owned(),
             payload: "l.payload",
-            rows: WRITTEN.to_owned(),
+            rows: written(),
         },
     ];
     if let Some(tasks) = wanted.tasks() {

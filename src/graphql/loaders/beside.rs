@@ -1,4 +1,4 @@
-//! What stands beside records of any kind: their timelines and their notes.
+//! What stands beside records: their timelines and their notes, and further addresses of contacts.
 
 use std::{collections::HashMap, hash::Hash, sync::Arc};
 
@@ -9,11 +9,12 @@ use super::{OfRecord, Source};
 use crate::{
     base::{
         Error,
-        ids::NoteId,
+        ids::{ContactId, NoteId},
         page::{PageArgs, Slice},
     },
     crm::{
         RecordKind,
+        contacts::addresses::{self, ExtraAddress},
         notes::{self, Note},
         timeline::{self, Entry},
     },
@@ -137,6 +138,24 @@ impl Loader<NoteOf> for Notes {
             found.extend(notes.into_iter().map(|note| (NoteOf { kind, id: note.id }, note)));
         }
         Ok(found)
+    }
+}
+
+pub struct Addresses(pub(super) Source);
+
+/// The further addresses of a contact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AddressesOf(pub ContactId);
+
+impl Loader<AddressesOf> for Addresses {
+    type Value = Vec<ExtraAddress>;
+    type Error = Arc<Error>;
+
+    async fn load(&self, keys: &[AddressesOf]) -> Result<HashMap<AddressesOf, Self::Value>, Self::Error> {
+        let Source { ctx, caller, .. } = &self.0;
+        let contacts: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let found = addresses::of_contacts(ctx, caller, &contacts).await?;
+        Ok(found.into_iter().map(|(contact, addresses)| (AddressesOf(contact), addresses)).collect())
     }
 }
 

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     account::AccountObject,
+    address::{ExtraAddressObject, addresses},
     conversion,
     deal::DealConnection,
     lead::LeadObject,
@@ -108,6 +109,11 @@ record_object! {
 
     async fn last_contact_date(&self) -> Option<DateTime<Utc>> {
         self.0.last_contact_date
+    }
+
+    /// Further e-mail addresses and phone numbers, the oldest first; at most 50, unless a merge brought more.
+    async fn extra_addresses(&self, context: &Context<'_>) -> async_graphql::Result<Vec<ExtraAddressObject>> {
+        addresses(context, self.0.id).await
     }
 
     /// The lists that it is in and that you see, by name; the first 500.

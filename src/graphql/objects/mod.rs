@@ -2,6 +2,7 @@
 //! down. Field names and loader calls only, no rules.
 
 pub mod account;
+pub mod address;
 pub mod change;
 pub mod contact;
 pub mod conversion;
@@ -12,6 +13,7 @@ pub mod input;
 pub mod lead;
 pub mod line_item;
 pub mod list;
+pub mod merge;
 pub mod note;
 pub mod pipeline;
 pub mod product;

@@ -23,7 +23,11 @@ use super::{
 use crate::{
     auth::Caller,
     base::{Error, Result, ids::ImportId},
-    crm::record::events::{ChangeAction, changed},
+    crm::{
+        RecordKind,
+        contacts::addresses,
+        record::events::{ChangeAction, changed},
+    },
     ctx::Ctx,
     db::Tx,
     jobs::{JobError, Progress, Run},
@@ -74,6 +78,9 @@ impl Applier<'_> {
         let mut tally = Tally::default();
         if !batch.staged.is_empty() {
             queries::batch::set_up(tx.connection()).await?;
+            if self.checker.target.kind == RecordKind::Contact {
+                addresses::share_in(&mut tx, self.caller.workspace).await?;
+            }
             self.apply_rows(&mut tx, &batch, statements, &mut tally).await.map_err(overtaken)?;
         }
         let counts = before + self.settle(&batch, &mut tally);
@@ -99,7 +106,8 @@ impl Applier<'_> {
         if usize::try_from(there) != Ok(batch.staged.len()) {
             return Err(Error::Unavailable("The staged rows were lost; they are read again".into()));
         }
-        let left_out = self.refuse_dangling(tx, batch, statements, tally).await?;
+        let mut left_out = self.refuse_dangling(tx, batch, statements, tally).await?;
+        self.refuse_taken(tx, batch, statements, &mut left_out, tally).await?;
         if self.options.update_existing {
             for wave in 1..=batch.waves {
                 self.apply_wave(tx, batch, statements, wave, &left_out, tally).await?;
@@ -195,6 +203,26 @@ impl Applier<'_> {
             }
         }
         Ok(left_out.into_iter().collect())
+    }
+
+    /// Rows whose key is a further address of a contact are duplicates, whatever the options: nothing
+    /// says that they tell of the contact's own.
+    async fn refuse_taken(
+        &self,
+        tx: &mut Tx,
+        batch: &Batch,
+        statements: &Statements,
+        left_out: &mut Vec<i64>,
+        tally: &mut Tally,
+    ) -> Result<()> {
+        let Some(statement) = &statements.taken else { return Ok(()) };
+        let taken = queries::batch::dangling(tx.connection(), statement, self.caller.workspace).await?;
+        let taken: HashSet<_> = taken.into_iter().filter(|number| left_out.binary_search(number).is_err()).collect();
+        let rows = batch.staged.iter().enumerate();
+        tally.duplicates.extend(rows.filter(|(_, row)| taken.contains(&row.number)).map(|(index, _)| index));
+        left_out.extend(taken);
+        left_out.sort_unstable();
+        Ok(())
     }
 
     async fn insert(&self, tx: &mut Tx, statements: &Statements, which: Which<'_>) -> Result<HashSet<Uuid>> {

@@ -11,6 +11,9 @@ pub struct Statements {
     /// Per field that refers to something: the rows whose reference leads nowhere.
     /// `$1` workspace.
     pub dangling: Vec<(&'static Field, String)>,
+    /// The rows whose key is a further address of a contact: they are its duplicates, and become nothing.
+    /// `$1` workspace.
+    pub taken: Option<String>,
     /// The rows that have a live record. `$1` workspace, `$2` rows.
     pub matching: String,
     /// Locks the live records of a wave. `$1` workspace, `$2` wave, `$3` rows left out.
@@ -31,6 +34,7 @@ impl Statements {
         Self {
             count: format!("SELECT count(*) AS count FROM {table}"),
             dangling: fields.iter().filter_map(|field| Some((*field, dangling(field, table)?))).collect(),
+            taken: key.and_then(|key| taken(key, table)),
             matching: matching(target, key, table),
             lock: lock(target, key, table),
             update: update(target, key, &fields, table),
@@ -43,6 +47,16 @@ impl Statements {
 fn matched(target: &Target, key: Option<&Field>) -> String {
     let on = key.map_or_else(|| "false".to_owned(), |key| format!("c.{} = s.{}", key.column, stage::column(key)));
     format!("JOIN {} c ON c.workspace_id = $1 AND {on} AND c.deleted_at IS NULL", target.table)
+}
+
+fn taken(key: &Field, table: &str) -> Option<String> {
+    (key.column == "email").then(|| {
+        format!(
+            "SELECT s.number FROM {table} s JOIN contact_extra_addresses x ON x.workspace_id = $1 AND x.kind = 'email' \
+                AND x.is_live AND x.address = s.{}",
+            stage::column(key)
+        )
+    })
 }
 
 fn matching(target: &Target, key: Option<&Field>, table: &str) -> String {

@@ -232,6 +232,26 @@ fn common() -> Vec<Door> {
         field("NoteConnection.totalCount", "contact(id: $contact) { noteEntries { totalCount } }").needs(&[ReadContacts]),
         field("Note.createdBy", "contact(id: $notedContact) { noteEntries { nodes { createdBy { fullName } } } }")
             .needs(&[ReadContacts, SeeNames]),
+        // further addresses, duplicates, merges
+        field("Contact.extraAddresses", "contact(id: $contactWithAddress) { extraAddresses { address } }")
+            .needs(&[ReadContacts]),
+        mutation("addExtraAddress(input: { contactId: $contact, kind: EMAIL, address: $email }) { contact { id } }")
+            .needs(&[WriteContacts]),
+        mutation("removeExtraAddress(input: { id: $extraAddress }) { contact { id } }").needs(&[WriteContacts]),
+        mutation("makeAddressPrimary(input: { id: $extraAddress }) { contact { id } }").needs(&[WriteContacts]),
+        query("duplicates(kind: CONTACT, id: $contact) { score }").needs(&[ReadContacts]),
+        part("DuplicateCandidate.record", "is of the kind that was asked for, and read under the same right"),
+        query("duplicateGroups(kind: CONTACT, by: NAME) { nodes { value } }").needs(&[ReadContacts]),
+        field("DuplicateGroupConnection.totalCount", "duplicateGroups(kind: CONTACT, by: NAME) { totalCount }")
+            .needs(&[ReadContacts]),
+        part("DuplicateGroup.records", "are of the kind that was asked for, and read under the same right"),
+        query("merges(kind: CONTACT, recordId: $mergedContact) { id }").needs(&[ReadContacts]),
+        query("mergedInto(kind: CONTACT, id: $mergedContact) { id }").needs(&[ReadContacts]),
+        mutation("mergeContacts(input: { intoId: $contact, ids: [$notedContact] }) { contact { id } }")
+            .needs(&[WriteContacts, DeleteContacts]),
+        mutation("mergeRecords(input: { kind: ACCOUNT, intoId: $account, ids: [$accountOfLead] }) { record { id } }")
+            .needs(&[WriteAccounts, DeleteAccounts]),
+        mutation("undoMerge(input: { mergeId: $merge }) { restoredIds }").needs(&[WriteContacts, DeleteContacts]),
         mutation("createNote(input: { recordKind: CONTACT, recordId: $contact, body: \"B\" }) { note { id } }")
             .needs(&[WriteContacts]),
         mutation("createNote(input: { recordKind: ACCOUNT, recordId: $account, body: \"B\" }) { note { id } }")

@@ -13,9 +13,11 @@ use kontor::{
     crm::{
         Account, Contact, Deal, Lead, Product, RecordKind, Task,
         bulk::{self, Asked, Chosen, NewBulk},
+        contacts::addresses::{self, AddressKind, NewAddress},
         deals::line_items::{self, ItemChanges, ItemInput},
         fields::{self, CustomType, ops::NewField},
         leads::convert::{AccountChoice, NewDeal, Options, convert},
+        merge::{self, MergeRequest},
         notes::{self, NewNote},
         pipelines::{
             self, StageType,
@@ -50,12 +52,13 @@ use crate::support::{
 /// What belongs to somebody. Besides there are `email` (a new one), `knownEmail`, `refreshToken`,
 /// `resetLink`, `invitationLink`, `fileLink` and `cursor`, which prove or name nothing of anybody's
 /// by themselves.
-pub const OWNED: [&str; 44] = [
+pub const OWNED: [&str; 48] = [
     "account",
     "accountOfLead",
     "bulkJob",
     "contact",
     "contactOfLead",
+    "contactWithAddress",
     "convertedLead",
     "customField",
     "deal",
@@ -68,6 +71,7 @@ pub const OWNED: [&str; 44] = [
     "deletedProduct",
     "deletedTask",
     "dynamicList",
+    "extraAddress",
     "failedJob",
     "file",
     "import",
@@ -76,6 +80,8 @@ pub const OWNED: [&str; 44] = [
     "lead",
     "list",
     "listFolder",
+    "merge",
+    "mergedContact",
     "note",
     "notedContact",
     "pipeline",
@@ -295,6 +301,27 @@ impl World {
                 let new = NewNote { kind: RecordKind::Contact, record, body: "N".to_owned(), is_pinned: false };
                 let note = notes::create(ctx, &maker, new).await.expect("a note");
                 if what == "note" { note.id.to_string() } else { contact }
+            }
+            "contactWithAddress" | "extraAddress" => {
+                let contact = Box::pin(self.make("contact", owner)).await;
+                let address = format!("{}@further.test", uuid::Uuid::now_v7().simple());
+                let new = NewAddress { kind: AddressKind::Email, address, label: None };
+                let id = contact.parse().expect("an id");
+                addresses::add(ctx, &maker, id, None, new).await.expect("an address");
+                let found = addresses::of_contacts(ctx, &maker, &[id]).await.expect("read");
+                if what == "extraAddress" { found[&id][0].id.to_string() } else { contact }
+            }
+            "merge" | "mergedContact" => {
+                let (one, two) =
+                    (Box::pin(self.make("contact", owner)).await, Box::pin(self.make("contact", owner)).await);
+                let request = MergeRequest {
+                    winner: one.parse().expect("an id"),
+                    losers: vec![two.parse().expect("an id")],
+                    choices: Vec::new(),
+                    expected: Vec::new(),
+                };
+                let merged = Box::pin(merge::merge::<Contact>(ctx, &maker, request)).await.expect("merged");
+                if what == "merge" { merged.1.id.to_string() } else { two }
             }
             "user" => self.user(owner, &maker).await,
             "session" => self.session(owner).await.session.to_string(),

@@ -76,6 +76,9 @@ pub async fn changes_since(
 pub struct FieldRow {
     #[diesel(sql_type = SqlUuid)]
     pub record: Uuid,
+    /// Whose change it was.
+    #[diesel(sql_type = SqlUuid)]
+    pub source: Uuid,
     #[diesel(sql_type = Int4)]
     pub version: i32,
     #[diesel(sql_type = Timestamptz)]
@@ -95,8 +98,11 @@ pub struct FieldRow {
 /// Which of a change's keys are fields: these columns, and custom fields.
 const WANTED: &str = "(changed.key = ANY($3) OR starts_with(changed.key, 'custom.'))";
 
-/// What a [`FieldRow`] is made of, from `c` and the fields of its change.
-const FIELD_ROW: &str = "c.record_id AS record, c.version, c.at, c.actor, c.origin, changed.key AS field, \
+/// Whether a change is one of the record `wanted`, or of one that was merged into it.
+const OF_WANTED: &str = "c.record_id IN (SELECT wanted.id UNION ALL SELECT records_merged_into($1, $2, wanted.id))";
+
+/// What a [`FieldRow`] is made of besides its record, from `c` and the fields of its change.
+const FIELD_ROW: &str = "c.record_id AS source, c.version, c.at, c.actor, c.origin, changed.key AS field, \
      c.before -> changed.key AS before, changed.value AS after";
 
 /// The fields of these changes, each named by its record and the version after it; only those with
@@ -110,7 +116,7 @@ pub async fn fields_of_versions(
 ) -> Result<Vec<FieldRow>> {
     let (ids, versions): (Vec<_>, Vec<_>) = versions.iter().copied().unzip();
     let statement = format!(
-        "SELECT {FIELD_ROW} FROM unnest($4, $5) AS wanted (id, version) \
+        "SELECT c.record_id AS record, {FIELD_ROW} FROM unnest($4, $5) AS wanted (id, version) \
            JOIN record_changes c ON c.workspace_id = $1 AND c.kind = $2 AND c.record_id = wanted.id \
                 AND c.version = wanted.version \
           CROSS JOIN jsonb_each(c.after) AS changed WHERE {WANTED}"
@@ -134,22 +140,25 @@ pub async fn fields_of_records(
     records: &[Uuid],
     page: &PageRequest<Place>,
 ) -> Result<Vec<FieldRow>> {
-    let (version, field) = page.from.clone().map_or((None, None), |Place(version, field)| (Some(version), Some(field)));
+    let from = page.from.as_ref();
     let statement = format!(
-        "SELECT found.* FROM unnest($4) AS wanted (id) CROSS JOIN LATERAL ( \
+        "SELECT wanted.id AS record, found.* FROM unnest($4) AS wanted (id) CROSS JOIN LATERAL ( \
              SELECT {FIELD_ROW} FROM record_changes c CROSS JOIN jsonb_each(c.after) AS changed \
-              WHERE c.workspace_id = $1 AND c.kind = $2 AND c.record_id = wanted.id AND {WANTED} \
-                AND ($5 IS NULL OR c.version <= $5 AND (c.version < $5 OR changed.key COLLATE \"C\" > $6)) \
-              ORDER BY c.version DESC, changed.key COLLATE \"C\" LIMIT $7) AS found \
-          ORDER BY found.record, found.version DESC, found.field COLLATE \"C\""
+              WHERE c.workspace_id = $1 AND c.kind = $2 AND {OF_WANTED} AND {WANTED} \
+                AND ($5 IS NULL OR (c.at, c.record_id, c.version) < ($5, $6, $7) \
+                     OR (c.at, c.record_id, c.version) = ($5, $6, $7) AND changed.key COLLATE \"C\" > $8) \
+              ORDER BY c.at DESC, c.record_id DESC, c.version DESC, changed.key COLLATE \"C\" LIMIT $9) AS found \
+          ORDER BY wanted.id, found.at DESC, found.source DESC, found.version DESC, found.field COLLATE \"C\""
     );
     let rows = sql_query(statement)
         .bind::<SqlUuid, _>(workspace)
         .bind::<Text, _>(kind)
         .bind::<Array<Text>, _>(columns)
         .bind::<Array<SqlUuid>, _>(records)
-        .bind::<Nullable<Int4>, _>(version)
-        .bind::<Nullable<Text>, _>(field)
+        .bind::<Nullable<Timestamptz>, _>(from.map(|place| place.0))
+        .bind::<Nullable<SqlUuid>, _>(from.map(|place| place.1))
+        .bind::<Nullable<Int4>, _>(from.map(|place| place.2))
+        .bind::<Nullable<Text>, _>(from.map(|place| place.3.as_str()))
         .bind::<BigInt, _>(page.fetch());
     Ok(rows.load(connection).await?)
 }
@@ -171,10 +180,9 @@ pub async fn count_fields(
     records: &[Uuid],
 ) -> Result<Vec<Counted>> {
     let rows = sql_query(format!(
-        "SELECT c.record_id AS record, count(*) AS fields \
-           FROM record_changes c CROSS JOIN jsonb_object_keys(c.after) AS changed (key) \
-          WHERE c.workspace_id = $1 AND c.kind = $2 AND c.record_id = ANY($4) AND {WANTED} \
-          GROUP BY c.record_id"
+        "SELECT wanted.id AS record, count(*) AS fields FROM unnest($4) AS wanted (id) \
+           JOIN record_changes c ON c.workspace_id = $1 AND c.kind = $2 AND {OF_WANTED} \
+          CROSS JOIN jsonb_object_keys(c.after) AS changed (key) WHERE {WANTED} GROUP BY wanted.id"
     ))
     .bind::<SqlUuid, _>(workspace)
     .bind::<Text, _>(kind)

@@ -1,0 +1,1 @@
+DROP INDEX list_members_entered_idx;
