@@ -23,6 +23,4 @@ pub mod segment;
 pub mod steps;
 pub mod views;
 
-pub use queries::members::ENTERED_AT;
-
-pub use model::{ContactList, ListFilter, ListType, Sharing, Source};
+pub use model::{ContactList, ENTERED_AT, ListFilter, ListType, Sharing, Source};

@@ -11,9 +11,13 @@ use uuid::Uuid;
 
 use crate::{
     base::ids::{ContactListId, JobId, ListFolderId, UserId},
+    crm::record::select::Sort,
     db::schema::{contact_lists, list_folders},
     text_enum,
 };
+
+/// By when they entered.
+pub const ENTERED_AT: Sort = Sort { column: "entered_at", sql_type: "timestamptz" };
 
 text_enum! {
     /// How a list comes by its members.

@@ -122,7 +122,7 @@ words! {
         NotEndsWith = "NOT_ENDS_WITH",
         /// The words of the value stand in the text as whole words, in a row.
         ContainsWord = "CONTAINS_WORD",
-        /// A pattern: `%` for any characters, `_` for one, `\` before a literal one.
+        /// A pattern: `%` for any characters, `_` for one; behind a backslash either stands for itself.
         Matches = "MATCHES",
         /// The domain of an e-mail address, or the host of a URL without `www.`.
         DomainIs = "DOMAIN_IS",

@@ -8,6 +8,7 @@ pub mod events;
 pub mod field;
 pub mod history;
 pub mod jobs;
+mod keyset;
 pub mod ops;
 pub mod order;
 mod queries;

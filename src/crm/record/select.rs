@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::{FieldType, Record, Sight, queries};
 pub use super::{
+    keyset::{Places, keyset},
     order::{At, Numbered, Order, Related, RelatedFilter, Sort, reads_descending},
-    queries::{Places, keyset},
 };
 use crate::{
     auth::Caller,

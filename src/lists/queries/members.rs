@@ -11,7 +11,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::{
-    super::model::{ListType, LogEntry, Member, Source},
+    super::model::{ENTERED_AT, ListType, LogEntry, Member, Source},
     lists::VISIBLE,
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
         ids::{ContactListId, UserId, WorkspaceId},
         page::PageRequest,
     },
-    crm::record::select::{At, Order, Places, Sort, keyset, reads_descending},
+    crm::record::select::{At, Order, Places, keyset, reads_descending},
     db::schema::contact_lists,
 };
 
@@ -318,9 +318,6 @@ pub async fn first(
 
 /// The list in the cursors of members.
 pub const TABLE: &str = "list_members";
-
-/// By when they entered.
-pub const ENTERED_AT: Sort = Sort { column: "entered_at", sql_type: "timestamptz" };
 
 #[derive(QueryableByName)]
 struct PlacedMember {

@@ -15,12 +15,12 @@ async fn it_is_for_admins_and_managers_and_for_their_own_workspace() {
     for role in [Role::SalesRep, Role::Support] {
         let person = ada.invite_role(role).await;
         person.refused(UPDATE, update.clone(), "FORBIDDEN").await;
-        person.refused(DELETE, json!({ "input": { "kind": "CONTACT", "where": {} } }), "FORBIDDEN").await;
+        person.refused(DELETE, json!({ "input": { "kind": "CONTACT", "where": { "all": [] } } }), "FORBIDDEN").await;
         let reassign = json!({ "input": { "from": ada.user(), "to": person.user() } });
         person.refused(REASSIGN, reassign, "FORBIDDEN").await;
     }
     eve.refused(UPDATE, update, "NOT_FOUND").await;
-    let all = json!({ "kind": "CONTACT", "where": {}, "addTags": ["eve"] });
+    let all = json!({ "kind": "CONTACT", "where": { "all": [] }, "addTags": ["eve"] });
     assert_eq!(counts(&done(&server, &eve, UPDATE, all).await.1), [0, 0, 0]);
     assert_eq!(number(&server, "contacts WHERE version > 1").await, 0);
     let manager = ada.invite_role(Role::Manager).await;
@@ -73,7 +73,7 @@ async fn a_token_is_held_to_its_scopes_by_the_job_as_well() {
     let token = server.client(secret.as_str().expect("a secret"));
     let contact = make_record::<Contact>(&server.ctx, &ada.caller(), json!({ "lastName": "N" })).await.id;
     // to choose by criteria is to read
-    let all = json!({ "input": { "kind": "CONTACT", "where": {}, "addTags": ["a"] } });
+    let all = json!({ "input": { "kind": "CONTACT", "where": { "all": [] }, "addTags": ["a"] } });
     token.refused(UPDATE, all, "FORBIDDEN").await;
     token.refused(DELETE, json!({ "input": { "kind": "CONTACT", "ids": [contact] } }), "FORBIDDEN").await;
     let (job, _) = ask(&token, UPDATE, json!({ "kind": "CONTACT", "ids": [contact], "addTags": ["a"] })).await;

@@ -141,7 +141,7 @@ async fn what_makes_no_sense_is_refused_at_once() {
     let one = &ids[..1];
     for (input, field) in [
         (json!({ "kind": "CONTACT", "addTags": ["a"] }), "ids"),
-        (json!({ "kind": "CONTACT", "ids": one, "where": {}, "addTags": ["a"] }), "ids"),
+        (json!({ "kind": "CONTACT", "ids": one, "where": { "all": [] }, "addTags": ["a"] }), "ids"),
         (json!({ "kind": "CONTACT", "ids": [], "addTags": ["a"] }), "ids"),
         (json!({ "kind": "CONTACT", "ids": ids, "addTags": ["a"] }), "ids"),
         (json!({ "kind": "CONTACT", "ids": ["x"], "addTags": ["a"] }), "ids"),
@@ -155,7 +155,7 @@ async fn what_makes_no_sense_is_refused_at_once() {
         let refusal = ada.refused(UPDATE, json!({ "input": input }), "BAD_USER_INPUT").await;
         assert!(refusal["extensions"]["fields"][field].is_string(), "{field}: {refusal}");
     }
-    let all = json!({ "kind": "CONTACT", "where": {}, "addTags": ["a"] });
+    let all = json!({ "kind": "CONTACT", "where": { "all": [] }, "addTags": ["a"] });
     let refusal = ada.refused(UPDATE, json!({ "input": all }), "TOO_LARGE").await;
     assert!(refusal["message"].as_str().is_some_and(|told| told.contains("limits.bulk_records")), "{refusal}");
     let none = json!({ "kind": "LEAD", "ids": one, "addTags": ["a"] });
@@ -170,7 +170,7 @@ async fn a_subscriber_hears_of_each_record() {
     let ada = server.admin().await;
     many(&server.database.db, 100, "city", "'Riga'").await;
     let query = "subscription($after: String) { recordChanged(kind: CONTACT, after: $after) {
-        action recordId changes { field before after } record { city } } }";
+        action recordId changes { field before after } record { ... on Contact { city } } } }";
     let mut live = ada.subscribe(query, json!({ "after": server.cursor().await })).await;
     let patch = json!({ "contact": { "city": "Oslo" } });
     done(&server, &ada, UPDATE, json!({ "kind": "CONTACT", "where": equals("city", "Riga"), "patch": patch })).await;
@@ -297,7 +297,7 @@ async fn only_the_first_failures_are_kept_and_all_are_counted() {
     let server = TestServer::start_with(few).await;
     let ada = server.admin().await;
     many(&server.database.db, 6, "city", "'Riga'").await;
-    let input = json!({ "kind": "CONTACT", "where": {}, "patch": { "contact": { "lastName": null } } });
+    let input = json!({ "kind": "CONTACT", "where": { "all": [] }, "patch": { "contact": { "lastName": null } } });
     let (id, _) = ask(&ada, UPDATE, input).await;
     server.jobs_done().await;
     let told = shown(&ada, &id).await;

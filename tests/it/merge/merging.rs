@@ -73,7 +73,7 @@ async fn what_led_to_the_others_leads_to_the_one_that_stays() {
         "mutation($id: ID!) { updateContact(input: { id: $id, patch: { city: \"Oslo\" } }) { contact { id } } }";
     ada.data(rename, json!({ "id": goes })).await;
     merge(&ada, &stays, &[&goes]).await;
-    let look = "query($id: ID!) { contact(id: $id) { city deals { nodes { id version history { nodes { field before after } } } }
+    let look = "query($id: ID!) { contact(id: $id) { city deals(first: 5) { nodes { id version history(first: 5) { nodes { field before after } } } }
         tasks { nodes { id } } noteEntries { nodes { body } } lists { id contactCount }
         history { totalCount nodes { field before after } } timeline { totalCount nodes { what } } } }";
     let contact = ada.data(look, json!({ "id": stays })).await["contact"].clone();

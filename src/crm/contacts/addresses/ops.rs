@@ -150,6 +150,7 @@ fn field(kind: AddressKind) -> Option<&'static Field> {
     Contact::FIELDS.iter().find(|field| field.column == kind.column())
 }
 
+#[expect(clippy::large_enum_variant, reason = "held for a moment, once a request")]
 enum Begun {
     First(Once),
     /// What the first request was about, as it is now.
