@@ -247,5 +247,11 @@ pub async fn of_record<R: Record>(ctx: &Ctx, caller: &Caller, record: Uuid) -> R
     if ops::seen_in::<R>(&mut tx, caller, sight, vec![record]).await?.is_empty() {
         return Err(Error::NotFound(R::NOUN));
     }
-    queries::of_record(tx.connection(), caller.workspace, R::KIND, record, LISTED).await
+    let found = queries::of_record(tx.connection(), caller.workspace, R::KIND, record, LISTED).await?;
+    if found.is_empty() {
+        // one that was never merged is there, or there is none
+        drop(tx);
+        ops::get::<R>(ctx, caller, record).await?;
+    }
+    Ok(found)
 }

@@ -47,7 +47,7 @@ async fn the_one_that_stays_has_the_best_of_all() {
     assert_eq!(told, expected.map(|(action, id)| (action.to_owned(), id.clone())));
     server.events_logged().await;
     let into = "SELECT payload ->> 'mergedInto' AS value FROM events WHERE name = 'record.deleted'";
-    assert_eq!(sql::texts(&server.database.db, into).await, [stays.clone()]);
+    assert_eq!(sql::texts(&server.database.db, into).await, std::slice::from_ref(&stays));
     let where_to = "query($id: ID!) { contact(id: $id) { id } mergedInto(kind: CONTACT, id: $id) { id } }";
     let gone = ada.data(where_to, json!({ "id": more })).await;
     assert_eq!(gone, json!({ "contact": null, "mergedInto": { "id": stays } }));
