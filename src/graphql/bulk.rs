@@ -25,7 +25,6 @@ use crate::{
         bulk::{Asked, Bulk, BulkAction, Chosen, NewBulk, Noted, Started, ops},
     },
     jobs::JobSummary,
-    lists::named::NamedLists,
 };
 
 pub struct BulkJobObject {
@@ -286,7 +285,7 @@ impl BulkMutation {
             asked: Asked::Update { values, add_tags: input.add_tags, remove_tags: input.remove_tags },
             expected: input.expected_count,
         };
-        Ok(ops::start(ctx, &caller, &NamedLists, new).await?.into())
+        Ok(ops::start(ctx, &caller, new).await?.into())
     }
 
     /// Deletes many records softly; for admins and managers.
@@ -298,7 +297,7 @@ impl BulkMutation {
             asked: Asked::Delete,
             expected: input.expected_count,
         };
-        Ok(ops::start(ctx, &caller, &NamedLists, new).await?.into())
+        Ok(ops::start(ctx, &caller, new).await?.into())
     }
 
     /// Takes the deletions of many records back; for admins and managers.
@@ -310,7 +309,7 @@ impl BulkMutation {
             asked: Asked::Restore,
             expected: input.expected_count,
         };
-        Ok(ops::start(ctx, &caller, &NamedLists, new).await?.into())
+        Ok(ops::start(ctx, &caller, new).await?.into())
     }
 
     /// Gives all records of one person to another, or to nobody; for admins and managers. A record that

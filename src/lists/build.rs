@@ -94,9 +94,7 @@ async fn asked(ctx: &Ctx, tx: &mut Tx, run: &Run, workspace: WorkspaceId, row: &
     let criteria = Criteria::check(RecordKind::Contact, &node, &known).map_err(Error::Invalid)?;
     let settings = workspace::get(ctx, &caller).await?;
     let zone: Tz = settings.time_zone.parse().unwrap_or(Tz::UTC);
-    let mut setting = Setting::new(ctx.clock.now(), zone, settings.week_start);
-    // "me" in a list that is kept is whoever made it
-    setting.me = Some(row.created_by);
+    let setting = Setting::new(ctx.clock.now(), zone, settings.week_start).kept_by(row.created_by);
     Ok(Asked { criteria, setting, caller })
 }
 

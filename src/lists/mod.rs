@@ -15,7 +15,6 @@ pub mod jobs;
 pub mod members;
 pub mod merge;
 pub mod model;
-pub mod named;
 pub mod ops;
 mod queries;
 pub mod react;

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    choice,
     model::{Asked, Bulk},
     queries,
 };
@@ -17,8 +16,7 @@ use crate::{
         ids::{JobId, WorkspaceId},
     },
     crm::{
-        RecordKind,
-        criteria::Criteria,
+        RecordKind, matching,
         record::bulk::{self, Applied},
     },
     ctx::Ctx,
@@ -79,8 +77,15 @@ async fn caller(ctx: &Ctx, workspace: WorkspaceId, run: &Run, bulk: &Bulk) -> Re
 
 /// Settles which records are meant, once; how many they are.
 async fn settle(ctx: &Ctx, run: &Run, caller: &Caller, bulk: &Bulk) -> Result<i64, JobError> {
-    let setting = choice::setting(ctx, caller).await?;
     let workspace = caller.workspace;
+    // with what they may read and see by now
+    let asked = match (&bulk.criteria, bulk.kinds.as_slice()) {
+        (Some(criteria), [kind]) => {
+            let node = matching::read(criteria, matching::ARGUMENT)?;
+            Some(matching::asked(ctx, caller, *kind, &node, matching::ARGUMENT).await?)
+        }
+        _ => None,
+    };
     let mut tx = ctx.db.system().await?;
     tx.bind(workspace).await?;
     run.hold_in(&mut tx).await?;
@@ -88,19 +93,17 @@ async fn settle(ctx: &Ctx, run: &Run, caller: &Caller, bulk: &Bulk) -> Result<i6
     // one more, to see that there are too many
     let most = ctx.limits.bulk_records + 1;
     let mut total = 0;
-    match (&bulk.criteria, &bulk.asked, bulk.kinds.as_slice()) {
-        (Some(criteria), _, [kind]) => {
-            let node = Criteria::read(criteria).map_err(Error::Invalid)?;
-            let criteria = choice::checked(&mut tx, workspace, *kind, &node).await?;
-            choice::require_reads(caller, &criteria)?;
-            total = queries::target_matching(tx.connection(), workspace, bulk.id, &criteria, &setting, most).await?;
+    match (&asked, &bulk.asked) {
+        (Some(asked), _) => {
+            let (criteria, setting) = (asked.criteria(), asked.setting());
+            total = queries::target_matching(tx.connection(), workspace, bulk.id, criteria, setting, most).await?;
         }
-        (None, Asked::Reassign { from, .. }, kinds) => {
-            for kind in kinds {
+        (None, Asked::Reassign { from, .. }) => {
+            for kind in &bulk.kinds {
                 total += queries::target_owned(tx.connection(), workspace, bulk.id, *kind, *from, most - total).await?;
             }
         }
-        (None, Asked::Undo { of }, _) => {
+        (None, Asked::Undo { of }) => {
             total = queries::target_done(tx.connection(), workspace, bulk.id, *of).await?;
         }
         _ => return Err(JobError::Fail(Error::internal("a bulk change does not say which records it is about"))),

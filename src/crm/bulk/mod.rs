@@ -7,7 +7,6 @@
 //! twice. What a bulk change did stands in the histories of its records, under its job's id; by those
 //! it is taken back.
 
-pub mod choice;
 pub mod jobs;
 mod model;
 pub mod ops;
@@ -15,4 +14,4 @@ mod queries;
 
 pub use crate::crm::record::bulk::Failure;
 pub use model::{Asked, Bulk, BulkAction, Noted};
-pub use ops::{Chosen, ListSight, NewBulk, Started};
+pub use ops::{Chosen, NewBulk, Started};

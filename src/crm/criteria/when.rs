@@ -36,6 +36,12 @@ impl Setting {
         Self { now, zone, week_start, me: None, visible: Visible::default() }
     }
 
+    /// For criteria that are kept: they are asked for whoever made them, and tell of no list that this
+    /// person does not see.
+    pub fn kept_by(self, user: UserId) -> Self {
+        Self { me: Some(user), visible: Visible { leads_of: None, lists_of: Some(user) }, ..self }
+    }
+
     pub fn at(&self, now: DateTime<Utc>) -> Self {
         Self { now, ..self.clone() }
     }

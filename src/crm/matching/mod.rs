@@ -201,6 +201,14 @@ pub async fn preview<R: Record>(ctx: &Ctx, caller: &Caller, node: &Node) -> Resu
     Ok((count, records.collect()))
 }
 
+/// How many records criteria mean, for whoever may read all of the kind; exact.
+pub async fn count_all<R: Record>(ctx: &Ctx, caller: &Caller, node: &Node) -> Result<i64> {
+    caller.require_all(R::READ)?;
+    let asked = asked(ctx, caller, R::KIND, node, ARGUMENT).await?;
+    let mut tx = begin(ctx, caller.workspace).await?;
+    asked.criteria.count(tx.connection(), caller.workspace, &asked.setting).await
+}
+
 /// The ids of all records that criteria mean, some thousands by one statement.
 pub async fn all_ids<R: Record>(ctx: &Ctx, caller: &Caller, node: &Node, chunk: i64) -> Result<Vec<Uuid>> {
     // whoever sees a part of a kind has pages, which know that
@@ -229,8 +237,7 @@ pub async fn explain(
     record: Uuid,
 ) -> Result<Option<Explanation>> {
     require_reads(caller, criteria)?;
-    let mut setting = setting(ctx, caller).await?;
-    (setting.me, setting.visible) = (Some(asker), Visible::default());
+    let setting = setting(ctx, caller).await?.kept_by(asker);
     let mut tx = begin(ctx, caller.workspace).await?;
     criteria.explain(tx.connection(), caller.workspace, &setting, record).await
 }
@@ -267,6 +274,14 @@ pub async fn concerned(
 }
 
 impl Asked {
+    pub fn criteria(&self) -> &Criteria {
+        &self.criteria
+    }
+
+    pub fn setting(&self) -> &Setting {
+        &self.setting
+    }
+
     fn wanted<'a>(&'a self, sight: Sight, pattern: Option<&'a str>) -> queries::Wanted<'a> {
         queries::Wanted { criteria: &self.criteria, setting: &self.setting, sight, pattern }
     }

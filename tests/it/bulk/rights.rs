@@ -39,8 +39,14 @@ async fn criteria_name_no_list_that_one_does_not_see() {
     let list = ada.data(create, json!({ "ids": [contact] })).await["createContactList"]["contactList"]["id"].clone();
     let input = json!({ "kind": "CONTACT", "where": { "inList": list }, "addTags": ["a"] });
     let refusal = manager.refused(UPDATE, json!({ "input": input }), "BAD_USER_INPUT").await;
-    assert!(refusal["extensions"]["fields"]["where"].is_string(), "{refusal}");
+    assert!(refusal["extensions"]["fields"]["where.inList"].is_string(), "{refusal}");
     assert_eq!(counts(&done(&server, &ada, UPDATE, input).await.1), [1, 0, 0]);
+    // nor does it tell of one by counting
+    let named = json!({ "compare": { "field": "name", "op": "EQ", "value": "L" } });
+    let in_it = json!({ "related": { "relation": "LISTS", "where": named } });
+    let input = json!({ "kind": "CONTACT", "where": in_it, "addTags": ["b"] });
+    assert_eq!(done(&server, &manager, UPDATE, input.clone()).await.1["matched"], 0);
+    assert_eq!(done(&server, &ada, UPDATE, input).await.1["matched"], 1);
 }
 
 #[tokio::test]

@@ -33,7 +33,6 @@ use kontor::{
     lists::{
         self, ListType, Sharing,
         model::Share,
-        named::NamedLists,
         ops::{ListPatch, NewList},
     },
     team::{invitations, letters, teams, tokens},
@@ -473,7 +472,7 @@ impl World {
         let asked =
             Asked::Update { values: Default::default(), add_tags: vec!["t".to_owned()], remove_tags: Vec::new() };
         let new = NewBulk { kind: RecordKind::Contact, chosen: Chosen::Ids(vec![contact]), asked, expected: None };
-        let started = bulk::ops::start(&self.server.ctx, maker, &NamedLists, new).await.expect("started");
+        let started = bulk::ops::start(&self.server.ctx, maker, new).await.expect("started");
         let id = started.job.id;
         let end = format!("UPDATE jobs SET state = 'completed', due = false, finished_at = now() WHERE id = '{id}'");
         sql::run(&self.server.database.db, &end).await;
