@@ -2,6 +2,8 @@
 //! same operations that people use. The same every time but for the dates, which lie around the day of
 //! its making; so one that was stopped half-way goes on with what is missing.
 
+mod lists;
+
 use std::{
     collections::{HashMap, HashSet},
     process::ExitCode,
@@ -194,6 +196,7 @@ pub async fn fill(ctx: &Ctx) -> Result<()> {
     make::<Task>(ctx, &caller, "title", tasks.collect()).await?;
     write_notes::<Account>(ctx, &caller, accounts.get(..NOTED).unwrap_or(&accounts)).await?;
     write_notes::<Deal>(ctx, &caller, deals.get(..NOTED).unwrap_or(&deals)).await?;
+    lists::make(ctx, &caller, &contacts).await?;
     installation::mark_demo(ctx).await
 }
 

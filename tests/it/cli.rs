@@ -72,8 +72,9 @@ async fn a_demo_that_is_stopped_goes_on_where_it_was() {
         assert_eq!((contacts, addresses, accounts, users, workspaces), ("3000", "3000", "300", "5", "1"));
         let others = "SELECT concat_ws(' ', (SELECT count(*) FROM leads), (SELECT count(DISTINCT email) FROM leads), \
                       (SELECT count(*) FROM deals), (SELECT count(*) FROM products), (SELECT count(*) FROM tasks), \
-                      (SELECT count(*) FROM notes)) AS value";
-        assert_eq!(sql::texts(db, others).await, ["500 500 400 48 500 120"]);
+                      (SELECT count(*) FROM notes), (SELECT count(*) FROM contact_lists), \
+                      (SELECT count(DISTINCT name) FROM contact_lists)) AS value";
+        assert_eq!(sql::texts(db, others).await, ["500 500 400 48 500 120 4 4"]);
     }
 }
 
