@@ -21,6 +21,12 @@ use crate::{
     lists::{
         build::BuildList,
         jobs::{FollowContacts, FreezeLists, PurgeList},
+        live::{
+            audit::{AuditLists, CompareLists, MendLists},
+            changes::FollowLists,
+            clock::TellTime,
+            follow::{FollowBulk, FollowChanges},
+        },
         react::FollowRecords,
     },
     team::jobs::{SendInvitation, SendPasswordReset},
@@ -43,6 +49,7 @@ impl Worker {
             .start(shutdown);
         // what follows from events is done where jobs are
         events.react(FollowRecords { clock: ctx.clock.clone() });
+        events.react(FollowLists { clock: ctx.clock.clone() });
         Self { runner }
     }
 
@@ -79,6 +86,12 @@ pub fn registry() -> Registry<Ctx> {
         .register::<PurgeMerges>()
         .register::<BuildList>()
         .register::<FollowContacts>()
+        .register::<FollowChanges>()
+        .register::<FollowBulk>()
+        .register::<TellTime>()
+        .register::<AuditLists>()
+        .register::<CompareLists>()
+        .register::<MendLists>()
         .register::<FreezeLists>()
         .register::<PurgeList>()
         .register::<DeleteStage>()
@@ -94,6 +107,8 @@ pub fn registry() -> Registry<Ctx> {
         .schedule("crm.fold_counts", "* * * * *", utc, || FoldCounts {})
         // the first of six fields are the seconds
         .schedule("crm.remind", "*/10 * * * * *", utc, || Remind {})
+        .schedule("lists.tell_time", "*/5 * * * * *", utc, || TellTime {})
+        .schedule("lists.audit", "7 2 * * *", utc, || AuditLists {})
         .schedule("lists.freeze", "* * * * *", utc, || FreezeLists {})
         .schedule("transfer.settle_imports", "* * * * *", utc, || SettleImports {})
 }

@@ -509,9 +509,9 @@ diesel::table! {
         version -> Int4,
         built_version -> Int4,
         build_job_id -> Nullable<Uuid>,
-        clock_at -> Nullable<Timestamptz>,
         broken -> Nullable<Text>,
         freeze_at -> Nullable<Timestamptz>,
+        reads -> Nullable<Array<Text>>,
     }
 }
 
@@ -651,6 +651,32 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         deleted_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    list_changes (workspace_id, is_bulk, id) {
+        workspace_id -> Uuid,
+        id -> Int8,
+        source -> Text,
+        fields -> Nullable<Array<Text>>,
+        record_ids -> Array<Uuid>,
+        list_ids -> Nullable<Array<Uuid>>,
+        is_bulk -> Bool,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    list_clocks (workspace_id) {
+        workspace_id -> Uuid,
+        at -> Timestamptz,
+        time_zone -> Text,
+        week_start -> Text,
     }
 }
 
@@ -965,6 +991,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     deals,
     lead_conversions,
     leads,
+    list_changes,
+    list_clocks,
     list_favorites,
     list_folders,
     list_log,

@@ -28,6 +28,23 @@ pub async fn enqueue<C, J: Job<C>>(tx: &mut Tx, now: DateTime<Utc>, job: &J, abo
     insert(tx, row(now, job, about)?).await
 }
 
+/// Enqueues the job unless one of its kind waits for the workspace already: that one then sees what this
+/// transaction has written, for nobody can start it before the transaction ends. For jobs that take
+/// whatever there is to be done.
+pub async fn enqueue_unless_waiting<C, J: Job<C>>(
+    tx: &mut Tx,
+    now: DateTime<Utc>,
+    job: &J,
+    workspace: WorkspaceId,
+) -> Result<()> {
+    if queries::hold_waiting(tx.connection(), J::NAME, workspace).await? {
+        return Ok(());
+    }
+    let about = Enqueued { workspace: Some(workspace), ..Enqueued::default() };
+    enqueue(tx, now, job, about).await?;
+    Ok(())
+}
+
 /// The row of a job that was not put in yet.
 pub(super) fn row<C, J: Job<C>>(now: DateTime<Utc>, job: &J, about: Enqueued) -> Result<queries::NewJob> {
     let run_at = about.run_at.unwrap_or(now);

@@ -33,7 +33,7 @@ mod runner;
 mod schedule;
 mod shared;
 
-pub use enqueue::{Enqueued, enqueue};
+pub use enqueue::{Enqueued, enqueue, enqueue_unless_waiting};
 pub use error::JobError;
 pub use job::Job;
 pub use lease::Stop;

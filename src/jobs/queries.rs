@@ -47,6 +47,31 @@ pub async fn insert(connection: &mut AsyncPgConnection, job: NewJob) -> Result<b
     Ok(inserted == 1)
 }
 
+#[derive(QueryableByName)]
+struct Waiting {
+    #[diesel(sql_type = SqlUuid)]
+    #[expect(dead_code, reason = "that there is a row says all")]
+    id: JobId,
+}
+
+/// Whether a job of this kind waits for the workspace. It cannot be claimed until the transaction ends:
+/// claiming takes FOR UPDATE, and passes over what is held.
+pub async fn hold_waiting(connection: &mut AsyncPgConnection, kind: &str, workspace: WorkspaceId) -> Result<bool> {
+    // each finds its index
+    for due in ["due", "NOT due"] {
+        let statement = format!(
+            "SELECT id FROM jobs WHERE kind = $1 AND tenant = $2 AND state = 'queued' AND {due} \
+              LIMIT 1 FOR KEY SHARE SKIP LOCKED"
+        );
+        let found: Vec<Waiting> =
+            sql_query(statement).bind::<Text, _>(kind).bind::<SqlUuid, _>(workspace).load(connection).await?;
+        if !found.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// What a write on behalf of a run has to match: the attempt that holds the job.
 #[derive(Debug, Clone, Copy)]
 pub struct Fence {

@@ -13,6 +13,8 @@ use crate::{
 /// The kind that these events are about.
 pub const KIND: &str = "contact_list";
 pub const MEMBERS: &str = "contact_list.members";
+pub const UPDATED: &str = "contact_list.updated";
+pub const DELETED: &str = "contact_list.deleted";
 
 /// Most contacts that one event names.
 const IDS: usize = 1_000;
@@ -44,11 +46,11 @@ pub fn created(list: ContactListId) -> NewEvent {
 
 /// `changed` holds the API names of what changed.
 pub fn updated(list: ContactListId, changed: &[&str]) -> NewEvent {
-    about("contact_list.updated", list, json!({ "changed": changed }))
+    about(UPDATED, list, json!({ "changed": changed }))
 }
 
 pub fn deleted(list: ContactListId) -> NewEvent {
-    about("contact_list.deleted", list, json!({}))
+    about(DELETED, list, json!({}))
 }
 
 /// Who left and who entered, in as many events as it takes; each has the count as of itself.

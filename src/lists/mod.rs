@@ -12,6 +12,8 @@ pub mod explain;
 pub mod folders;
 mod freeze;
 pub mod jobs;
+mod kept;
+pub mod live;
 pub mod members;
 pub mod merge;
 pub mod model;

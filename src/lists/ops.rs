@@ -9,6 +9,7 @@ use super::{
     access, events,
     freeze::freeze_in,
     jobs::PurgeList,
+    kept,
     model::{ContactList, ListFilter, ListPlace, ListType, ListUse, Settings, Share, Sharing, Source},
     queries::{
         beside,
@@ -29,7 +30,7 @@ use crate::{
     crm::record::{Field, FieldType, Raw, Value},
     ctx::Ctx,
     db::Tx,
-    jobs::{Enqueued, enqueue},
+    jobs::{self, Enqueued, JobState, enqueue},
     team::{
         audit,
         repeat::{self, Once, Turn},
@@ -250,6 +251,10 @@ pub async fn delete(ctx: &Ctx, caller: &Caller, id: ContactListId, force: bool) 
         Turn::First(tx) => tx,
         Turn::Again(..) => return Ok(()),
     };
+    if force {
+        // it is going to hold several lists, as those do who move members
+        kept::hold_alone_in(&mut tx, caller.workspace).await?;
+    }
     let present = access::lock_in(&mut tx, caller, id).await?;
     access::require_own(caller, &present)?;
     let uses = used_by_in(&mut tx, caller, id).await?;
@@ -303,11 +308,18 @@ pub async fn refresh(ctx: &Ctx, caller: &Caller, id: ContactListId) -> Result<Co
             "is of a static list, whose members are chosen; only dynamic ones are refreshed",
         ));
     }
-    if present.version == present.built_version {
+    if !is_building_in(&mut tx, caller, &present).await? {
         build_in(ctx, &mut tx, caller, id, present.version + 1).await?;
     }
     lists::note_counted(tx.connection(), caller.workspace, id, ctx.clock.now()).await?;
     answer(tx, caller, id).await
+}
+
+/// Whether a job is still at it.
+async fn is_building_in(tx: &mut Tx, caller: &Caller, list: &ContactList) -> Result<bool> {
+    let Some(job) = list.build_job_id else { return Ok(false) };
+    let job = jobs::find(tx, caller.workspace, job).await?;
+    Ok(job.is_some_and(|job| matches!(job.state, JobState::Queued | JobState::Running)))
 }
 
 /// What becomes of a list of which a snapshot is made.

@@ -3,14 +3,18 @@
 
 use std::collections::HashSet;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 
-use super::{build::BuildList, queries::lists};
+use super::{
+    build::BuildList,
+    queries::{kept, lists},
+};
 use crate::{
     auth::Caller,
     base::{
         Error, Result,
-        ids::{ContactListId, JobId},
+        ids::{ContactListId, JobId, WorkspaceId},
     },
     crm::{
         RecordKind,
@@ -70,6 +74,23 @@ async fn refuse_circle(
             .collect();
     }
     Ok(())
+}
+
+/// Has a list built anew for which its criteria, the fields or the days are not what they were. Whoever
+/// calls moves members of dynamic lists; nothing happens where the list is not of this version any more.
+pub(super) async fn rebuild_in(
+    tx: &mut Tx,
+    now: DateTime<Utc>,
+    workspace: WorkspaceId,
+    list: ContactListId,
+    version: i32,
+) -> Result<()> {
+    if kept::lock(tx.connection(), workspace, list, version).await?.is_none() {
+        return Ok(());
+    }
+    let about = Enqueued { workspace: Some(workspace), ..Enqueued::default() };
+    let job = enqueue::<Ctx, _>(tx, now, &BuildList { list, version: version + 1 }, about).await?;
+    lists::begin_build(tx.connection(), workspace, list, version + 1, job).await
 }
 
 /// Puts the job into the queue that builds this version of a list; the job that will do it.

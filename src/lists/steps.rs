@@ -3,6 +3,8 @@
 //! follow one another; what really came and went is logged, counted and told in the same
 //! transaction.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -10,7 +12,11 @@ use super::{
     access::NOUN,
     events,
     model::{ListType, Source},
-    queries::members::{self, Change},
+    queries::{
+        kept::{self, Difference},
+        members::{self, Change},
+        moves::{self, Moves},
+    },
 };
 use crate::{
     auth::{Actor, Caller},
@@ -77,25 +83,77 @@ pub(super) async fn copy_in(tx: &mut Tx, by: &By, from: ContactListId, to: Conta
     members::move_count(tx.connection(), by.workspace, to, copied, by.at).await
 }
 
+/// Lets contacts enter and leave many dynamic lists at once; the lists are locked, those of which the
+/// criteria were changed meanwhile are left alone. How many really moved.
+pub(super) async fn move_in(
+    tx: &mut Tx,
+    by: &By,
+    versions: &BTreeMap<ContactListId, i32>,
+    differences: &[Difference],
+) -> Result<usize> {
+    if differences.is_empty() {
+        return Ok(0);
+    }
+    let touched: BTreeSet<_> = differences.iter().map(|one| one.list_id).collect();
+    let wanted: Vec<_> = touched.iter().filter_map(|list| Some((*list, *versions.get(list)?))).collect();
+    let held: BTreeSet<_> = kept::lock_many(tx.connection(), by.workspace, &wanted).await?.into_iter().collect();
+    let (mut come, mut go) = (Moves::default(), Moves::default());
+    for one in differences.iter().filter(|one| held.contains(&one.list_id)) {
+        match (one.enters, one.is_live) {
+            (true, _) => come.push(one.list_id, one.record_id, Source::CriteriaMatch),
+            (false, true) => go.push(one.list_id, one.record_id, Source::CriteriaMatch),
+            (false, false) => go.push(one.list_id, one.record_id, Source::Deleted),
+        }
+    }
+    let left = if go.is_empty() { Vec::new() } else { moves::leave(tx.connection(), by.workspace, &go, by.at).await? };
+    let entered =
+        if come.is_empty() { Vec::new() } else { moves::enter(tx.connection(), by.workspace, &come, by.at).await? };
+    let mut moved: BTreeMap<ContactListId, (Vec<Uuid>, Vec<Uuid>)> = BTreeMap::new();
+    for one in &entered {
+        moved.entry(one.list_id).or_default().0.push(one.record_id);
+    }
+    for one in &left {
+        moved.entry(one.list_id).or_default().1.push(one.record_id);
+    }
+    if moved.is_empty() {
+        return Ok(0);
+    }
+    let lists: Vec<_> = moved.keys().copied().collect();
+    let more: Vec<_> = moved.values().map(|(entered, left)| entered.len() as i64 - left.len() as i64).collect();
+    let counts = moves::count(tx.connection(), by.workspace, &lists, &more, by.at).await?;
+    let mut told = Vec::new();
+    for (counted, more) in counts.iter().zip(&more) {
+        if let Some((entered, left)) = moved.get(&counted.list_id) {
+            told.extend(events::members_changed(counted.list_id, counted.count - more, entered, left));
+        }
+    }
+    outbox::emit(tx, &by.actor, by.at, &told).await?;
+    Ok(entered.len() + left.len())
+}
+
 /// Brings the membership of these contacts in line with whether they are live: of a static list a
-/// deleted one is suspended and a restored one returns, of a dynamic one a deleted one is removed.
+/// deleted one is suspended and a restored one returns. Dynamic lists follow by themselves, see `live`.
 /// Looks at the present, so it may be done late, and again.
 pub async fn follow_in(tx: &mut Tx, by: &By, list: ContactListId, records: &[Uuid]) -> Result<()> {
-    let list_type = match lock(tx, by, list).await {
+    match lock(tx, by, list).await {
+        Ok(ListType::Static) => {}
+        Ok(ListType::Dynamic) => return Ok(()),
         // deleted meanwhile, and its members with it
         Err(Error::NotFound(_)) => return Ok(()),
-        locked => locked?,
-    };
+        Err(error) => return Err(error),
+    }
     let deleted = Change { list, records, at: by.at, source: Source::Deleted };
-    let (left, entered) = match list_type {
-        ListType::Static => {
-            let left = members::suspend(tx.connection(), by.workspace, deleted).await?;
-            let restored = Change { source: Source::Restored, ..deleted };
-            (left, members::resume(tx.connection(), by.workspace, restored).await?)
-        }
-        ListType::Dynamic => (members::remove_dead(tx.connection(), by.workspace, deleted).await?, Vec::new()),
-    };
+    let left = members::suspend(tx.connection(), by.workspace, deleted).await?;
+    let restored = Change { source: Source::Restored, ..deleted };
+    let entered = members::resume(tx.connection(), by.workspace, restored).await?;
     settle(tx, by, list, &entered, &left).await
+}
+
+/// Suspends those members of a list, which has just become static, that are deleted: as a dynamic one it
+/// had perhaps not come to follow that yet.
+pub(super) async fn suspend_in(tx: &mut Tx, by: &By, list: ContactListId) -> Result<()> {
+    let dead = members::dead(tx.connection(), by.workspace, list).await?;
+    if dead.is_empty() { Ok(()) } else { follow_in(tx, by, list, &dead).await }
 }
 
 async fn lock(tx: &mut Tx, by: &By, list: ContactListId) -> Result<ListType> {

@@ -41,6 +41,7 @@ struct Inner {
     reads: Reads,
     lists: Vec<Uuid>,
     is_relative: bool,
+    is_of_days: bool,
 }
 
 impl Criteria {
@@ -74,8 +75,9 @@ impl Criteria {
                 let mut lists = checker.lists;
                 lists.sort_unstable();
                 lists.dedup();
-                let (reads, is_relative) = (Reads::of(kind, &tree), is_relative(&tree));
-                Ok(Self(Arc::new(Inner { kind, node: node.clone(), tree, reads, lists, is_relative })))
+                let reads = Reads::of(kind, &tree);
+                let (is_relative, is_of_days) = (any_leaf(&tree, Leaf::is_relative), any_leaf(&tree, Leaf::is_of_days));
+                Ok(Self(Arc::new(Inner { kind, node: node.clone(), tree, reads, lists, is_relative, is_of_days })))
             }
             _ => Err(checker.errors),
         }
@@ -108,14 +110,19 @@ impl Criteria {
     pub fn is_relative(&self) -> bool {
         self.0.is_relative
     }
+
+    /// Whether its answer depends on where days and weeks begin.
+    pub fn is_of_days(&self) -> bool {
+        self.0.is_of_days
+    }
 }
 
-fn is_relative(tree: &Tree) -> bool {
+fn any_leaf(tree: &Tree, is_so: fn(&Leaf) -> bool) -> bool {
     match tree {
-        Tree::All(nodes) | Tree::Any(nodes) => nodes.iter().any(is_relative),
-        Tree::Not(node) => is_relative(node),
-        Tree::Leaf(leaf) => leaf.is_relative(),
-        Tree::Related(related) => related.condition.as_ref().is_some_and(is_relative),
+        Tree::All(nodes) | Tree::Any(nodes) => nodes.iter().any(|node| any_leaf(node, is_so)),
+        Tree::Not(node) => any_leaf(node, is_so),
+        Tree::Leaf(leaf) => is_so(leaf),
+        Tree::Related(related) => related.condition.as_ref().is_some_and(|condition| any_leaf(condition, is_so)),
         Tree::InList(_) => false,
     }
 }

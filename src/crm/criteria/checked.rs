@@ -57,6 +57,14 @@ impl Leaf {
             _ => false,
         }
     }
+
+    /// Whether it may matter where days and weeks begin; rather too often than not.
+    pub fn is_of_days(&self) -> bool {
+        matches!(
+            &self.base,
+            Base::When(_) | Base::Anniversary(_) | Base::Changed(_) | Base::Field { how: FieldHow::SameDay, .. }
+        )
+    }
 }
 
 /// What is asked of a value.

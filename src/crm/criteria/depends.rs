@@ -13,7 +13,30 @@ use super::{
     when::{self, Range, Setting, Stretch},
 };
 
+/// Whose answers a change may move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Concern {
+    Nobody,
+    /// Those of the records whose ids the change names.
+    Themselves,
+    /// Those of records that are linked to the changed: see [`Criteria::reached`].
+    Linked,
+    /// Anybody's.
+    Everybody,
+}
+
 impl Criteria {
+    /// Whom the change concerns.
+    pub fn concern(&self, changed: &Changed<'_>) -> Concern {
+        let met = self.reads().reads.iter().filter(|read| read.meets(changed));
+        let of_read = |read: &Read| match read.meets {
+            Meets::Everybody => Concern::Everybody,
+            Meets::Ids if read.route.is_empty() => Concern::Themselves,
+            Meets::Ids | Meets::User => Concern::Linked,
+        };
+        met.map(of_read).max().unwrap_or(Concern::Nobody)
+    }
+
     /// Writes the condition "the record of this alias can be concerned by this change of these": of
     /// things with these ids (of `list_member`: the contacts that entered or left). False where the
     /// change does not matter; then nothing is written.

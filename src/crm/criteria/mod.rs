@@ -33,6 +33,7 @@ mod tree;
 mod when;
 
 pub use check::Criteria;
+pub use depends::Concern;
 pub use describe::{
     FieldDescription, Operand, OperatorUse, RelationDescription, criteria_fields, criteria_relations, operator_use,
 };

@@ -51,7 +51,7 @@ pub enum Bind {
 }
 
 /// A statement that grows, with its values. `$1` is the workspace from the start.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Sql {
     text: String,
     binds: Vec<Bind>,
@@ -107,6 +107,11 @@ impl Sql {
 
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// How many values it has so far; PostgreSQL takes 65,535.
+    pub fn values(&self) -> usize {
+        self.binds.len()
     }
 
     /// Ready to be run.

@@ -1,7 +1,7 @@
 //! The line items of a deal: what it is about, at what price. They are the deal's own: changing them
 //! locks the deal, advances its version, and stands in its history as `lineItems`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use bigdecimal::BigDecimal;
 use chrono::{DateTime, Utc};
@@ -128,8 +128,11 @@ pub async fn change(
     queries::put_line_items(tx.connection(), caller.workspace, &written).await?;
     changed_deal.advance(ctx.clock.now());
     Deal::update_row(tx.connection(), caller.workspace, &changed_deal).await?;
-    let event = changed(Deal::KIND, ChangeAction::Updated, &[(id.0, changed_deal.version)], &told);
+    let mut event = changed(Deal::KIND, ChangeAction::Updated, &[(id.0, changed_deal.version)], &told);
     if is_changed {
+        // for whoever looks from the products' side
+        let products: BTreeSet<_> = before.iter().chain(&after).filter_map(|item| item.product_id).collect();
+        event.payload["products"] = serde_json::json!(products);
         difference.before.insert(PART.to_owned(), old);
         difference.after.insert(PART.to_owned(), new);
     }

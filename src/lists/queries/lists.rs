@@ -226,36 +226,11 @@ pub async fn begin_build(
         contact_lists::version.eq(version),
         contact_lists::build_job_id.eq(job),
         contact_lists::broken.eq(None::<String>),
+        // not known before the criteria are asked
+        contact_lists::reads.eq(None::<Vec<String>>),
     );
     diesel::update(contact_lists::table.find((workspace, id))).set(begun).execute(connection).await?;
     Ok(())
-}
-
-/// A list that is to be built.
-#[derive(Debug, QueryableByName)]
-pub struct ToBuild {
-    #[diesel(sql_type = diesel::sql_types::Jsonb)]
-    pub criteria: serde_json::Value,
-    #[diesel(sql_type = diesel::sql_types::Uuid)]
-    pub created_by: UserId,
-}
-
-/// The list, its row locked, if this is still the version to build.
-pub async fn lock_to_build(
-    connection: &mut AsyncPgConnection,
-    workspace: WorkspaceId,
-    id: ContactListId,
-    version: i32,
-) -> Result<Option<ToBuild>> {
-    let row = sql_query(
-        "SELECT criteria, created_by FROM contact_lists \
-          WHERE workspace_id = $1 AND id = $2 AND version = $3 AND list_type = 'dynamic' AND deleted_at IS NULL \
-            FOR NO KEY UPDATE",
-    )
-    .bind::<diesel::sql_types::Uuid, _>(workspace)
-    .bind::<diesel::sql_types::Uuid, _>(id)
-    .bind::<diesel::sql_types::Int4, _>(version);
-    Ok(row.get_result(connection).await.optional()?)
 }
 
 /// Notes that the members are those of this version.
@@ -323,7 +298,7 @@ pub async fn freeze(
 ) -> Result<bool> {
     // what was in the middle of building the old criteria finds another version
     let frozen = sql_query(
-        "UPDATE contact_lists SET list_type = 'static', criteria = NULL, freeze_at = NULL, clock_at = NULL, broken = NULL, \
+        "UPDATE contact_lists SET list_type = 'static', criteria = NULL, freeze_at = NULL, reads = NULL, broken = NULL, \
                 build_job_id = NULL, version = version + 1, built_version = version + 1, updated_at = $3 \
           WHERE workspace_id = $1 AND id = $2 AND list_type = 'dynamic' AND deleted_at IS NULL",
     )

@@ -124,19 +124,6 @@ pub async fn remove_others(
     run(connection, workspace, change, moved, false).await
 }
 
-/// Removes those that are no live contacts any more.
-pub async fn remove_dead(
-    connection: &mut AsyncPgConnection,
-    workspace: WorkspaceId,
-    change: Change<'_>,
-) -> Result<Vec<Uuid>> {
-    let moved = format!(
-        "DELETE FROM list_members m WHERE m.workspace_id = $1 AND m.list_id = $2 AND m.record_id = ANY($3) \
-            AND NOT {LIVE} RETURNING m.record_id, NOT m.is_suspended AS counts"
-    );
-    run(connection, workspace, change, &moved, false).await
-}
-
 /// Suspends those that are no live contacts any more.
 pub async fn suspend(
     connection: &mut AsyncPgConnection,
@@ -267,6 +254,31 @@ pub async fn end_of_chunk(
     .await
     .optional()?;
     Ok(row.map(|row| row.record_id))
+}
+
+/// How many live contacts there are, counted.
+pub async fn live_count(connection: &mut AsyncPgConnection, workspace: WorkspaceId) -> Result<i64> {
+    let row = sql_query("SELECT count(*) AS count FROM contacts WHERE workspace_id = $1 AND deleted_at IS NULL");
+    let counted: Counted = row.bind::<SqlUuid, _>(workspace).get_result(connection).await?;
+    Ok(counted.count)
+}
+
+/// Contacts in the order of their ids, deleted ones too, behind one.
+pub async fn chunk(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    after: Uuid,
+    most: i64,
+) -> Result<Vec<Uuid>> {
+    let rows: Vec<Found> = sql_query(
+        "SELECT id AS record_id FROM contacts WHERE workspace_id = $1 AND id > $2 ORDER BY workspace_id, id LIMIT $3",
+    )
+    .bind::<SqlUuid, _>(workspace)
+    .bind::<SqlUuid, _>(after)
+    .bind::<BigInt, _>(most)
+    .load(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.record_id).collect())
 }
 
 /// The members behind the first id, up to the second, that are none of these.
@@ -490,6 +502,23 @@ pub async fn to_follow(
     )
     .bind::<SqlUuid, _>(workspace)
     .bind::<Array<SqlUuid>, _>(records)
+    .load(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.record_id).collect())
+}
+
+/// The members of a list that are no live contacts. Reads all of them.
+pub async fn dead(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    list: ContactListId,
+) -> Result<Vec<Uuid>> {
+    let rows: Vec<Found> = sql_query(format!(
+        "SELECT m.record_id FROM list_members m WHERE m.workspace_id = $1 AND m.list_id = $2 AND NOT m.is_suspended \
+            AND NOT {LIVE}"
+    ))
+    .bind::<SqlUuid, _>(workspace)
+    .bind::<SqlUuid, _>(list)
     .load(connection)
     .await?;
     Ok(rows.into_iter().map(|row| row.record_id).collect())

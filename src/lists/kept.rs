@@ -1,0 +1,192 @@
+//! Dynamic lists as they are kept: what each asks, for whom, and at which present. Whoever moves the
+//! members of dynamic lists goes through here, one at a time for each workspace: what somebody finds out
+//! about a membership then stays true until it is moved, without a lock on every list.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use uuid::Uuid;
+
+use super::queries::{
+    kept::{self as queries, KeptRow},
+    lists,
+};
+use crate::{
+    auth::Actor,
+    base::{
+        Clock, Result,
+        ids::{ContactListId, JobId, UserId, WorkspaceId},
+    },
+    crm::{
+        RecordKind,
+        criteria::{Criteria, Known, Meets, Setting},
+    },
+    db::{Tx, locks},
+    lists::steps::By,
+};
+
+/// Among what a list reads: that its criteria are relative to the present.
+pub const CLOCK: &str = "clock";
+/// Among what a list reads: that it matters where days and weeks begin.
+pub const DAYS: &str = "days";
+/// Whose changes are about who is in which list.
+pub const MEMBER: &str = "list_member";
+
+/// A dynamic list that can be asked.
+#[derive(Debug, Clone)]
+pub struct KeptList {
+    pub id: ContactListId,
+    /// Of the criteria.
+    pub version: i32,
+    pub criteria: Criteria,
+    /// Its maker's: a list tells of nothing that this person does not see.
+    pub setting: Setting,
+}
+
+/// The present of a workspace's dynamic lists.
+#[derive(Debug, Clone)]
+pub struct Present {
+    /// No earlier than the moment up to which the lists were told of time's passing.
+    pub setting: Setting,
+    /// Up to when they were, and by which days; none before the first list that time matters to.
+    pub told: Option<Setting>,
+}
+
+/// Who moves members, in the events.
+pub fn system(workspace: WorkspaceId, job: JobId, at: DateTime<Utc>) -> By {
+    By { workspace, actor: Actor { kind: "system".to_owned(), user: None, through: Some(job.0) }, at }
+}
+
+/// Waits until nobody else moves members of this workspace's dynamic lists, and then looks at the clock.
+/// Comes before any lock on a list.
+pub async fn hold_in(tx: &mut Tx, clock: &Clock, workspace: WorkspaceId) -> Result<Present> {
+    hold_alone_in(tx, workspace).await?;
+    let row = queries::present(tx.connection(), workspace).await?;
+    let setting = |at, zone: &str, week| Setting::new(at, zone.parse().unwrap_or(Tz::UTC), week);
+    let told = row.clock.map(|clock| setting(clock.at, &clock.time_zone, clock.week_start));
+    // another node's clock may be ahead of this one's
+    let now = told.as_ref().map_or_else(|| clock.now(), |told| told.now.max(clock.now()));
+    Ok(Present { setting: setting(now, &row.time_zone, row.week_start), told })
+}
+
+/// The same without a look at the clock: for whoever takes rows of several lists in no order.
+pub async fn hold_alone_in(tx: &mut Tx, workspace: WorkspaceId) -> Result<()> {
+    locks::hold_named_in(tx, &format!("live lists of {workspace}")).await
+}
+
+/// Writes down that the lists were told of time's passing up to this present.
+pub async fn note_told_in(tx: &mut Tx, workspace: WorkspaceId, present: &Present) -> Result<()> {
+    let Setting { now, zone, week_start, .. } = present.setting;
+    let clock = queries::Clock { at: now, time_zone: zone.name().to_owned(), week_start };
+    queries::set_clock(tx.connection(), workspace, &clock).await
+}
+
+/// The lists that read any of these, or all. Those whose criteria cannot be answered any more are noted as
+/// broken, and left out.
+pub async fn load_in(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    present: &Present,
+    reading: Option<&[String]>,
+) -> Result<Vec<KeptList>> {
+    let rows = queries::rows(tx.connection(), workspace, reading).await?;
+    let (found, refused) = ask_in(tx, workspace, present, rows).await?;
+    for (row, why) in refused {
+        lists::note_broken(tx.connection(), workspace, row.id, &why).await?;
+    }
+    Ok(found)
+}
+
+/// One list by its row, or why it cannot be asked.
+pub async fn ask_one_in(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    present: &Present,
+    row: KeptRow,
+) -> Result<Result<KeptList, String>> {
+    let (mut found, mut refused) = ask_in(tx, workspace, present, vec![row]).await?;
+    Ok(match (found.pop(), refused.pop()) {
+        (Some(found), _) => Ok(found),
+        (None, Some((_, why))) => Err(why),
+        (None, None) => Err("cannot be asked".to_owned()),
+    })
+}
+
+type Refused = (KeptRow, String);
+
+/// By the fields that there are now. What each reads is written down where that is not what it was.
+pub async fn ask_in(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    present: &Present,
+    rows: Vec<KeptRow>,
+) -> Result<(Vec<KeptList>, Vec<Refused>)> {
+    if rows.is_empty() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let known = Known::load(tx.connection(), workspace).await?;
+    let (mut found, mut refused) = (Vec::new(), Vec::new());
+    for row in rows {
+        let checked =
+            Criteria::read(&row.criteria).and_then(|node| Criteria::check(RecordKind::Contact, &node, &known));
+        match checked {
+            Ok(criteria) => found.push((row, criteria)),
+            Err(why) => refused.push((row, why.to_string())),
+        }
+    }
+    let missing = missing_in(tx, workspace, &found).await?;
+    let mut lists = Vec::new();
+    for (row, criteria) in found {
+        if criteria.lists().iter().any(|list| missing.contains(&(row.created_by, *list))) {
+            refused.push((row, "names a list that was deleted, or that its maker does not see any more".to_owned()));
+            continue;
+        }
+        let reads = reads_of(&criteria);
+        if row.reads.as_ref() != Some(&reads) {
+            queries::set_reads(tx.connection(), workspace, row.id, row.version, &reads).await?;
+        }
+        let setting = present.setting.clone().kept_by(row.created_by);
+        lists.push(KeptList { id: row.id, version: row.version, criteria, setting });
+    }
+    Ok((lists, refused))
+}
+
+/// Lists that are named and not there for whoever named them.
+async fn missing_in(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    asked: &[(KeptRow, Criteria)],
+) -> Result<HashSet<(UserId, Uuid)>> {
+    let mut named: BTreeMap<UserId, BTreeSet<ContactListId>> = BTreeMap::new();
+    for (row, criteria) in asked.iter().filter(|(_, criteria)| !criteria.lists().is_empty()) {
+        named.entry(row.created_by).or_default().extend(criteria.lists().iter().copied().map(ContactListId));
+    }
+    let mut missing = HashSet::new();
+    for (maker, lists) in named {
+        let lists: Vec<_> = lists.into_iter().collect();
+        let seen = lists::visible_of(tx.connection(), workspace, maker, &lists).await?;
+        missing.extend(lists.into_iter().filter(|list| !seen.contains(list)).map(|list| (maker, list.0)));
+    }
+    Ok(missing)
+}
+
+/// Whose changes matter to criteria, in the words of [`super::live`]; sorted.
+fn reads_of(criteria: &Criteria) -> Vec<String> {
+    let mut reads = BTreeSet::new();
+    for read in &criteria.reads().reads {
+        if read.source == MEMBER && !read.all_fields && read.meets == Meets::Ids {
+            reads.extend(read.fields.iter().map(|list| member_of(list)));
+        } else {
+            reads.insert(read.source.to_owned());
+        }
+    }
+    let words = [(CLOCK, criteria.is_relative()), (DAYS, criteria.is_of_days())];
+    reads.extend(words.into_iter().filter(|(_, holds)| *holds).map(|(word, _)| word.to_owned()));
+    reads.into_iter().collect()
+}
+
+/// What a list reads that asks who is in this one.
+pub fn member_of(list: &str) -> String {
+    format!("{MEMBER}:{list}")
+}

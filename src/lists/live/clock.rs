@@ -1,0 +1,130 @@
+//! The passing of time: who was created seven days ago leaves "created in the last 7 days" with nothing
+//! written. Every few seconds the contacts are looked at whose answer the clock alone can have moved
+//! since the last look; where days begin elsewhere from now on, the lists that know days are built anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    compare::{differences_in, versions},
+    concern::Work,
+};
+use crate::{
+    base::{Result, ids::WorkspaceId},
+    crm::criteria::{Bind, Setting, Sql},
+    ctx::Ctx,
+    db::Tx,
+    jobs::{Job, JobError, Run},
+    lists::{
+        kept::{self, CLOCK, DAYS, KeptList},
+        queries::kept as queries,
+        segment, steps,
+    },
+};
+
+/// With more contacts behind it, after a long standstill, a list is built anew.
+const MOST: usize = 20_000;
+/// Lists of one statement.
+const LISTS: usize = 100;
+
+/// Tells the lists of every workspace that time has passed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TellTime {}
+
+impl Job<Ctx> for TellTime {
+    const NAME: &'static str = "lists.tell_time";
+    const PRIORITY: i16 = 10;
+
+    async fn run(self, ctx: Ctx, run: Run) -> Result<(), JobError> {
+        let mut tx = ctx.db.system().await?;
+        let workspaces = queries::workspaces_reading(tx.connection(), &[CLOCK, DAYS]).await?;
+        tx.commit().await?;
+        for workspace in workspaces {
+            run.check_stop()?;
+            // the others are not to suffer from what goes wrong with one
+            if let Err(error) = tell(&ctx, &run, workspace).await {
+                match error {
+                    JobError::Retry(error) | JobError::Fail(error) => {
+                        tracing::error!(?error, %workspace, "lists could not be told the time; it will be tried again");
+                    }
+                    other => return Err(other),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn tell(ctx: &Ctx, run: &Run, workspace: WorkspaceId) -> Result<(), JobError> {
+    let mut tx = ctx.db.system().await?;
+    tx.bind(workspace).await?;
+    run.hold_in(&mut tx).await?;
+    let present = kept::hold_in(&mut tx, &ctx.clock, workspace).await?;
+    let reading = [CLOCK.to_owned(), DAYS.to_owned()];
+    let lists = kept::load_in(&mut tx, workspace, &present, Some(&reading)).await?;
+    let by = kept::system(workspace, run.job, present.setting.now);
+    let mut rebuild = BTreeSet::new();
+    if let Some(told) = present.told.as_ref() {
+        if (told.zone, told.week_start) == (present.setting.zone, present.setting.week_start) {
+            let (work, many) = flipped_in(&mut tx, workspace, &lists, told).await?;
+            let differences = differences_in(&mut tx, workspace, &lists, &work).await?;
+            steps::move_in(&mut tx, &by, &versions(&lists), &differences).await?;
+            rebuild = many;
+        } else {
+            rebuild.extend(lists.iter().enumerate().filter(|(_, list)| list.criteria.is_of_days()).map(|(at, _)| at));
+        }
+    }
+    for list in rebuild.into_iter().filter_map(|place| lists.get(place)) {
+        segment::rebuild_in(&mut tx, by.at, workspace, list.id, list.version).await?;
+    }
+    kept::note_told_in(&mut tx, workspace, &present).await?;
+    Ok(tx.commit().await?)
+}
+
+/// The contacts whose answer can have moved since then, by list; and the lists with very many of them.
+async fn flipped_in(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    lists: &[KeptList],
+    told: &Setting,
+) -> Result<(Work, BTreeSet<usize>)> {
+    let mut found: BTreeMap<usize, BTreeSet<Uuid>> = BTreeMap::new();
+    let relative: Vec<_> = lists.iter().enumerate().filter(|(_, list)| list.criteria.is_relative()).collect();
+    for some in relative.chunks(LISTS) {
+        let mut sql = Sql::new(workspace);
+        let mut asked = false;
+        for (place, list) in some {
+            asked |= ask(&mut sql, asked, *place, list, told);
+        }
+        if asked {
+            for (place, id) in queries::found_by_place(tx.connection(), &sql).await? {
+                found.entry(usize::try_from(place).unwrap_or_default()).or_default().insert(id);
+            }
+        }
+    }
+    let many = found.iter().filter(|(_, ids)| ids.len() > MOST).map(|(place, _)| *place).collect::<BTreeSet<_>>();
+    let few = found.into_iter().filter(|(place, _)| !many.contains(place));
+    let mut work = Work::new();
+    for (place, ids) in few {
+        work.insert(vec![place], ids);
+    }
+    Ok((work, many))
+}
+
+/// Writes the run that finds a list's; nothing where no limit of it has moved.
+fn ask(sql: &mut Sql, behind: bool, place: usize, list: &KeptList, told: &Setting) -> bool {
+    let mut part = sql.clone();
+    part.push(if behind { " UNION ALL (" } else { "(" });
+    part.push("SELECT ");
+    part.bind(Bind::Int(place as i64));
+    part.push("::bigint AS place, r.id FROM contacts r WHERE r.workspace_id = $1 AND ");
+    let from = list.setting.at(told.now);
+    if !list.criteria.flips(&mut part, "r", &from, &list.setting) {
+        return false;
+    }
+    part.push(&format!(" LIMIT {})", MOST + 1));
+    *sql = part;
+    true
+}
