@@ -26,7 +26,7 @@ use crate::{
     base::{
         Error, Result as Answer,
         ids::{
-            AccountId, ContactId, ContactListId, DealId, ImportId, LeadId, ListFolderId, PipelineId, ProductId,
+            AccountId, ContactId, ContactListId, DealId, ImportId, JobId, LeadId, ListFolderId, PipelineId, ProductId,
             StageId, TaskId, TeamId, UserId,
         },
         page::{PageArgs, Slice},
@@ -49,6 +49,7 @@ use crate::{
     },
     ctx::Ctx,
     for_kind,
+    jobs::JobSummary,
     lists::{
         ContactList, folders,
         model::{ListFolder, ListUse, LogEntry, Member, Share, SizePoint},
@@ -728,6 +729,8 @@ beside_lists! {
     OfContact(ContactId) -> Vec<ContactList>: lists_of;
     /// A folder.
     ListFolderOf(ListFolderId) -> ListFolder: folders_of;
+    /// What builds a list.
+    BuildOf(JobId) -> JobSummary: views::builds;
 }
 
 async fn lists_of(ctx: &Ctx, caller: &Caller, contacts: &[ContactId]) -> Answer<HashMap<Uuid, Vec<ContactList>>> {

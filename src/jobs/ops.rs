@@ -20,6 +20,11 @@ pub async fn find(tx: &mut Tx, workspace: WorkspaceId, job: JobId) -> Result<Opt
     queries::find(tx.connection(), workspace, job).await
 }
 
+/// Those of these that there are.
+pub async fn find_many(tx: &mut Tx, workspace: WorkspaceId, jobs: &[JobId]) -> Result<Vec<JobSummary>> {
+    queries::find_many(tx.connection(), workspace, jobs).await
+}
+
 /// Newest first.
 pub async fn page(
     tx: &mut Tx,

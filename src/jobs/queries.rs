@@ -287,6 +287,20 @@ pub async fn find(
     Ok(row.map(JobSummary::from))
 }
 
+/// Those of these that there are.
+pub async fn find_many(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    ids: &[JobId],
+) -> Result<Vec<JobSummary>> {
+    let rows: Vec<SummaryRow> = jobs::table
+        .filter(jobs::workspace_id.eq(workspace).and(jobs::id.eq_any(ids)))
+        .select(SummaryRow::as_select())
+        .load(connection)
+        .await?;
+    Ok(rows.into_iter().map(JobSummary::from).collect())
+}
+
 /// Newest first; one row more than the page, see [`PageRequest::fetch`].
 pub async fn page(
     connection: &mut AsyncPgConnection,

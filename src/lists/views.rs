@@ -14,11 +14,12 @@ use crate::{
     auth::{Caller, Permission},
     base::{
         Error, Result,
-        ids::ContactListId,
+        ids::{ContactListId, JobId},
         page::{PageArgs, Slice},
     },
     crm::record::select::{At, Order},
     ctx::Ctx,
+    jobs::{self, JobSummary},
 };
 
 /// Longest time of which the sizes are told at once: a year by the hour.
@@ -55,6 +56,14 @@ pub async fn log(
     let mut tx = ctx.db.read(caller).await?;
     let rows = members::log_pages(tx.connection(), caller.workspace, caller.user, lists, &page).await?;
     Ok(by_list(lists, rows, |row| row.list_id).map(|(list, rows)| (list, page.slice(rows))).collect())
+}
+
+/// The jobs of these that build lists, for whoever sees the list: it is the list that says which.
+pub async fn builds(ctx: &Ctx, caller: &Caller, jobs: &[JobId]) -> Result<HashMap<JobId, JobSummary>> {
+    caller.require(Permission::ListsRead)?;
+    let mut tx = ctx.db.read(caller).await?;
+    let found = jobs::find_many(&mut tx, caller.workspace, jobs).await?;
+    Ok(found.into_iter().map(|job| (job.id, job)).collect())
 }
 
 /// How long the logs of these lists are.

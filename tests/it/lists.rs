@@ -5,7 +5,9 @@ mod building;
 mod counts;
 mod following;
 mod live;
+mod random;
 mod rest;
+pub mod settled;
 mod sharing;
 mod writing;
 

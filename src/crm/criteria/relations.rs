@@ -126,7 +126,7 @@ const BETWEEN: &[RelationDef] = &[
         join: "{b}l.workspace_id = $1 AND {b}l.deal_id = {a}.id",
         live: "{b}.deleted_at IS NULL",
         key: "{b}.id",
-        link: Link::Between { told_of: "deal", field: "products" },
+        link: Link::Between { told_of: "deal", field: "lineItems" },
         extra: line_fields,
     },
     RelationDef {

@@ -22,8 +22,11 @@ use crate::{
     graphql::{
         context::both,
         errors::{Nullable, nullable},
+        jobs::JobProgress,
         leaves::{Leaves, Row},
-        loaders::{ListFolderOf, ListLog, ListMembers, ListSizes, Loaders, LogLength, OfList, SharesOf, UsesOf},
+        loaders::{
+            BuildOf, ListFolderOf, ListLog, ListMembers, ListSizes, Loaders, LogLength, OfList, SharesOf, UsesOf,
+        },
         order::OrderDirection,
         page::PageInfo,
     },
@@ -112,6 +115,17 @@ impl ContactListObject {
     /// When the count was last moved or looked at.
     async fn counted_at(&self) -> DateTime<Utc> {
         self.0.counted_at
+    }
+
+    /// How far the building of a dynamic list from its criteria has come; null where its members are those
+    /// that match.
+    async fn building(&self, context: &Context<'_>) -> Nullable<JobProgress> {
+        nullable(async {
+            let Some(job) = self.0.build_job_id else { return Ok(None) };
+            let found = context.data::<Loaders>()?.lists.load_one(BuildOf(job)).await?;
+            Ok(found.as_ref().map(JobProgress::of))
+        })
+        .await
     }
 
     /// When a dynamic list becomes a static one.

@@ -62,6 +62,10 @@ async fn tell(ctx: &Ctx, run: &Run, workspace: WorkspaceId) -> Result<(), JobErr
     tx.bind(workspace).await?;
     run.hold_in(&mut tx).await?;
     let present = kept::hold_in(&mut tx, &ctx.clock, workspace).await?;
+    // of whom nobody knows what they read, and whom nobody builds: lists from before they were followed
+    for list in queries::unfollowed(tx.connection(), workspace).await? {
+        segment::rebuild_in(&mut tx, present.setting.now, workspace, list.id, list.version).await?;
+    }
     let reading = [CLOCK.to_owned(), DAYS.to_owned()];
     let lists = kept::load_in(&mut tx, workspace, &present, Some(&reading)).await?;
     let by = kept::system(workspace, run.job, present.setting.now);

@@ -108,6 +108,14 @@ pub async fn all(connection: &mut AsyncPgConnection) -> Result<Vec<Listed>> {
     Ok(sql_query(statement).load(connection).await?)
 }
 
+/// Dynamic lists whose criteria were not asked since they were written, and that no job builds.
+pub async fn unfollowed(connection: &mut AsyncPgConnection, workspace: WorkspaceId) -> Result<Vec<Listed>> {
+    let statement = "SELECT workspace_id, id, version FROM contact_lists WHERE workspace_id = $1 \
+          AND list_type = 'dynamic' AND deleted_at IS NULL AND broken IS NULL AND reads IS NULL AND build_job_id IS NULL \
+          ORDER BY id";
+    Ok(sql_query(statement).bind::<SqlUuid, _>(workspace).load(connection).await?)
+}
+
 /// What the lists of a workspace read, together.
 #[derive(QueryableByName)]
 pub struct Reads {

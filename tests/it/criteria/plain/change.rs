@@ -270,7 +270,7 @@ fn change_line(dice: &mut Dice, world: &mut World) -> Done {
         world.lines.push(line.clone());
         (line, statement)
     };
-    let mut told = vec![Told::of("deal", &["products"], line.deal)];
+    let mut told = vec![Told::of("deal", &["lineItems"], line.deal)];
     told.extend(line.product.map(|product| Told::of("product", &["deals"], product)));
     (told, vec![statement])
 }
