@@ -157,8 +157,11 @@ fn matters(changed: &Changed, reads: &queries::Reads) -> bool {
 #[derive(Default)]
 struct Rows {
     bulk: Vec<(WorkspaceId, Changed)>,
-    single: BTreeMap<(WorkspaceId, String, Option<Vec<String>>), BTreeSet<Uuid>>,
+    single: BTreeMap<Sort, BTreeSet<Uuid>>,
 }
+
+/// Where, what, and which fields of it.
+type Sort = (WorkspaceId, String, Option<Vec<String>>);
 
 impl Rows {
     fn add(&mut self, workspace: WorkspaceId, changed: Changed) {
