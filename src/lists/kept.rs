@@ -33,6 +33,9 @@ pub const DAYS: &str = "days";
 /// Whose changes are about who is in which list.
 pub const MEMBER: &str = "list_member";
 
+/// The source of a change after which criteria that could not be answered are tried again.
+pub const CRITERIA: &str = "criteria";
+
 /// A dynamic list that can be asked.
 #[derive(Debug, Clone)]
 pub struct KeptList {

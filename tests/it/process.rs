@@ -3,6 +3,7 @@
 mod bulk;
 mod crash;
 mod importing;
+mod lists;
 mod memory;
 mod nodes;
 mod outage;

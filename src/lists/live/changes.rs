@@ -19,7 +19,7 @@ use crate::{
     jobs::enqueue_unless_waiting,
     lists::{
         events,
-        kept::{self, MEMBER},
+        kept::{self, CRITERIA, MEMBER},
         queries::kept::{self as queries, NewChange},
         segment,
     },
@@ -29,8 +29,6 @@ use crate::{
 const BULK: usize = 200;
 /// Most records of one row.
 const IDS: usize = 1_000;
-/// That criteria which could not be answered are to be tried again.
-pub const CRITERIA: &str = "criteria";
 
 /// A sort of things, which of their fields (all of them: none), and which they are.
 #[derive(Debug, Clone, PartialEq, Eq)]

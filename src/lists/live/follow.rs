@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::{
-    changes::CRITERIA,
     compare::{differences_in, versions},
     concern::concerned_in,
 };
@@ -18,7 +17,7 @@ use crate::{
     db::Tx,
     jobs::{Job, JobError, Run, enqueue_unless_waiting},
     lists::{
-        kept::{self, MEMBER, Present},
+        kept::{self, CRITERIA, MEMBER, Present},
         queries::kept::{self as queries, Change},
         segment,
         steps::{self, By},

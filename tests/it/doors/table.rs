@@ -398,6 +398,7 @@ fn common() -> Vec<Door> {
         query("contactList(id: $list) { id }").needs(&[ReadLists]),
         query("contactList(id: $privateList) { id }").needs(&[SeePrivateLists]),
         query("listFolders { id }").needs(&[ReadLists]).shows("listFolder"),
+        field("ContactList.building", "contactList(id: $dynamicList) { building { jobId } }").needs(&[ReadLists]),
         field("ContactList.folder", "contactList(id: $list) { folder { id } }").needs(&[ReadLists]),
         field("ContactList.sharing", "contactList(id: $list) { sharing { level } }").needs(&[ReadLists]),
         part("ListSharing.shares", "is a piece of the list, which was read already"),
