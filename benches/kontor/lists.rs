@@ -77,8 +77,10 @@ pub async fn measure(
     ask_segments(report, scale, server, &world).await?;
     ask_criteria(report, server, &world).await?;
 
+    let began = Instant::now();
     let lists = make_lists(report, server, &world).await?;
-    let built = world.settle(report).await?;
+    world.settle(report).await?;
+    let built = began.elapsed();
     world.refuse_broken().await?;
     world.client.batch_execute("VACUUM ANALYZE").await?;
     let members: i64 = world.client.query_one("SELECT count(*) FROM list_members", &[]).await?.get(0);
@@ -159,7 +161,7 @@ impl World {
     async fn to_do(&self) -> Result<i64> {
         let to_do = "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM list_changes)
                           + (SELECT count(*) FROM jobs WHERE workspace_id = $1 AND kind LIKE 'lists.%'
-                                AND (state = 'running' OR state = 'queued' AND due))
+                                AND (state = 'running' OR state = 'queued' AND (due OR failures > 0)))
                           + (SELECT coalesce(max(position), 0) FROM events)
                           - (SELECT min(position) FROM reactors WHERE name LIKE 'lists.%')";
         let left: Option<i64> = self.client.query_one(to_do, &[&self.workspace]).await?.get(0);
@@ -172,7 +174,6 @@ impl World {
         let mut told = began;
         loop {
             let left = self.to_do().await?;
-            // negative: what was logged in between was followed
             if left <= 0 {
                 return Ok(began.elapsed());
             }
@@ -205,7 +206,7 @@ async fn check_counts(report: &mut Report, server: &Server, lists: &[Made], step
                  { contactList(id: $id) { contactCount } contacts(where: $where) { totalCount } }";
     let (mut looked_at, mut wrong) = (0, Vec::new());
     for (number, list) in lists.iter().enumerate().filter(|(_, list)| !list.is_relative) {
-        if number % step != 0 && number < FIRST_PROBE {
+        if !number.is_multiple_of(step) && number < FIRST_PROBE {
             continue;
         }
         looked_at += 1;
@@ -232,9 +233,9 @@ async fn timed(server: &Server, token: &str, requests: &[Value]) -> Result<Sprea
     let mut times = Vec::with_capacity(requests.len());
     let first = requests.iter().take(10).map(|request| (request, false));
     for (request, counts) in first.chain(requests.iter().map(|request| (request, true))) {
-        let request = post("/graphql", token, &request.to_string());
+        let bytes = post("/graphql", token, &request.to_string());
         let began = Instant::now();
-        connection.ask(&request).await?;
+        connection.ask(&bytes).await.map_err(|error| format!("{request}: {error}"))?;
         if counts {
             times.push(began.elapsed());
         }
@@ -242,8 +243,11 @@ async fn timed(server: &Server, token: &str, requests: &[Value]) -> Result<Sprea
     Ok(Spread::of(times))
 }
 
+/// The values of one statement, with their types.
+type Typed<'a> = Vec<(&'a (dyn ToSql + Sync), Type)>;
+
 /// The same of statements, each planned for its values.
-async fn timed_sql(client: &Client, sql: &str, values: &[Vec<(&(dyn ToSql + Sync), Type)>]) -> Result<Spread> {
+async fn timed_sql(client: &Client, sql: &str, values: &[Typed<'_>]) -> Result<Spread> {
     let mut times = Vec::with_capacity(values.len());
     for values in values {
         let began = Instant::now();
@@ -284,7 +288,7 @@ async fn search(report: &mut Report, scale: Scale, server: &Server, world: &Worl
         fragments.iter().map(|fragment| json!({ "query": query, "variables": { "search": fragment } })).collect();
     let ours = timed(server, &server.token, &requests).await?;
     let patterns: Vec<_> = fragments.iter().map(|fragment| format!("%{}%", fragment.to_lowercase())).collect();
-    let values: Vec<Vec<(&(dyn ToSql + Sync), Type)>> = patterns
+    let values: Vec<Typed<'_>> = patterns
         .iter()
         .map(|pattern| vec![(&world.workspace as &(dyn ToSql + Sync), Type::UUID), (pattern, Type::TEXT)])
         .collect();
@@ -307,7 +311,7 @@ async fn ask_segments(report: &mut Report, scale: Scale, server: &Server, world:
             .collect()
     };
     let segments: Vec<_> = (0..count).map(criteria::segment).collect();
-    let values: Vec<Vec<(&(dyn ToSql + Sync), Type)>> = segments
+    let values: Vec<Typed<'_>> = segments
         .iter()
         .map(|segment| {
             let workspace = (&world.workspace as &(dyn ToSql + Sync), Type::UUID);
@@ -473,7 +477,7 @@ async fn build_large(report: &mut Report, scale: Scale, server: &Server, world: 
     let (mut took, mut floors, mut seen, mut pages, mut members) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), 0);
     let quiet = meanwhile(server, world, sleep(Duration::from_secs(5))).await?.1;
     for round in 0..scale.rounds.min(3) {
-        let built = build_one(server, world, round);
+        let built = build_one(server, round);
         let (built, times) = meanwhile(server, world, built).await?;
         let built = built?;
         took.push(built.took);
@@ -506,7 +510,7 @@ struct Built {
 }
 
 /// Makes the list, watches it being built, holds its count against the criteria, and deletes it.
-async fn build_one(server: &Server, world: &World, round: usize) -> Result<Built> {
+async fn build_one(server: &Server, round: usize) -> Result<Built> {
     let criteria = criteria::large_one();
     let watch = "query ($id: ID!) { contactList(id: $id) { contactCount building { status processed total } } }";
     let began = Instant::now();
@@ -538,7 +542,6 @@ async fn build_one(server: &Server, world: &World, round: usize) -> Result<Built
     server.graphql(query, json!({ "id": made.id })).await?;
     // the states before it was claimed say nothing of how far it has come
     states.retain(|state| state["processed"].as_u64().is_some_and(|processed| processed > 0));
-    let _ = world;
     Ok(Built { took, states: states.len(), members })
 }
 
@@ -586,9 +589,9 @@ struct Change {
     enters: bool,
 }
 
-/// Every second one takes out what an earlier one, a third of the whole back, has put in.
+/// Every second one of the second half takes out what one of the first half has put in.
 fn changes(contacts: &[Uuid], random: &mut StdRng) -> Vec<Change> {
-    let back = (contacts.len() / 3) | 1;
+    let back = (contacts.len() / 2) | 1;
     let mut changes: Vec<Change> = Vec::with_capacity(contacts.len());
     for (number, contact) in contacts.iter().enumerate() {
         let change = match number.checked_sub(back) {
