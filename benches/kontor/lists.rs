@@ -325,7 +325,8 @@ async fn ask_segments(report: &mut Report, scale: Scale, server: &Server, world:
         format!("FROM contacts c WHERE c.workspace_id = $1 AND c.deleted_at IS NULL{}", parts.concat())
     });
     let page = format!(
-        "query ($where: RecordCriteria!) {{ contacts(first: 50, where: $where) {{ edges {{ cursor node {{ {FIELDS} }} }} }} }}"
+        "query ($where: RecordCriteria!) {{ contacts(first: 50, where: $where) \
+         {{ edges {{ cursor node {{ {FIELDS} }} }} }} }}"
     );
     let ours = timed(server, &server.token, &asking(&page)).await?;
     let sql = format!("SELECT {COLUMNS} {condition} ORDER BY c.workspace_id DESC, c.id DESC LIMIT 50");
