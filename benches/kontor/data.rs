@@ -28,7 +28,7 @@ pub const COLUMNS: [&str; 12] = [
     "notes",
 ];
 
-const FIRST: [&str; 24] = [
+pub const FIRST: [&str; 24] = [
     "Anna",
     "Björn",
     "Chloé",
@@ -54,7 +54,7 @@ const FIRST: [&str; 24] = [
     "Наталья",
     "Ιωάννης",
 ];
-const LAST: [&str; 20] = [
+pub const LAST: [&str; 20] = [
     "Smith",
     "Müller",
     "García",
@@ -76,9 +76,10 @@ const LAST: [&str; 20] = [
     "Chen",
     "Papadopoulos",
 ];
-const TITLES: [&str; 6] = ["CEO", "Head of Sales, EMEA", "Software Engineer", "Buyer", "VP, \"Finance\"", "Designer"];
-const DEPARTMENTS: [&str; 4] = ["Sales", "Engineering", "Einkauf", "Support"];
-const PLACES: [(&str, &str); 10] = [
+pub const TITLES: [&str; 6] =
+    ["CEO", "Head of Sales, EMEA", "Software Engineer", "Buyer", "VP, \"Finance\"", "Designer"];
+pub const DEPARTMENTS: [&str; 4] = ["Sales", "Engineering", "Einkauf", "Support"];
+pub const PLACES: [(&str, &str); 10] = [
     ("New York", "US"),
     ("Portland, OR", "US"),
     ("Austin", "US"),
@@ -91,8 +92,8 @@ const PLACES: [(&str, &str); 10] = [
     ("東京", "JP"),
 ];
 pub const COUNTRIES: [&str; 7] = ["US", "DE", "FR", "GB", "ES", "PL", "JP"];
-const SOURCES: [&str; 4] = ["website", "referral", "event", "other"];
-const STATUSES: [&str; 4] = ["active", "inactive", "lead", "customer"];
+pub const SOURCES: [&str; 4] = ["website", "referral", "event", "other"];
+pub const STATUSES: [&str; 4] = ["active", "inactive", "lead", "customer"];
 
 /// A file to import, and what should come of it.
 pub struct Contacts {
@@ -165,7 +166,7 @@ fn spoil(row: &mut Vec<String>, random: &mut StdRng) {
     }
 }
 
-fn pick<'a, T>(random: &mut impl Rng, from: &'a [T]) -> &'a T {
+pub fn pick<'a, T>(random: &mut impl Rng, from: &'a [T]) -> &'a T {
     &from[random.random_range(0..from.len())]
 }
 

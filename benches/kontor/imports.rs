@@ -64,8 +64,8 @@ pub async fn measure(
     while_importing(report, scale, folder, server).await
 }
 
-struct Imported {
-    took: Duration,
+pub struct Imported {
+    pub took: Duration,
     peak_memory: u64,
 }
 
@@ -146,7 +146,7 @@ async fn copy(database: &Database, file: &Contacts) -> Result<Duration> {
 }
 
 /// From the first byte of the upload until the job is completed, as a client sees it.
-async fn import(database: &Database, server: &Server, file: &Contacts) -> Result<Imported> {
+pub async fn import(database: &Database, server: &Server, file: &Contacts) -> Result<Imported> {
     checkpoint(database).await?;
     server.process.forget_peak()?;
     let began = Instant::now();

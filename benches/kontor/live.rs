@@ -22,7 +22,7 @@ use crate::{
     server::Server,
 };
 
-type Socket = WebSocketStream<TcpStream>;
+pub type Socket = WebSocketStream<TcpStream>;
 
 /// Marks the events of this bench, so that those of others are not taken for its own.
 const MARK: &str = "live ";
@@ -133,22 +133,27 @@ impl Side<'_> {
     }
 
     async fn open(&self) -> Result<Socket> {
-        let path = if self.is_floor { "live" } else { "graphql" };
-        let mut request = format!("ws://{}/{path}", self.server.address).into_client_request()?;
-        let config = WebSocketConfig::default().read_buffer_size(2048).write_buffer_size(0);
-        if !self.is_floor {
-            request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("graphql-transport-ws"));
-        }
-        let stream = TcpStream::connect(&self.server.address).await?;
-        let (mut socket, _) = client_async_with_config(request, stream, Some(config)).await?;
-        if !self.is_floor {
-            let authorization = format!("Bearer {}", self.server.token);
-            let init = json!({ "type": "connection_init", "payload": { "authorization": authorization } });
-            socket.send(Message::text(init.to_string())).await?;
-            socket.next().await.ok_or("closed")??;
-        }
-        Ok(socket)
+        open(self.server, self.is_floor).await
     }
+}
+
+/// A socket that is signed in, where it is not the floor's.
+pub async fn open(server: &Server, is_floor: bool) -> Result<Socket> {
+    let path = if is_floor { "live" } else { "graphql" };
+    let mut request = format!("ws://{}/{path}", server.address).into_client_request()?;
+    let config = WebSocketConfig::default().read_buffer_size(2048).write_buffer_size(0);
+    if !is_floor {
+        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("graphql-transport-ws"));
+    }
+    let stream = TcpStream::connect(&server.address).await?;
+    let (mut socket, _) = client_async_with_config(request, stream, Some(config)).await?;
+    if !is_floor {
+        let authorization = format!("Bearer {}", server.token);
+        let init = json!({ "type": "connection_init", "payload": { "authorization": authorization } });
+        socket.send(Message::text(init.to_string())).await?;
+        socket.next().await.ok_or("closed")??;
+    }
+    Ok(socket)
 }
 
 /// Many open sockets, some at a time.

@@ -1,7 +1,8 @@
 //! `make bench`: what the release build does on this machine, beside what PostgreSQL alone and a
 //! bare handler can do on it, in turns, and writes the figures into `docs/performance.md`.
 //!
-//! `cargo bench --bench kontor [-- [--quick] [--print] [start|import|pages|live]...]`. Without names, all.
+//! `cargo bench --bench kontor [-- [--quick] [--print] [start|import|pages|live|lists]...]`. Without names, all.
+//! `rehearse` alone makes the lists of the part `lists` on a few contacts, to see whether they are taken.
 //! `--quick` is a tenth of the work, to see whether it runs; `--print` leaves the page alone.
 //! Load comes from this process; the server, the floor and PostgreSQL are processes of their own,
 //! so that the operating system tells their processor time and memory apart.
@@ -11,6 +12,7 @@
 mod data;
 mod floor;
 mod imports;
+mod lists;
 mod live;
 mod load;
 mod machine;
@@ -75,6 +77,12 @@ async fn main() -> Result<()> {
         start::measure(&mut report, scale, &folder, &database).await?;
     }
     let server = Server::start(&folder.join("server"), Some(&database.url)).await?;
+    if names == ["rehearse"] {
+        lists::rehearse(&mut report, &folder, &database, &server).await?;
+        server.stop().await?;
+        database.stop().await?;
+        return Ok(fs::remove_dir_all(&folder)?);
+    }
     // the others need its contacts
     imports::measure(&mut report, scale, &folder, &database, &server).await?;
     // autovacuum would do it at some moment of what follows
@@ -85,6 +93,10 @@ async fn main() -> Result<()> {
     }
     if wants("live") {
         live::measure(&mut report, scale, &server, &floor).await?;
+    }
+    // last, for it makes other contacts of them
+    if wants("lists") {
+        lists::measure(&mut report, scale, &folder, &database, &server).await?;
     }
     server.stop().await?;
     floor.stop().await?;

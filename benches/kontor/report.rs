@@ -11,6 +11,7 @@ const END: &str = "<!-- end -->";
 #[derive(Debug, Clone, Copy)]
 pub struct Spread {
     pub median: Duration,
+    pub p95: Duration,
     pub p99: Duration,
     pub most: Duration,
 }
@@ -19,7 +20,7 @@ impl Spread {
     pub fn of(mut times: Vec<Duration>) -> Self {
         times.sort_unstable();
         let at = |share: usize| times.get(times.len().saturating_sub(1) * share / 100).copied().unwrap_or_default();
-        Self { median: at(50), p99: at(99), most: at(100) }
+        Self { median: at(50), p95: at(95), p99: at(99), most: at(100) }
     }
 }
 
@@ -84,6 +85,12 @@ impl Report {
     pub fn line(&mut self, line: String) {
         println!("{line}");
         self.lines.push(line);
+    }
+
+    /// For whoever waits; not written down.
+    #[expect(clippy::print_stdout, reason = "this is what it is run for")]
+    pub fn note(&self, note: &str) {
+        println!("... {note}");
     }
 
     /// Replaces what the last run has written into the page.

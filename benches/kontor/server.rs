@@ -21,7 +21,7 @@ use crate::{
 };
 
 const EMAIL: &str = "bench@kontor.example";
-const PASSWORD: &str = "a password for benches";
+pub const PASSWORD: &str = "a password for benches";
 
 /// A PostgreSQL with its data in a folder, which is emptied first.
 pub struct Database {
@@ -90,14 +90,20 @@ impl Server {
     }
 
     pub async fn sign_in(&mut self) -> Result<()> {
-        let body = json!({ "email": EMAIL, "password": PASSWORD }).to_string();
+        self.token = self.token_of(EMAIL).await?;
         let mut connection = Connection::open(&self.address).await?;
-        let answer: Value = serde_json::from_slice(connection.ask(&post("/api/v1/auth/login", "", &body)).await?)?;
-        self.token = answer["data"]["token"].as_str().ok_or("no token")?.to_owned();
         let query = json!({ "query": "{ viewer { workspace { id } } }" }).to_string();
         let answer: Value = serde_json::from_slice(connection.ask(&post("/graphql", &self.token, &query)).await?)?;
         self.workspace = answer["data"]["viewer"]["workspace"]["id"].as_str().ok_or("no workspace")?.to_owned();
         Ok(())
+    }
+
+    /// Signs somebody in who has the password of everybody here.
+    pub async fn token_of(&self, email: &str) -> Result<String> {
+        let body = json!({ "email": email, "password": PASSWORD }).to_string();
+        let mut connection = Connection::open(&self.address).await?;
+        let answer: Value = serde_json::from_slice(connection.ask(&post("/api/v1/auth/login", "", &body)).await?)?;
+        Ok(answer["data"]["token"].as_str().ok_or("no token")?.to_owned())
     }
 
     /// Starts the bare handler, which is this program.
