@@ -3,7 +3,10 @@
 //! that died is simply begun again; one whose criteria were changed meanwhile ends. What happens to
 //! contacts meanwhile is followed beside it, see `live`.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
@@ -19,8 +22,11 @@ use crate::{
     jobs::{Job, JobError, Progress, Run},
 };
 
-/// Contacts that one transaction looks at: a few tenths of a second.
+/// Contacts that the first transaction looks at. Where few match, more at once are looked at by and by.
 const CHUNK: i64 = 10_000;
+const MOST: i64 = 320_000;
+/// How long a transaction may take, more or less: nobody else moves members meanwhile.
+const LONGEST: Duration = Duration::from_millis(300);
 
 /// Makes the members of a list what this version of its criteria says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -38,7 +44,7 @@ impl Job<Ctx> for BuildList {
 
     async fn run(self, ctx: Ctx, run: Run) -> Result<(), JobError> {
         let workspace = run.workspace.ok_or_else(|| JobError::Fail(Error::NotFound("Workspace")))?;
-        let mut from = Uuid::nil();
+        let (mut from, mut chunk) = (Uuid::nil(), CHUNK);
         let mut progress = Progress::default();
         loop {
             run.check_stop()?;
@@ -62,10 +68,11 @@ impl Job<Ctx> for BuildList {
             if progress.total.is_none() {
                 progress.total = Some(members::live_count(tx.connection(), workspace).await?);
             }
-            let to = members::end_of_chunk(tx.connection(), workspace, from, CHUNK).await?;
+            let begun = Instant::now();
+            let to = members::end_of_chunk(tx.connection(), workspace, from, chunk).await?;
             let by = kept::system(workspace, run.job, present.setting.now);
             let moved = build_chunk(&mut tx, &by, &list, (from, to.unwrap_or(Uuid::max()))).await?;
-            progress.processed += CHUNK;
+            progress.processed += chunk;
             progress.succeeded += moved;
             match to {
                 Some(to) => from = to,
@@ -79,7 +86,19 @@ impl Job<Ctx> for BuildList {
             if to.is_none() {
                 return Ok(());
             }
+            chunk = next_chunk(chunk, begun.elapsed());
         }
+    }
+}
+
+/// As many as are looked at in a third to all of the time that there is.
+fn next_chunk(chunk: i64, took: Duration) -> i64 {
+    if took * 3 < LONGEST {
+        (chunk * 2).min(MOST)
+    } else if took > LONGEST {
+        (chunk / 2).max(CHUNK / 10)
+    } else {
+        chunk
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
 /// The kind that these events are about.
 pub const KIND: &str = "contact_list";
 pub const MEMBERS: &str = "contact_list.members";
+pub const CREATED: &str = "contact_list.created";
 pub const UPDATED: &str = "contact_list.updated";
 pub const DELETED: &str = "contact_list.deleted";
 
@@ -40,8 +41,9 @@ pub fn list_of(event: &LoggedEvent) -> Option<ContactListId> {
     id.copied().map(ContactListId)
 }
 
-pub fn created(list: ContactListId) -> NewEvent {
-    about("contact_list.created", list, json!({}))
+/// With as many members as it begins with, who are not told one by one.
+pub fn created(list: ContactListId, members: i64) -> NewEvent {
+    about(CREATED, list, json!({ "members": members }))
 }
 
 /// `changed` holds the API names of what changed.

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::{
     access,
+    kept::UNSEEN,
     model::{ListType, Member},
     queries::members,
 };
@@ -13,7 +14,7 @@ use crate::{
     crm::{
         Contact, RecordKind,
         criteria::{Criteria, Explanation, Known},
-        matching,
+        matching::{self, Explained},
         record::ops,
     },
     ctx::Ctx,
@@ -44,13 +45,17 @@ pub async fn explain(ctx: &Ctx, caller: &Caller, list: ContactListId, record: Uu
     let Some(kept) = list.criteria.as_ref().filter(|_| list.list_type == ListType::Dynamic) else {
         return Ok(membership);
     };
+    if membership.broken.is_some() {
+        return Ok(membership);
+    }
     let checked = Criteria::read(kept).and_then(|node| Criteria::check(RecordKind::Contact, &node, &known));
     match checked {
         // as the list itself is asked: for whoever made it
-        Ok(criteria) => {
-            membership.explanation = matching::explain(ctx, caller, &criteria, list.created_by, record).await?;
-        }
-        Err(errors) => membership.broken = Some(membership.broken.unwrap_or_else(|| errors.to_string())),
+        Ok(criteria) => match matching::explain(ctx, caller, &criteria, list.created_by, record).await? {
+            Explained::Is(explanation) => membership.explanation = explanation,
+            Explained::Unseen => membership.broken = Some(UNSEEN.to_owned()),
+        },
+        Err(errors) => membership.broken = Some(errors.to_string()),
     }
     if membership.explanation.is_none() && membership.broken.is_none() {
         return Err(Error::NotFound("Contact"));

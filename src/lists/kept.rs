@@ -36,6 +36,10 @@ pub const MEMBER: &str = "list_member";
 /// The source of a change after which criteria that could not be answered are tried again.
 pub const CRITERIA: &str = "criteria";
 
+/// Why criteria cannot be answered that name a list which is not there for whoever made them; which list
+/// it was is nothing that everybody may know.
+pub const UNSEEN: &str = "names a list that was deleted, or that its maker does not see any more";
+
 /// A dynamic list that can be asked.
 #[derive(Debug, Clone)]
 pub struct KeptList {
@@ -142,7 +146,7 @@ pub async fn ask_in(
     let mut lists = Vec::new();
     for (row, criteria) in found {
         if criteria.lists().iter().any(|list| missing.contains(&(row.created_by, *list))) {
-            refused.push((row, "names a list that was deleted, or that its maker does not see any more".to_owned()));
+            refused.push((row, UNSEEN.to_owned()));
             continue;
         }
         let reads = reads_of(&criteria);

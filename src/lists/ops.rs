@@ -141,6 +141,7 @@ pub async fn create(ctx: &Ctx, caller: &Caller, new: NewList) -> Result<ContactL
     let by = By::caller(ctx, caller);
     let id = ContactListId::new();
     insert_in(ctx, &mut tx, caller, id, &settings).await?;
+    ctx.emit(&mut tx, caller, &[events::created(id, 0)]).await?;
     if let Some(contacts) = contacts {
         steps::add_in(&mut tx, &by, id, contacts, Source::Manual).await?;
     }
@@ -264,8 +265,7 @@ pub async fn delete(ctx: &Ctx, caller: &Caller, id: ContactListId, force: bool) 
     let now = ctx.clock.now();
     if !uses.is_empty() {
         let users: Vec<_> = uses.iter().map(|one| one.by_id).collect();
-        let why = format!("names the list \u{201c}{}\u{201d}, which was deleted", present.name);
-        beside::note_broken(tx.connection(), caller.workspace, &users, &why).await?;
+        beside::note_broken(tx.connection(), caller.workspace, &users, kept::UNSEEN).await?;
     }
     lists::delete(tx.connection(), caller.workspace, id, now).await?;
     let about = Enqueued { workspace: Some(caller.workspace), created_by: Some(caller.user), ..Enqueued::default() };
@@ -355,7 +355,8 @@ pub async fn snapshot(ctx: &Ctx, caller: &Caller, id: ContactListId, kind: Snaps
         settings = ListPatch { name: Some(name), ..ListPatch::default() }.apply(ctx, &settings)?;
         let new = ContactListId::new();
         insert_in(ctx, &mut tx, caller, new, &settings).await?;
-        steps::copy_in(&mut tx, &by, id, new).await?;
+        let copied = steps::copy_in(&mut tx, &by, id, new).await?;
+        ctx.emit(&mut tx, caller, &[events::created(new, copied)]).await?;
         return answer(tx, caller, new).await;
     }
     access::require_edit(caller, &present)?;
@@ -384,7 +385,7 @@ async fn insert_in(ctx: &Ctx, tx: &mut Once, caller: &Caller, id: ContactListId,
     if is_dynamic {
         build_in(ctx, tx, caller, id, 1).await?;
     }
-    ctx.emit(tx, caller, &[events::created(id)]).await
+    Ok(())
 }
 
 async fn build_in(ctx: &Ctx, tx: &mut Once, caller: &Caller, id: ContactListId, version: i32) -> Result<()> {

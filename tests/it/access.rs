@@ -11,7 +11,6 @@ use kontor::{
         ids::{InvitationId, UserId},
     },
     ctx::Ctx,
-    db::Db,
     files::{Config, Files, Signer, Store},
     jobs::{Enqueued, enqueue},
     mail::{self, Mailer},
@@ -26,7 +25,6 @@ use serde_json::{Value, json};
 
 use crate::support::{
     client::Client,
-    database::{TestDatabase, config},
     eventually,
     live::Told,
     server::{PASSWORD, TestServer, link_in, start_session},
@@ -196,18 +194,11 @@ async fn on_the_machine_itself_no_key_is_needed() {
     assert_eq!(register_with(&server.stranger(), &[], newcomer("ada@x.test")).await, StatusCode::CREATED);
 }
 
-/// Another node on the same database.
-async fn another_node(server: &TestServer) -> TestServer {
-    let url = server.database.url.clone();
-    let db = Db::open(&config(&url)).expect("the same database");
-    TestServer::start_over(TestDatabase { url, db }, |_| {}).await
-}
-
 #[tokio::test]
 async fn a_reset_password_is_heard_of_on_every_node() {
     let server = TestServer::start().await;
     let ada = server.admin().await;
-    let node = another_node(&server).await;
+    let node = server.second_node().await;
     let there = node.client(ada.token.as_deref().expect("a token"));
     there.get("/auth/me").await.expect(StatusCode::OK);
     let before = node.ctx.resolver.epoch();
@@ -227,7 +218,7 @@ async fn a_stolen_refresh_token_is_heard_of_on_every_node() {
     let started = start_session(&server.ctx, me.workspace, me.user, SessionKind::Tokens).await;
     let spent = started.refresh.expect("a refresh token").text;
     let fresh = access::refresh(&server.ctx, &spent).await.expect("refreshed");
-    let node = another_node(&server).await;
+    let node = server.second_node().await;
     let there = node.client(&fresh.access.text);
     there.get("/auth/me").await.expect(StatusCode::OK);
     let before = node.ctx.resolver.epoch();
@@ -338,7 +329,7 @@ async fn sessions_that_nobody_can_use_are_neither_listed_nor_kept() {
     let now = server.clock.now();
     enqueue::<Ctx, _>(&mut tx, now, &PurgeSecrets {}, Enqueued::default()).await.expect("enqueued");
     tx.commit().await.expect("committed");
-    let node = another_node(&server).await;
+    let node = server.second_node().await;
     node.advance(TimeDelta::days(40));
     node.ctx.db.jobs_wake().notify_one();
     eventually("the dead ones are gone", async || sql::number(&server.database.db, kept).await == 2).await;

@@ -3,6 +3,7 @@
 
 mod building;
 mod counts;
+mod dynamic;
 mod following;
 mod live;
 mod random;

@@ -67,7 +67,8 @@ impl Known {
     /// The custom fields of a workspace; those of a type that criteria do not know are left out.
     pub async fn load(connection: &mut AsyncPgConnection, workspace: WorkspaceId) -> Result<Self> {
         let rows: Vec<DefinitionRow> = sql_query(
-            "SELECT id, kind, key, label, field_type, choices, record_kind, is_indexed OR is_unique AS is_indexed \
+            "SELECT id, kind, key, label, field_type, choices, record_kind, \
+                    (is_indexed OR is_unique) AND filling_job_id IS NULL AS is_indexed \
                FROM custom_fields WHERE workspace_id = $1 ORDER BY kind, position, id",
         )
         .bind::<SqlUuid, _>(workspace)

@@ -94,6 +94,11 @@ impl Reads {
         self.reads.iter().any(|read| read.meets(changed))
     }
 
+    /// Whether this field, of records of this kind, is asked.
+    pub fn names(&self, kind: RecordKind, field: &str) -> bool {
+        self.reads.iter().any(|read| read.source == kind.as_str() && read.fields.contains(field))
+    }
+
     fn note(&mut self, route: &[Step], source: &'static str, field: Option<String>) -> &mut Read {
         let known = |read: &Read| read.source == source && read.route == route && read.meets == Meets::Ids;
         let at = self.reads.iter().position(known).unwrap_or_else(|| {

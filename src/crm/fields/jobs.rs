@@ -50,6 +50,9 @@ impl Job<Ctx> for FillCustomField {
             let walked = queries::fill(tx.connection(), workspace, field, after, Some(BATCH)).await?;
             count(&mut progress, &walked);
             run.report_in(&mut tx, progress.clone()).await?;
+            if walked.last.is_none() {
+                queries::end_filling(tx.connection(), workspace, self.field, run.job).await?;
+            }
             tx.commit().await?;
             let Some(last) = walked.last else { return Ok(()) };
             after = last;

@@ -20,7 +20,10 @@ use crate::{
         ids::{CustomFieldId, JobId},
         text,
     },
-    crm::record::{RecordKind, custom::lock_name},
+    crm::{
+        criteria::{Criteria, Known},
+        record::{RecordKind, custom::lock_name},
+    },
     ctx::Ctx,
     db::{Tx, locks},
     jobs::{Enqueued, Job, enqueue},
@@ -200,7 +203,7 @@ pub async fn delete(ctx: &Ctx, caller: &Caller, id: CustomFieldId, force: bool) 
         Turn::Again(job, _) => return Ok(job),
     };
     let field = locked(&mut tx, caller, id).await?;
-    let lists = queries::lists_naming(tx.connection(), caller.workspace, &field.key).await?;
+    let lists = lists_naming(&mut tx, caller, &field).await?;
     if !force && !lists.is_empty() {
         return Err(in_use(&lists));
     }
@@ -386,9 +389,12 @@ async fn filled_in(
     if at_once {
         tx.limit_statements(LOOKING_THROUGH).await?;
         queries::fill(tx.connection(), caller.workspace, field, Uuid::nil(), None).await?;
+        queries::set_filling(tx.connection(), caller.workspace, field.id, None).await?;
         return Ok(None);
     }
-    enqueued_in(ctx, tx, caller, &FillCustomField { kind: field.kind, field: field.id }).await
+    let job = enqueued_in(ctx, tx, caller, &FillCustomField { kind: field.kind, field: field.id }).await?;
+    queries::set_filling(tx.connection(), caller.workspace, field.id, job).await?;
+    Ok(job)
 }
 
 async fn enqueued_in<J: Job<Ctx>>(ctx: &Ctx, tx: &mut Tx, caller: &Caller, job: &J) -> Result<Option<JobId>> {
@@ -424,17 +430,42 @@ fn differences(before: &CustomField, after: &CustomField) -> Json {
     Json::Object(parts.into_iter().flatten().collect())
 }
 
+/// Lists whose criteria ask this very field, not another kind's of the same key.
+async fn lists_naming(tx: &mut Tx, caller: &Caller, field: &CustomField) -> Result<Vec<queries::ListUse>> {
+    let mut lists = queries::lists_naming(tx.connection(), caller.workspace, caller.user, &field.key).await?;
+    if lists.is_empty() {
+        return Ok(lists);
+    }
+    let known = Known::load(tx.connection(), caller.workspace).await?;
+    let name = format!("custom.{}", field.key);
+    lists.retain(|list| {
+        let checked =
+            Criteria::read(&list.criteria).and_then(|node| Criteria::check(RecordKind::Contact, &node, &known));
+        // criteria that are broken by something else may mean it
+        checked.map_or(true, |criteria| criteria.reads().names(field.kind, &name))
+    });
+    Ok(lists)
+}
+
+/// Names the lists that the caller sees, and counts the others.
 fn in_use(lists: &[queries::ListUse]) -> Error {
-    let names: Vec<_> = lists.iter().map(|list| list.name.as_str()).collect();
+    let seen: Vec<_> = lists.iter().filter(|list| list.is_visible).collect();
+    let mut names: Vec<_> = seen.iter().take(5).map(|list| list.name.clone()).collect();
+    let more = lists.len() - names.len();
+    match (names.is_empty(), more) {
+        (_, 0) => {}
+        (true, _) => names.push(format!("{more} that you do not see")),
+        (false, _) => names.push(format!("and {more} more")),
+    }
     let used: Vec<_> =
-        lists.iter().map(|list| json!({ "type": "contact_list", "id": list.id, "name": list.name })).collect();
+        seen.iter().map(|list| json!({ "type": "contact_list", "id": list.id, "name": list.name })).collect();
     Error::Conflict(Conflict {
         message: format!(
             "The criteria of these lists name the field: {}; send force to delete it all the same",
             names.join(", ")
         )
         .into(),
-        details: Some(json!({ "usedBy": used })),
+        details: Some(json!({ "usedBy": used, "uses": lists.len() })),
         ..Conflict::default()
     })
 }

@@ -13,9 +13,9 @@ use super::CustomField;
 use crate::{
     base::{
         Result,
-        ids::{CustomFieldId, WorkspaceId},
+        ids::{CustomFieldId, JobId, UserId, WorkspaceId},
     },
-    crm::RecordKind,
+    crm::{RecordKind, criteria::LIST_SEEN},
     db::schema::custom_fields,
 };
 
@@ -147,23 +147,30 @@ pub struct ListUse {
     pub id: Uuid,
     #[diesel(sql_type = Text)]
     pub name: String,
+    #[diesel(sql_type = Jsonb)]
+    pub criteria: Json,
+    /// To the one who asks.
+    #[diesel(sql_type = Bool)]
+    pub is_visible: bool,
 }
 
 /// Lists whose criteria name this key, of whatever kind's field: criteria reach other kinds through
-/// relations. At most twenty.
+/// relations.
 pub async fn lists_naming(
     connection: &mut AsyncPgConnection,
     workspace: WorkspaceId,
+    user: UserId,
     key: &str,
 ) -> Result<Vec<ListUse>> {
     // at the end of a text, for a path may stand before it
     let named = format!("custom.{key}\"");
-    let rows = sql_query(
-        "SELECT id, name FROM contact_lists \
-          WHERE workspace_id = $1 AND deleted_at IS NULL AND position($2 IN criteria::text) > 0 \
-          ORDER BY name, id LIMIT 20",
-    );
-    Ok(rows.bind::<SqlUuid, _>(workspace).bind::<Text, _>(named).load(connection).await?)
+    let rows = sql_query(format!(
+        "SELECT l.id, l.name, l.criteria, {LIST_SEEN} AS is_visible FROM contact_lists l \
+          WHERE l.workspace_id = $1 AND l.deleted_at IS NULL AND position($3 IN l.criteria::text) > 0 \
+          ORDER BY l.name, l.id"
+    ));
+    let rows = rows.bind::<SqlUuid, _>(workspace).bind::<SqlUuid, _>(user).bind::<Text, _>(named);
+    Ok(rows.load(connection).await?)
 }
 
 /// How far a walk through the records of a kind has come.
@@ -211,6 +218,40 @@ pub async fn fill(
         .bind::<SqlUuid, _>(after)
         .bind::<Nullable<BigInt>, _>(most);
     Ok(walked.get_result(connection).await?)
+}
+
+/// Which job is at the rows of a field, if any.
+pub async fn set_filling(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    field: CustomFieldId,
+    job: Option<JobId>,
+) -> Result<()> {
+    sql_query("UPDATE custom_fields SET filling_job_id = $3 WHERE workspace_id = $1 AND id = $2")
+        .bind::<SqlUuid, _>(workspace)
+        .bind::<SqlUuid, _>(field)
+        .bind::<Nullable<SqlUuid>, _>(job)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// That this job is through with them; where another has begun meanwhile, that one still is at it.
+pub async fn end_filling(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    field: CustomFieldId,
+    job: JobId,
+) -> Result<()> {
+    sql_query(
+        "UPDATE custom_fields SET filling_job_id = NULL WHERE workspace_id = $1 AND id = $2 AND filling_job_id = $3",
+    )
+    .bind::<SqlUuid, _>(workspace)
+    .bind::<SqlUuid, _>(field)
+    .bind::<SqlUuid, _>(job)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Removes the rows of a field, so many; how many there were.

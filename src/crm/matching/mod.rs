@@ -55,7 +55,7 @@ pub struct Filter {
 #[derive(Debug, Clone)]
 pub struct Asked {
     criteria: Criteria,
-    /// The same, for records as they were.
+    /// The same without the rows of custom fields: for records as they were, and for who listens for long.
     former: Criteria,
     setting: Setting,
 }
@@ -227,19 +227,36 @@ pub async fn all_ids<R: Record>(ctx: &Ctx, caller: &Caller, node: &Node, chunk: 
     }
 }
 
+/// What can be said of criteria that are kept.
+#[derive(Debug)]
+pub enum Explained {
+    /// None of a record that is not there.
+    Is(Option<Explanation>),
+    /// They name a list that the person whose they are does not see.
+    Unseen,
+}
+
 /// Why criteria that are kept mean a record, or do not, asked for the person whose they are. Refused to
-/// who may not read all that they read: the values are told.
+/// who may not read all that they read: the values are told, and who is in the lists that are named.
 pub async fn explain(
     ctx: &Ctx,
     caller: &Caller,
     criteria: &Criteria,
     asker: UserId,
     record: Uuid,
-) -> Result<Option<Explanation>> {
+) -> Result<Explained> {
     require_reads(caller, criteria)?;
     let setting = setting(ctx, caller).await?.kept_by(asker);
     let mut tx = begin(ctx, caller.workspace).await?;
-    criteria.explain(tx.connection(), caller.workspace, &setting, record).await
+    for (user, is_asker) in [(asker, true), (caller.user, false)] {
+        let seen = queries::seen_lists(tx.connection(), caller.workspace, user, criteria.lists()).await?;
+        match criteria.lists().iter().all(|list| seen.contains(list)) {
+            true => {}
+            false if is_asker => return Ok(Explained::Unseen),
+            false => return Err(Error::Forbidden("The criteria ask who is in a list that you do not see".into())),
+        }
+    }
+    Ok(Explained::Is(criteria.explain(tx.connection(), caller.workspace, &setting, record).await?))
 }
 
 /// Which of the records that a change was about are meant now, or were until this change: of an update
@@ -260,7 +277,8 @@ pub async fn concerned(
     require_lists(&mut tx, caller, &asked.criteria, ARGUMENT).await?;
     let setting = asked.setting.at(ctx.clock.now());
     let ids: Vec<_> = records.iter().map(|(id, _)| *id).collect();
-    let found = asked.criteria.matching(tx.connection(), workspace, &setting, &ids).await?;
+    // not by an index that may be dropped while somebody listens
+    let found = asked.former.matching(tx.connection(), workspace, &setting, &ids).await?;
     let mut found: HashSet<_> = found.into_iter().collect();
     if matches!(action, ChangeAction::Updated | ChangeAction::Deleted) {
         let rest = records.iter().filter(|(id, _)| !found.contains(id));

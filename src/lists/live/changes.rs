@@ -108,6 +108,8 @@ fn changed(event: &LoggedEvent) -> Vec<Changed> {
             let fields = Some(event.record_ids.iter().map(Uuid::to_string).collect());
             vec![Changed { source: MEMBER.to_owned(), fields, ids }]
         }
+        // a copy, whose members are told nowhere else
+        events::CREATED if event.payload.get("members").is_some_and(|members| *members != 0) => one("list", None),
         // whoever sees a list no more, or again, knows another answer
         events::UPDATED => match named() {
             Some(fields) if fields.iter().any(|field| field == "sharing") => {

@@ -150,8 +150,7 @@ pub async fn resume(
     run(connection, workspace, change, &moved, true).await
 }
 
-/// Copies the members of a list into an empty one; how many there were. They are not logged: the
-/// list begins with them.
+/// Copies the members of a list into an empty one; how many there were.
 pub async fn copy(
     connection: &mut AsyncPgConnection,
     workspace: WorkspaceId,
@@ -160,9 +159,11 @@ pub async fn copy(
     at: DateTime<Utc>,
 ) -> Result<i64> {
     let copied = sql_query(
-        "INSERT INTO list_members (workspace_id, list_id, record_id, entered_at, source) \
-         SELECT $1, $3, m.record_id, $4, $5 FROM list_members m \
-          WHERE m.workspace_id = $1 AND m.list_id = $2 AND NOT m.is_suspended",
+        "WITH copied AS (INSERT INTO list_members (workspace_id, list_id, record_id, entered_at, source) \
+                         SELECT $1, $3, m.record_id, $4, $5 FROM list_members m \
+                          WHERE m.workspace_id = $1 AND m.list_id = $2 AND NOT m.is_suspended RETURNING record_id) \
+         INSERT INTO list_log (workspace_id, list_id, record_id, at, entered, source) \
+         SELECT $1, $3, record_id, $4, true, $5 FROM copied ORDER BY record_id",
     )
     .bind::<SqlUuid, _>(workspace)
     .bind::<SqlUuid, _>(from)

@@ -194,6 +194,24 @@ async fn an_index_follows_the_records_and_goes_when_it_is_switched_off() {
 }
 
 #[tokio::test]
+async fn an_index_that_is_being_written_is_not_asked_yet() {
+    let server = TestServer::start_idle().await;
+    let ada = server.admin().await;
+    let id = contact(&ada, json!({ "x": "A" })).await;
+    let field = defined(&ada, json!({ "isIndexed": true })).await["customField"]["id"].clone();
+    let query =
+        "query { contacts(where: { compare: { field: \"custom.x\", op: EQ, value: \"a\" } }) { nodes { id } } }";
+    let found = async || ada.data(query, json!({})).await["contacts"]["nodes"].take();
+    assert_eq!((rows(&server, &field).await, found().await), (0, json!([{ "id": id }])));
+    let _node = server.second_node().await;
+    server.jobs_done().await;
+    assert_eq!((rows(&server, &field).await, found().await), (1, json!([{ "id": id }])));
+    // by its rows now
+    sql::run(&server.database.db, "DELETE FROM custom_values").await;
+    assert_eq!(found().await, json!([]));
+}
+
+#[tokio::test]
 async fn unique_is_refused_with_how_many_values_collide() {
     let server = TestServer::start().await;
     let ada = server.admin().await;
@@ -235,16 +253,30 @@ async fn a_deleted_field_leaves_no_values_and_is_kept_where_lists_need_it() {
     let insert = format!(
         "INSERT INTO contact_lists (workspace_id, id, name, list_type, criteria, created_by, created_at, updated_at, counted_at) \
          VALUES ('{}', '{list}', 'Gold', 'dynamic', \
-                 '{{\"all\": [{{\"compare\": {{\"field\": \"custom.plan\", \"op\": \"eq\", \"value\": \"gold\"}}}}]}}', \
+                 '{{\"all\": [{{\"compare\": {{\"field\": \"custom.plan\", \"op\": \"EQ\", \"value\": \"gold\"}}}}]}}', \
                  '{}', now(), now(), now())",
         ada.workspace(),
         ada.user()
     );
     sql::run(&server.database.db, &insert).await;
     let refused = ada.refused(REMOVE, json!({ "input": { "id": field } }), "CONFLICT").await;
-    let used = json!({ "usedBy": [{ "type": "contact_list", "id": list, "name": "Gold" }] });
+    let used = json!({ "usedBy": [{ "type": "contact_list", "id": list, "name": "Gold" }], "uses": 1 });
     assert_eq!(refused["extensions"]["details"], used);
     assert_eq!(keys(&ada).await, ["plan", "plan_b"]);
+    // a list that somebody keeps to themselves is counted, not named
+    let other = ada.invite_role(Role::Manager).await;
+    sql::run(
+        &server.database.db,
+        &format!("UPDATE contact_lists SET created_by = '{}' WHERE id = '{list}'", other.user()),
+    )
+    .await;
+    let refused = ada.refused(REMOVE, json!({ "input": { "id": field } }), "CONFLICT").await;
+    assert_eq!(refused["extensions"]["details"], json!({ "usedBy": [], "uses": 1 }));
+    assert!(!refused.to_string().contains("Gold"), "{refused}");
+    // a field of the same key of another kind is none that the list names
+    let same = "mutation { createCustomField(input: { kind: DEAL, label: \"Plan\", key: \"plan\", type: TEXT }) { customField { id } } }";
+    let same = ada.data(same, json!({})).await;
+    ada.data(REMOVE, json!({ "input": { "id": same["createCustomField"]["customField"]["id"] } })).await;
 
     let removed = ada.data(REMOVE, json!({ "input": { "id": field, "force": true } })).await;
     assert!(removed["deleteCustomField"]["jobId"].is_string(), "{removed}");

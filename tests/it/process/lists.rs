@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kontor::transfer::import::ImportOptions;
+use kontor::{base::ids::WorkspaceId, transfer::import::ImportOptions};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -85,7 +85,9 @@ async fn lists_are_right_after_any_number_of_deaths() {
     .await;
     eventually_within(PATIENCE, "the import ends", async || import.status(&db).await == "completed").await;
     nothing_is_open(&db).await;
-    let wrong = wrong(&installation.ctx(), &db, ada.workspace()).await;
+    let workspace = sql::texts(&db, "SELECT id::text AS value FROM workspaces").await.remove(0);
+    let workspace = WorkspaceId(workspace.parse().expect("an id"));
+    let wrong = wrong(&installation.ctx(), &db, workspace).await;
     assert!(wrong.is_empty(), "{wrong:#?}");
     let filled = "SELECT count(*) AS value FROM contact_lists WHERE member_count > 100";
     assert_eq!(sql::number(&db, filled).await, 6);

@@ -16,6 +16,7 @@ use kontor::{
     },
     config::Config,
     ctx::Ctx,
+    db::Db,
     events::{Cursor, Events},
     files::{Files, Signer, Store},
     mail::Mailer,
@@ -30,7 +31,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use super::client::{Answer, Client, Me, with_query};
 use super::{
-    database::{TestDatabase, database},
+    database::{TestDatabase, config, database},
     eventually,
     folder::Folder,
     sql,
@@ -82,7 +83,14 @@ impl TestServer {
         Self::idle(database().await, change).await
     }
 
-    /// Another node on this database.
+    /// Another node on the same database, with the same clock.
+    pub async fn second_node(&self) -> Self {
+        let url = self.database.url.clone();
+        let db = Db::open(&config(&url)).expect("the same database");
+        Self::start_over(TestDatabase { url, db }, |ctx| ctx.clock = self.clock.clone()).await
+    }
+
+    /// A node on a database that there is.
     pub async fn start_over(database: TestDatabase, change: impl FnOnce(&mut Ctx)) -> Self {
         let mut server = Self::idle(database, change).await;
         server._worker = Some(Worker::start(&server.config, &server.ctx, &server.events, &server.stop));

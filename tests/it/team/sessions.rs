@@ -1,13 +1,11 @@
 //! Sessions: how long they live, how they are refreshed, listed and ended.
 
 use chrono::TimeDelta;
-use kontor::db::Db;
 use serde_json::{Value, json};
 
 use super::{CHANGES, SIGN_IN, WHO, change_something, is_out, signed_in, text};
 use crate::support::{
     client::Client,
-    database::{TestDatabase, config},
     eventually,
     server::{PASSWORD, TestServer},
     sql,
@@ -19,13 +17,6 @@ const SESSIONS: &str = "{ sessions { id kind userAgent address isCurrent created
 
 async fn refresh(client: &Client, token: &Value) -> Value {
     client.data(REFRESH, json!({ "token": token })).await["refreshSession"].take()
-}
-
-/// Another node on the same database.
-pub async fn second_node(server: &TestServer) -> TestServer {
-    let url = server.database.url.clone();
-    let db = Db::open(&config(&url)).expect("valid");
-    TestServer::start_over(TestDatabase { url, db }, |ctx| ctx.clock = server.clock.clone()).await
 }
 
 #[tokio::test]
@@ -48,7 +39,7 @@ async fn a_spent_refresh_token_is_refused_and_half_a_minute_later_ends_the_sessi
     assert_eq!(me, json!(admin.user()));
 
     // that late only a thief or the robbed can come with it: both are out, on every node
-    let other = second_node(&server).await;
+    let other = server.second_node().await;
     let there = other.client(&text(&third["token"]));
     assert!(!is_out(&there).await);
     let mut live = now.subscribe(CHANGES, json!({ "after": server.cursor().await })).await;

@@ -5,7 +5,7 @@ use kontor::auth::Role;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::{CHANGES, change_something, code, is_out, sessions::second_node, text};
+use super::{CHANGES, change_something, code, is_out, text};
 use crate::support::{client::Client, eventually, live::Told, server::TestServer, sql};
 
 const CREATE: &str = "mutation($input: CreateApiTokenInput!) { createApiToken(input: $input) { secret apiToken { id hint scopes expiresAt } } }";
@@ -88,7 +88,7 @@ async fn a_token_ends_when_it_expires_in_the_middle_of_a_subscription_too() {
 #[tokio::test]
 async fn a_revoked_token_is_refused_at_once_on_every_node() {
     let server = TestServer::start().await;
-    let other = second_node(&server).await;
+    let other = server.second_node().await;
     let ada = server.admin().await;
     let (id, here) = token(&server, &ada, json!({ "name": "T" })).await;
     let there = other.client(here.token.as_deref().expect("a token"));

@@ -1,0 +1,300 @@
+//! Dynamic lists follow: changes of contacts and of what is linked to them, other lists, the clock, and
+//! what becomes of criteria that cannot be answered any more. (Any sequence of such: `random`.)
+
+use chrono::TimeDelta;
+use kontor::{auth::Role, crm::Contact};
+use serde_json::{Value, json};
+
+use super::{
+    SHARE, add, contacts, held, list, remove, reversed,
+    settled::{nothing_is_open, settled, wrong},
+    text,
+};
+use crate::support::{client::Client, eventually, records::make_record, server::TestServer, sql};
+
+const UPDATE: &str =
+    "mutation($id: ID!, $p: ContactInput!) { updateContact(input: { id: $id, patch: $p }) { contact { id } } }";
+
+fn equals(field: &str, value: &str) -> Value {
+    json!({ "compare": { "field": field, "op": "EQ", "value": value } })
+}
+
+async fn dynamic(client: &Client, name: &str, criteria: Value) -> String {
+    list(client, json!({ "name": name, "listType": "DYNAMIC", "criteria": criteria })).await
+}
+
+async fn update(client: &Client, contact: &str, patch: Value) {
+    client.data(UPDATE, json!({ "id": contact, "p": patch })).await;
+}
+
+async fn shown(client: &Client, list: &str) -> Value {
+    let query = "query($id: ID!) { contactList(id: $id) { contactCount broken building { status }
+        entriesAndExits { totalCount nodes { entered source } } } }";
+    client.data(query, json!({ "id": list })).await["contactList"].take()
+}
+
+#[tokio::test]
+async fn a_contact_enters_and_leaves_and_those_who_watch_are_told() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let ids = contacts(&server, &ada, 2).await;
+    let id = dynamic(&ada, "In Riga", equals("city", "Riga")).await;
+    settled(&server).await;
+    let after = server.cursor().await;
+    let changes = "subscription($id: ID!, $after: String) { contactListChanged(id: $id, after: $after) { count entered left actor { kind } } }";
+    let mut live = ada.subscribe(changes, json!({ "id": id, "after": after })).await;
+    update(&ada, &ids[0], json!({ "city": "Riga" })).await;
+    let told = live.next().await["contactListChanged"].take();
+    assert_eq!((&told["count"], &told["entered"], &told["left"]), (&json!(1), &json!(ids[..1]), &json!([])));
+    assert_eq!(held(&ada, &id).await, (1, ids[..1].to_vec()));
+    // nothing that the list reads
+    update(&ada, &ids[0], json!({ "title": "Captain" })).await;
+    update(&ada, &ids[0], json!({ "city": "Oslo" })).await;
+    let told = live.next().await["contactListChanged"].take();
+    assert_eq!((&told["count"], &told["entered"], &told["left"]), (&json!(0), &json!([]), &json!(ids[..1])));
+    settled(&server).await;
+    let list = shown(&ada, &id).await;
+    assert_eq!((&list["entriesAndExits"]["totalCount"], &list["building"]), (&json!(2), &Value::Null));
+    assert_eq!(list["entriesAndExits"]["nodes"][0], json!({ "entered": false, "source": "CRITERIA_MATCH" }));
+}
+
+#[tokio::test]
+async fn somebody_leaves_created_in_the_last_seven_days_on_time_with_nothing_written() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let ids = contacts(&server, &ada, 1).await;
+    let recent = json!({ "compare": { "field": "createdAt", "op": "IN_LAST", "value": 7, "unit": "DAY" } });
+    let id = dynamic(&ada, "New", recent).await;
+    settled(&server).await;
+    server.advance(TimeDelta::days(4));
+    let later = make_record::<Contact>(&server.ctx, &ada.caller(), json!({ "lastName": "Later" })).await.id.to_string();
+    settled(&server).await;
+    let ada = ada.again().await;
+    assert_eq!(held(&ada, &id).await, (2, vec![later.clone(), ids[0].clone()]));
+    server.advance(TimeDelta::days(3) + TimeDelta::seconds(5));
+    let ada = ada.again().await;
+    // by the schedule itself, not by the test
+    eventually("the older one leaves", async || held(&ada, &id).await == (1, vec![later.clone()])).await;
+    server.advance(TimeDelta::days(4));
+    let ada = ada.again().await;
+    eventually("the other one leaves", async || held(&ada, &id).await.0 == 0).await;
+    nothing_is_open(&server.database.db).await;
+    let changes = "SELECT count(*) AS value FROM record_changes";
+    assert_eq!(sql::number(&server.database.db, changes).await, 0, "nobody changed anything");
+}
+
+#[tokio::test]
+async fn a_day_begins_where_the_workspace_is() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    // noon of a Wednesday in UTC: Thursday already in Auckland
+    let now = server.clock.now();
+    let noon = (now + TimeDelta::days(7)).date_naive().and_hms_opt(12, 30, 0).expect("a time").and_utc();
+    server.advance(noon - now);
+    let ada = ada.again().await;
+    let ids = contacts(&server, &ada, 1).await;
+    update(&ada, &ids[0], json!({ "lastContactDate": noon - TimeDelta::hours(2) })).await;
+    let today = dynamic(&ada, "Today", json!({ "compare": { "field": "lastContactDate", "op": "TODAY" } })).await;
+    settled(&server).await;
+    assert_eq!(held(&ada, &today).await.0, 1);
+    let set = "mutation($zone: String!) { updateWorkspace(input: { timeZone: $zone }) { workspace { id } } }";
+    ada.data(set, json!({ "zone": "Pacific/Auckland" })).await;
+    settled(&server).await;
+    assert_eq!(held(&ada, &today).await.0, 0);
+    ada.data(set, json!({ "zone": "UTC" })).await;
+    settled(&server).await;
+    assert_eq!(held(&ada, &today).await.0, 1);
+}
+
+#[tokio::test]
+async fn lists_of_lists_follow_down_the_chain() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let ids = contacts(&server, &ada, 3).await;
+    let chosen = list(&ada, json!({ "name": "S", "contactIds": ids[..1] })).await;
+    let one = dynamic(&ada, "1", json!({ "inList": chosen })).await;
+    let two = dynamic(&ada, "2", json!({ "inList": one })).await;
+    let none = dynamic(&ada, "3", json!({ "not": { "inList": two } })).await;
+    settled(&server).await;
+    assert_eq!(held(&ada, &none).await, (2, reversed(&ids[1..])));
+    add(&ada, &chosen, &ids[1..2]).await;
+    settled(&server).await;
+    assert_eq!(held(&ada, &two).await, (2, reversed(&ids[..2])));
+    assert_eq!(held(&ada, &none).await, (1, ids[2..].to_vec()));
+    remove(&ada, &chosen, &ids[..2]).await;
+    settled(&server).await;
+    assert_eq!(held(&ada, &none).await, (3, reversed(&ids)));
+}
+
+#[tokio::test]
+async fn criteria_over_a_field_that_is_gone_are_broken_and_keep_their_members() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let field = "mutation { createCustomField(input: { kind: CONTACT, label: \"Plan\", key: \"plan\", type: TEXT }) { customField { id } } }";
+    let made = ada.data(field, json!({})).await;
+    let ids = contacts(&server, &ada, 2).await;
+    update(&ada, &ids[0], json!({ "customFields": { "plan": "gold" } })).await;
+    let id = dynamic(&ada, "Gold", equals("custom.plan", "gold")).await;
+    let other = dynamic(&ada, "Riga", equals("city", "Riga")).await;
+    settled(&server).await;
+    assert_eq!(held(&ada, &id).await.0, 1);
+    let delete = "mutation($id: ID!) { deleteCustomField(input: { id: $id, force: true }) { jobId } }";
+    ada.data(delete, json!({ "id": made["createCustomField"]["customField"]["id"] })).await;
+    settled(&server).await;
+    let list = shown(&ada, &id).await;
+    assert!(list["broken"].as_str().is_some_and(|why| why.contains("custom.plan") || why.contains("field")), "{list}");
+    assert_eq!((&list["contactCount"], &list["building"]), (&json!(1), &Value::Null));
+    // the others go on
+    update(&ada, &ids[1], json!({ "city": "Riga" })).await;
+    settled(&server).await;
+    assert_eq!(held(&ada, &other).await, (1, ids[1..].to_vec()));
+    ada.data(field, json!({})).await;
+    settled(&server).await;
+    let list = shown(&ada, &id).await;
+    assert_eq!((&list["broken"], &list["contactCount"]), (&Value::Null, &json!(0)));
+}
+
+#[tokio::test]
+async fn a_list_tells_nothing_of_one_that_its_maker_does_not_see_any_more() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let rep = ada.invite_role(Role::SalesRep).await;
+    let ids = contacts(&server, &ada, 2).await;
+    let chosen = list(&ada, json!({ "name": "S", "contactIds": ids[..1], "sharing": "VIEW" })).await;
+    let theirs = dynamic(&rep, "Theirs", json!({ "inList": chosen })).await;
+    settled(&server).await;
+    assert_eq!(held(&rep, &theirs).await, (1, ids[..1].to_vec()));
+    let explain =
+        "query($l: ID!, $r: ID!) { explainMembership(listId: $l, recordId: $r) { isMember broken nodes { passed } } }";
+    let of = |contact: &str| json!({ "l": theirs, "r": contact });
+    ada.data(SHARE, json!({ "input": { "id": chosen, "level": "PRIVATE" } })).await;
+    // at once, whether the list has been told or not
+    let told = rep.data(explain, of(&ids[0])).await["explainMembership"].take();
+    assert_eq!((&told["isMember"], &told["nodes"], told["broken"].is_string()), (&json!(true), &json!([]), true));
+    add(&ada, &chosen, &ids[1..]).await;
+    settled(&server).await;
+    let told = rep.data(explain, of(&ids[1])).await["explainMembership"].take();
+    assert_eq!((&told["isMember"], &told["nodes"], told["broken"].is_string()), (&json!(false), &json!([]), true));
+    let now = shown(&rep, &theirs).await;
+    assert!(now["broken"].is_string(), "{now}");
+    assert_eq!(now["contactCount"], 1, "what it was when it was to be seen");
+    ada.data(SHARE, json!({ "input": { "id": chosen, "level": "VIEW" } })).await;
+    settled(&server).await;
+    let now = shown(&rep, &theirs).await;
+    assert_eq!((&now["broken"], &now["contactCount"]), (&Value::Null, &json!(2)));
+    assert_eq!(rep.data(explain, of(&ids[1])).await["explainMembership"]["nodes"], json!([{ "passed": true }]));
+    // whoever sees the list, but not the one that it names, is not told of that one
+    let hidden = list(&ada, json!({ "name": "H", "contactIds": ids[..1] })).await;
+    let visible = list(
+        &ada,
+        json!({ "name": "V", "listType": "DYNAMIC", "sharing": "VIEW", "criteria": { "not": { "inList": hidden } } }),
+    )
+    .await;
+    settled(&server).await;
+    assert_eq!(held(&rep, &visible).await, (1, ids[1..].to_vec()));
+    rep.refused(explain, json!({ "l": visible, "r": ids[0] }), "FORBIDDEN").await;
+    ada.data(explain, json!({ "l": visible, "r": ids[0] })).await;
+    // not by its name either, when it goes
+    let delete = "mutation($id: ID!) { deleteContactList(input: { id: $id, force: true }) { deletedId } }";
+    ada.data(delete, json!({ "id": hidden })).await;
+    let broken = "query($id: ID!) { contactList(id: $id) { broken } }";
+    let why = text(&rep.data(broken, json!({ "id": visible })).await["contactList"]["broken"]);
+    assert!(!why.contains('H'), "{why}");
+}
+
+#[tokio::test]
+async fn a_copy_of_a_list_counts_for_lists_about_lists() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let ids = contacts(&server, &ada, 3).await;
+    let source = list(&ada, json!({ "name": "S", "contactIds": ids[..2] })).await;
+    let twice = json!({ "related": { "relation": "LISTS", "quantifier": "AT_LEAST", "count": 2 } });
+    let twice = dynamic(&ada, "Twice", twice).await;
+    settled(&server).await;
+    assert_eq!(held(&ada, &twice).await.0, 0);
+    let copy = "mutation($id: ID!) { snapshotContactList(input: { id: $id, name: \"C\" }) { contactList { id
+        entriesAndExits { totalCount } } } }";
+    let copy = ada.data(copy, json!({ "id": source })).await["snapshotContactList"]["contactList"].take();
+    assert_eq!(copy["entriesAndExits"]["totalCount"], 2);
+    settled(&server).await;
+    assert_eq!(held(&ada, &twice).await, (2, reversed(&ids[..2])));
+}
+
+#[tokio::test]
+async fn what_very_many_have_in_common_is_followed_too() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let account = "mutation($i: String!) { createAccount(input: { account: { name: \"Hansa\", industry: $i } }) { account { id } } }";
+    let account = text(&ada.data(account, json!({ "i": "Grain" })).await["createAccount"]["account"]["id"]);
+    let many = format!(
+        "INSERT INTO contacts (workspace_id, id, last_name, account_id, created_by, created_at, updated_at) \
+         SELECT '{}', gen_random_uuid(), 'N' || n, '{account}', '{}', now(), now() FROM generate_series(1, 2500) n",
+        ada.workspace(),
+        ada.user()
+    );
+    sql::run(&server.database.db, &many).await;
+    let id = dynamic(&ada, "Grain", equals("account.industry", "Grain")).await;
+    settled(&server).await;
+    assert_eq!(shown(&ada, &id).await["contactCount"], 2_500);
+    let change =
+        "mutation($id: ID!) { updateAccount(input: { id: $id, patch: { industry: \"Salt\" } }) { account { id } } }";
+    ada.data(change, json!({ "id": account })).await;
+    settled(&server).await;
+    assert_eq!(shown(&ada, &id).await["contactCount"], 0);
+    let wrong = wrong(&server.ctx, &server.database.db, ada.workspace()).await;
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test]
+async fn a_frozen_list_keeps_no_contact_that_was_deleted_just_before() {
+    let server = TestServer::start_idle().await;
+    let ada = server.admin().await;
+    let ids = contacts(&server, &ada, 2).await;
+    let node = server.second_node().await;
+    let id = dynamic(&ada, "All", json!({ "all": [] })).await;
+    settled(&server).await;
+    assert_eq!(held(&ada, &id).await.0, 2);
+    drop(node);
+    // nobody follows now
+    ada.data("mutation($id: ID!) { deleteContact(input: { id: $id }) { deletedId } }", json!({ "id": ids[0] })).await;
+    let freeze =
+        "mutation($id: ID!) { snapshotContactList(input: { id: $id }) { contactList { listType contactCount } } }";
+    let frozen = ada.data(freeze, json!({ "id": id })).await["snapshotContactList"]["contactList"].take();
+    assert_eq!(frozen, json!({ "listType": "STATIC", "contactCount": 1 }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_move_each_member_once() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let node = server.second_node().await;
+    let there = node.client(ada.token.as_deref().expect("signed in"));
+    let ids = contacts(&server, &ada, 10).await;
+    let mut lists = Vec::new();
+    for city in ["Riga", "Oslo"] {
+        lists.push(dynamic(&ada, city, equals("city", city)).await);
+    }
+    lists.push(dynamic(&ada, "Both", json!({ "any": [{ "inList": lists[0] }, { "inList": lists[1] }] })).await);
+    for round in 0..6 {
+        let city = ["Riga", "Oslo", "Bergen"][round % 3];
+        let (one, two) = ids.split_at(5);
+        let here = async {
+            for id in one {
+                update(&ada, id, json!({ "city": city })).await;
+            }
+        };
+        let there = async {
+            for id in two {
+                update(&there, id, json!({ "city": city })).await;
+            }
+        };
+        tokio::join!(here, there);
+    }
+    settled(&server).await;
+    let wrong = wrong(&server.ctx, &server.database.db, ada.workspace()).await;
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    // nobody entered twice in a row
+    let twice = "SELECT count(*) AS value FROM (SELECT entered, lag(entered) OVER (PARTITION BY list_id, record_id ORDER BY id) \
+                   AS before FROM list_log) AS log WHERE entered = before";
+    assert_eq!(sql::number(&server.database.db, twice).await, 0);
+}
