@@ -535,6 +535,7 @@ diesel::table! {
         created_by -> Uuid,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        filling_job_id -> Nullable<Uuid>,
     }
 }
 
@@ -651,6 +652,17 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         deleted_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    list_builds (workspace_id, list_id, record_id) {
+        workspace_id -> Uuid,
+        list_id -> Uuid,
+        record_id -> Uuid,
+        enters -> Bool,
     }
 }
 
@@ -991,6 +1003,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     deals,
     lead_conversions,
     leads,
+    list_builds,
     list_changes,
     list_clocks,
     list_favorites,

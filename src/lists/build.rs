@@ -1,7 +1,8 @@
 //! Building a dynamic list: its members become those that its criteria match, some thousand contacts
-//! at a time in the order of their ids. What a run has done is what the next one finds right, so one
-//! that died is simply begun again; one whose criteria were changed meanwhile ends. What happens to
-//! contacts meanwhile is followed beside it, see `live`.
+//! at a time in the order of their ids. The first members of a list enter as they are found. Where it
+//! has members by former criteria, these stay until all are known who enter and leave, and then do so at
+//! once. One run that died is simply begun again; one whose criteria were changed meanwhile ends. What
+//! happens to contacts meanwhile is followed beside it, see `live`.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use uuid::Uuid;
 use super::{
     kept::{self, KeptList},
     model::Source,
-    queries::{kept as queries, lists, members},
+    queries::{builds, kept as queries, lists, members},
     steps::{self, By},
 };
 use crate::{
@@ -68,15 +69,27 @@ impl Job<Ctx> for BuildList {
             if progress.total.is_none() {
                 progress.total = Some(members::live_count(tx.connection(), workspace).await?);
             }
+            if list.is_rebuilding && from.is_nil() {
+                // of a run that died, or for other criteria
+                builds::clear(tx.connection(), workspace, list.id).await?;
+            }
             let begun = Instant::now();
             let to = members::end_of_chunk(tx.connection(), workspace, from, chunk).await?;
             let by = kept::system(workspace, run.job, present.setting.now);
-            let moved = build_chunk(&mut tx, &by, &list, (from, to.unwrap_or(Uuid::max()))).await?;
-            progress.processed += chunk;
-            progress.succeeded += moved;
+            let range = (from, to.unwrap_or(Uuid::max()));
+            progress.succeeded += if list.is_rebuilding {
+                let matching = list.criteria.ids_between(tx.connection(), workspace, &list.setting, range).await?;
+                builds::note(tx.connection(), workspace, list.id, range, &matching).await?
+            } else {
+                build_chunk(&mut tx, &by, &list, range).await?
+            } as i64;
+            progress.processed = (progress.processed + chunk).min(progress.total.unwrap_or(i64::MAX));
             match to {
                 Some(to) => from = to,
                 None => {
+                    if list.is_rebuilding {
+                        move_noted(&mut tx, &by, &list).await?;
+                    }
                     progress.processed = progress.total.unwrap_or(progress.processed);
                     lists::end_build(tx.connection(), workspace, self.list, self.version).await?;
                 }
@@ -103,10 +116,24 @@ fn next_chunk(chunk: i64, took: Duration) -> i64 {
 }
 
 /// Contacts behind the first id, up to the second; how many entered or left.
-async fn build_chunk(tx: &mut Tx, by: &By, list: &KeptList, range: (Uuid, Uuid)) -> Result<i64> {
+async fn build_chunk(tx: &mut Tx, by: &By, list: &KeptList, range: (Uuid, Uuid)) -> Result<usize> {
     let matching = list.criteria.ids_between(tx.connection(), by.workspace, &list.setting, range).await?;
     let others = members::between_but(tx.connection(), by.workspace, list.id, range, &matching).await?;
     let left = steps::remove_in(tx, by, list.id, &others, Source::CriteriaMatch).await?;
     let entered = steps::add_in(tx, by, list.id, &matching, Source::CriteriaMatch).await?;
-    Ok((entered.len() + left.len()) as i64)
+    Ok(entered.len() + left.len())
+}
+
+/// Lets enter and leave who was noted, all at once: the members were those of the former criteria until
+/// now, and are those of the present ones.
+async fn move_noted(tx: &mut Tx, by: &By, list: &KeptList) -> Result<()> {
+    let left = builds::noted(tx.connection(), by.workspace, list.id, false).await?;
+    let entered = builds::noted(tx.connection(), by.workspace, list.id, true).await?;
+    if !left.is_empty() {
+        steps::remove_in(tx, by, list.id, &left, Source::CriteriaMatch).await?;
+    }
+    if !entered.is_empty() {
+        steps::add_in(tx, by, list.id, &entered, Source::CriteriaMatch).await?;
+    }
+    builds::clear(tx.connection(), by.workspace, list.id).await
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     freeze::freeze_in,
-    queries::{lists, members},
+    queries::{builds, lists, members},
     steps::{self, By},
 };
 use crate::{
@@ -98,6 +98,7 @@ impl Job<Ctx> for PurgeList {
             if !lists::is_deleted(tx.connection(), workspace, self.list).await? {
                 return Ok(());
             }
+            builds::clear(tx.connection(), workspace, self.list).await?;
             let gone = members::purge(tx.connection(), workspace, self.list, PURGED).await?
                 + members::purge_log(tx.connection(), workspace, self.list, PURGED).await?;
             if gone == 0 {

@@ -46,6 +46,8 @@ pub struct KeptList {
     pub id: ContactListId,
     /// Of the criteria.
     pub version: i32,
+    /// Whether its members are still those of former criteria, see `build`.
+    pub is_rebuilding: bool,
     pub criteria: Criteria,
     /// Its maker's: a list tells of nothing that this person does not see.
     pub setting: Setting,
@@ -154,7 +156,8 @@ pub async fn ask_in(
             queries::set_reads(tx.connection(), workspace, row.id, row.version, &reads).await?;
         }
         let setting = present.setting.clone().kept_by(row.created_by);
-        lists.push(KeptList { id: row.id, version: row.version, criteria, setting });
+        let KeptRow { id, version, is_rebuilding, .. } = row;
+        lists.push(KeptList { id, version, is_rebuilding, criteria, setting });
     }
     Ok((lists, refused))
 }

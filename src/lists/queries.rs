@@ -2,6 +2,7 @@
 //! up to date.
 
 pub mod beside;
+pub mod builds;
 pub mod kept;
 pub mod lists;
 pub mod members;

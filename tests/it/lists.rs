@@ -7,6 +7,7 @@ mod dynamic;
 mod following;
 mod live;
 mod random;
+mod rebuilding;
 mod rest;
 pub mod settled;
 mod sharing;

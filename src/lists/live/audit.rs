@@ -10,7 +10,7 @@ use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::compare::{all, differences_in, versions};
+use super::compare::{all, differences_in, move_in};
 use crate::{
     base::{
         Error, Result,
@@ -21,7 +21,6 @@ use crate::{
     lists::{
         kept::{self, KeptList},
         queries::{kept as queries, members},
-        steps,
     },
 };
 
@@ -118,12 +117,10 @@ impl Job<Ctx> for MendLists {
         run.hold_in(&mut tx).await?;
         let present = kept::hold_in(&mut tx, &ctx.clock, workspace).await?;
         let lists = chosen(kept::load_in(&mut tx, workspace, &present, None).await?, &self.lists);
-        let differences = differences_in(&mut tx, workspace, &lists, &all(&lists, self.contacts)).await?;
         let by = kept::system(workspace, run.job, present.setting.now);
-        let mended = steps::move_in(&mut tx, &by, &versions(&lists), &differences).await?;
+        let (mended, wrong) = move_in(&mut tx, &by, &lists, &all(&lists, self.contacts)).await?;
         tx.commit().await?;
         if mended > 0 {
-            let wrong: BTreeSet<_> = differences.iter().map(|one| one.list_id).collect();
             tracing::error!(%workspace, mended, lists = ?wrong, "members of lists were not what their criteria say");
             counter!("kontor_list_defects_total").increment(mended as u64);
         }
@@ -142,5 +139,6 @@ async fn chosen_in(
 }
 
 fn chosen(lists: Vec<KeptList>, ids: &[ContactListId]) -> Vec<KeptList> {
-    lists.into_iter().filter(|list| ids.contains(&list.id)).collect()
+    // the members of one that is being built are not what its criteria say
+    lists.into_iter().filter(|list| ids.contains(&list.id) && !list.is_rebuilding).collect()
 }

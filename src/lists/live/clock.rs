@@ -7,10 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{
-    compare::{differences_in, versions},
-    concern::Work,
-};
+use super::{compare::move_in, concern::Work};
 use crate::{
     base::{Result, ids::WorkspaceId},
     crm::criteria::{Bind, Setting, Sql},
@@ -20,7 +17,7 @@ use crate::{
     lists::{
         kept::{self, CLOCK, DAYS, KeptList},
         queries::kept as queries,
-        segment, steps,
+        segment,
     },
 };
 
@@ -73,8 +70,7 @@ async fn tell(ctx: &Ctx, run: &Run, workspace: WorkspaceId) -> Result<(), JobErr
     if let Some(told) = present.told.as_ref() {
         if (told.zone, told.week_start) == (present.setting.zone, present.setting.week_start) {
             let (work, many) = flipped_in(&mut tx, workspace, &lists, told).await?;
-            let differences = differences_in(&mut tx, workspace, &lists, &work).await?;
-            steps::move_in(&mut tx, &by, &versions(&lists), &differences).await?;
+            move_in(&mut tx, &by, &lists, &work).await?;
             rebuild = many;
         } else {
             rebuild.extend(lists.iter().enumerate().filter(|(_, list)| list.criteria.is_of_days()).map(|(at, _)| at));

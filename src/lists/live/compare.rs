@@ -1,5 +1,5 @@
 //! What the criteria of many lists say of many contacts, compared with who is in: only what differs comes
-//! back from the database.
+//! back from the database, and is moved.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,11 @@ use crate::{
     db::Tx,
     lists::{
         kept::KeptList,
-        queries::kept::{self, Difference},
+        queries::{
+            builds,
+            kept::{self, Difference},
+        },
+        steps::{self, By},
     },
 };
 
@@ -77,9 +81,26 @@ fn statement(workspace: WorkspaceId, lists: &[&KeptList], ids: &[Uuid]) -> (Sql,
     (sql, verdicts.len())
 }
 
-/// The versions of these lists.
-pub fn versions(lists: &[KeptList]) -> BTreeMap<ContactListId, i32> {
-    lists.iter().map(|list| (list.id, list.version)).collect()
+/// Moves whoever is not where the criteria say; how many did, and in which lists something differed.
+pub async fn move_in(
+    tx: &mut Tx,
+    by: &By,
+    lists: &[KeptList],
+    work: &Work,
+) -> Result<(usize, BTreeSet<ContactListId>)> {
+    let differences = differences_in(tx, by.workspace, lists, work).await?;
+    // what a job found out about them that builds such a list is older
+    for (places, ids) in work {
+        let asked = places.iter().filter_map(|place| lists.get(*place));
+        let rebuilding: Vec<_> = asked.filter(|list| list.is_rebuilding).map(|list| list.id).collect();
+        if !rebuilding.is_empty() {
+            let ids: Vec<_> = ids.iter().copied().collect();
+            builds::forget(tx.connection(), by.workspace, &rebuilding, &ids).await?;
+        }
+    }
+    let versions: BTreeMap<_, _> = lists.iter().map(|list| (list.id, list.version)).collect();
+    let moved = steps::move_in(tx, by, &versions, &differences).await?;
+    Ok((moved, differences.iter().map(|one| one.list_id).collect()))
 }
 
 /// All of these contacts against each of these lists.

@@ -7,10 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::{
-    compare::{differences_in, versions},
-    concern::concerned_in,
-};
+use super::{compare::move_in, concern::concerned_in};
 use crate::{
     base::{Error, Result, ids::WorkspaceId},
     ctx::Ctx,
@@ -20,7 +17,7 @@ use crate::{
         kept::{self, CRITERIA, MEMBER, Present},
         queries::kept::{self as queries, Change},
         segment,
-        steps::{self, By},
+        steps::By,
     },
 };
 
@@ -108,8 +105,7 @@ async fn follow_in(tx: &mut Tx, by: &By, present: &Present, changes: &[Change]) 
     }
     let lists = kept::load_in(tx, by.workspace, present, reading(changes).as_deref()).await?;
     let mut found = concerned_in(tx, by.workspace, &lists, changes).await?;
-    let differences = differences_in(tx, by.workspace, &lists, &found.work).await?;
-    steps::move_in(tx, by, &versions(&lists), &differences).await?;
+    move_in(tx, by, &lists, &found.work).await?;
     for list in found.rebuild.iter().filter_map(|place| lists.get(*place)) {
         segment::rebuild_in(tx, by.at, by.workspace, list.id, list.version).await?;
     }
