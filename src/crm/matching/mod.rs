@@ -227,6 +227,13 @@ pub async fn all_ids<R: Record>(ctx: &Ctx, caller: &Caller, node: &Node, chunk: 
     }
 }
 
+/// How many records criteria that are kept mean now, asked for the person whose they are; exact.
+pub async fn count_kept(ctx: &Ctx, caller: &Caller, criteria: &Criteria, asker: UserId) -> Result<i64> {
+    let setting = setting(ctx, caller).await?.kept_by(asker);
+    let mut tx = begin(ctx, caller.workspace).await?;
+    criteria.count(tx.connection(), caller.workspace, &setting).await
+}
+
 /// Why criteria that are kept mean a record, or do not, asked for the person whose they are. Refused to
 /// who may not read all that they read: the values are told.
 pub async fn explain(
