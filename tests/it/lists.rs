@@ -5,6 +5,7 @@ mod building;
 mod counts;
 mod following;
 mod live;
+mod old_form;
 mod random;
 mod rest;
 pub mod settled;
