@@ -4,7 +4,7 @@ use kontor::crm::Contact;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::text;
+use super::{settled::nothing_is_open, text};
 use crate::support::{client::Client, records::make_record, server::TestServer, sql};
 
 /// The new list.
@@ -69,7 +69,7 @@ async fn every_operator_means_what_it_says_and_is_printed_again() {
         assert_eq!(list["contact_count"], names.split_whitespace().count(), "{criteria}");
         lists.push(list);
     }
-    server.jobs_done().await;
+    nothing_is_open(&server.database.db).await;
     let mut wrong = Vec::new();
     for ((criteria, names), list) in cases.iter().zip(&lists) {
         let path = format!("/contact-lists/{}", text(&list["id"]));
