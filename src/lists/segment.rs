@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 use super::{
     build::BuildList,
+    model::{ContactList, ListType},
     queries::{kept, lists},
 };
 use crate::{
@@ -41,6 +42,25 @@ pub async fn check(tx: &mut Tx, caller: &Caller, list: Option<ContactListId>, gi
         refuse_circle(tx, caller, list, &checked, &known).await?;
     }
     serde_json::to_value(checked.node()).map_err(Error::internal)
+}
+
+/// How many contacts a dynamic list is going to have whose members are being made, as it is asked itself:
+/// for whoever made it. To whoever has the list in hand, for it is the list's own count that this tells. None
+/// where its members are made, where the criteria cannot be answered, and where that takes too long.
+pub async fn expected(ctx: &Ctx, caller: &Caller, list: &ContactList) -> Result<Option<i64>> {
+    let kept = list.criteria.as_ref().filter(|_| list.list_type == ListType::Dynamic);
+    let Some(kept) = kept.filter(|_| list.version != list.built_version && list.broken.is_none()) else {
+        return Ok(None);
+    };
+    let mut tx = ctx.db.read(caller).await?;
+    let known = Known::load(tx.connection(), caller.workspace).await?;
+    drop(tx);
+    let checked = Criteria::read(kept).and_then(|node| Criteria::check(RecordKind::Contact, &node, &known));
+    let Ok(criteria) = checked else { return Ok(None) };
+    match matching::count_kept(ctx, caller, &criteria, list.created_by).await {
+        Err(Error::TimedOut) => Ok(None),
+        counted => counted,
+    }
 }
 
 /// Follows the lists that criteria name, and those that these name. The criteria of lists are written

@@ -6,6 +6,7 @@ mod counts;
 mod dynamic;
 mod following;
 mod live;
+mod old_form;
 mod random;
 mod rebuilding;
 mod rest;

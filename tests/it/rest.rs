@@ -3,8 +3,12 @@
 mod accounts;
 mod auth;
 mod contacts;
+mod deals;
 mod document;
 mod hostile;
 mod import;
+mod leads;
+mod products;
 mod records;
+mod tasks;
 mod users;

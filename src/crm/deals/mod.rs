@@ -97,9 +97,17 @@ impl Rules for Deal {
             _ => None,
         });
         let present = before.map(|deal| deal.pipeline_id);
+        // what is cleared is again as likely as its stage says
+        let is_given = patch.value("probability").is_some_and(|value| !value.is_null());
+        let is_cleared = patch.sets("probability") && !is_given;
         if named.is_none() && before.is_some() && (pipeline.is_none() || pipeline == present) {
             let kept = before.map(|deal| (deal.pipeline_id, deal.stage_id));
             (after.pipeline_id, after.stage_id) = kept.unwrap_or((after.pipeline_id, after.stage_id));
+            if is_cleared {
+                let stages = pipelines::stages_in(tx, caller.workspace).await?;
+                let stage = stages.iter().find(|stage| stage.id == after.stage_id);
+                after.probability = stage.map_or(after.probability, |stage| stage.probability);
+            }
             return Ok(());
         }
         let stages = pipelines::stages_in(tx, caller.workspace).await?;
@@ -122,12 +130,15 @@ impl Rules for Deal {
             return Err(Error::invalid("stageId", "is a stage of another pipeline"));
         }
         (after.pipeline_id, after.stage_id) = (stage.pipeline_id, stage.id);
+        if is_cleared {
+            after.probability = stage.probability;
+        }
         if before.is_some_and(|deal| deal.stage_id == stage.id) {
             return Ok(());
         }
         let now = ctx.clock.now();
         after.stage_entered_at = now;
-        if !patch.sets("probability") {
+        if !is_given {
             after.probability = stage.probability;
         }
         if stage.stage_type != StageType::Open && !patch.sets("close_date") {

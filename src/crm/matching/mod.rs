@@ -236,6 +236,17 @@ pub enum Explained {
     Unseen,
 }
 
+/// How many records criteria that are kept mean now, asked for the person whose they are; exact. None
+/// where they name a list that this person does not see.
+pub async fn count_kept(ctx: &Ctx, caller: &Caller, criteria: &Criteria, asker: UserId) -> Result<Option<i64>> {
+    let setting = setting(ctx, caller).await?.kept_by(asker);
+    let mut tx = begin(ctx, caller.workspace).await?;
+    if !sees_lists(&mut tx, caller.workspace, asker, criteria).await? {
+        return Ok(None);
+    }
+    Ok(Some(criteria.count(tx.connection(), caller.workspace, &setting).await?))
+}
+
 /// Why criteria that are kept mean a record, or do not, asked for the person whose they are. Refused to
 /// who may not read all that they read: the values are told, and who is in the lists that are named.
 pub async fn explain(
@@ -248,15 +259,20 @@ pub async fn explain(
     require_reads(caller, criteria)?;
     let setting = setting(ctx, caller).await?.kept_by(asker);
     let mut tx = begin(ctx, caller.workspace).await?;
-    for (user, is_asker) in [(asker, true), (caller.user, false)] {
-        let seen = queries::seen_lists(tx.connection(), caller.workspace, user, criteria.lists()).await?;
-        match criteria.lists().iter().all(|list| seen.contains(list)) {
-            true => {}
-            false if is_asker => return Ok(Explained::Unseen),
-            false => return Err(Error::Forbidden("The criteria ask who is in a list that you do not see".into())),
-        }
+    if !sees_lists(&mut tx, caller.workspace, asker, criteria).await? {
+        return Ok(Explained::Unseen);
+    }
+    if !sees_lists(&mut tx, caller.workspace, caller.user, criteria).await? {
+        return Err(Error::Forbidden("The criteria ask who is in a list that you do not see".into()));
     }
     Ok(Explained::Is(criteria.explain(tx.connection(), caller.workspace, &setting, record).await?))
+}
+
+/// Whether somebody sees all lists that criteria name.
+async fn sees_lists(tx: &mut Tx, workspace: WorkspaceId, user: UserId, criteria: &Criteria) -> Result<bool> {
+    let named = criteria.lists();
+    let seen = queries::seen_lists(tx.connection(), workspace, user, named).await?;
+    Ok(named.iter().all(|list| seen.contains(list)))
 }
 
 /// Which of the records that a change was about are meant now, or were until this change: of an update

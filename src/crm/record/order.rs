@@ -6,7 +6,7 @@ use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Field, RecordKind, Value};
+use super::{Field, FieldType, RecordKind, Value};
 use crate::{base::page::PageRequest, crm::stage_type::StageType};
 
 /// An order with an index behind it. Ties are broken by id, in the same direction.
@@ -35,7 +35,17 @@ impl Order {
 impl Sort {
     pub const UPDATED_AT: Self = Self { column: "updated_at", sql_type: "timestamptz" };
 
+    /// Stages come in the order of their pipeline: their ids say nothing.
+    const STAGE: Self = Self {
+        column: "(SELECT s.position FROM pipeline_stages s \
+                   WHERE s.workspace_id = deals.workspace_id AND s.id = deals.stage_id)",
+        sql_type: "integer",
+    };
+
     pub fn by(field: &Field) -> Self {
+        if matches!(field.field_type, FieldType::Stage) {
+            return Self::STAGE;
+        }
         Self { column: field.column, sql_type: field.sql_type() }
     }
 }

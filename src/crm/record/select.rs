@@ -87,8 +87,8 @@ pub async fn count<R: Record>(ctx: &Ctx, caller: &Caller, search: Option<&str>) 
 /// they cost, up to the statement time-out.
 pub async fn numbered<R: Record>(ctx: &Ctx, caller: &Caller, wanted: &Numbered) -> Result<(Vec<R>, i64)> {
     let sight = Sight::of::<R>(caller)?;
-    if wanted.filters.iter().any(|(field, _)| matches!(field.field_type, FieldType::Json)) {
-        return Err(Error::invalid("customFields", "cannot be filtered by equality"));
+    if let Some((field, _)) = wanted.filters.iter().find(|(field, _)| matches!(field.field_type, FieldType::Json)) {
+        return Err(Error::invalid(field.name, "cannot be filtered by equality"));
     }
     let pattern = search_pattern(wanted.search.as_deref())?;
     let mut tx = ctx.db.read(caller).await?;

@@ -16,7 +16,7 @@ use crate::{
     crm::{
         accounts::AccountLink,
         contacts::ContactLink,
-        record::{FieldType, Patch, RecordKind, Rules},
+        record::{Field, FieldType, Patch, RecordKind, Rules},
     },
     ctx::Ctx,
     db::Tx,
@@ -56,6 +56,24 @@ const PRIORITIES: FieldType = FieldType::Choice(TaskPriority::WORDS);
 /// Another record's lead, and its deal.
 pub type LeadLink = Option<LeadId>;
 pub type DealLink = Option<DealId>;
+
+/// What a task is about in two words, the kind and the id, however the links are kept: to be filtered and
+/// sorted by, never to be set. No index serves them alone.
+pub const ABOUT: &[Field] = &[
+    Field {
+        name: "relatedToType",
+        column: "(CASE WHEN lead_id IS NOT NULL THEN 'lead' WHEN contact_id IS NOT NULL THEN 'contact' \
+                       WHEN account_id IS NOT NULL THEN 'account' WHEN deal_id IS NOT NULL THEN 'deal' END)",
+        rest: "related_to_type",
+        field_type: FieldType::OptionalChoice(&["lead", "contact", "account", "deal"]),
+    },
+    Field {
+        name: "relatedToId",
+        column: "coalesce(lead_id, contact_id, account_id, deal_id)",
+        rest: "related_to_id",
+        field_type: FieldType::Id,
+    },
+];
 
 record! {
     /// Something to be done.

@@ -36,6 +36,7 @@ use crate::{
         members::{self, Chosen},
         model::ListPlace,
         ops::{self, ListPatch, NewList},
+        segment,
     },
 };
 
@@ -154,9 +155,13 @@ struct ListBody {
     #[schema(value_type = Option<String>)]
     icon: Option<Option<String>>,
     /// Yours alone; anybody may who sees the list.
-    is_favorite: Option<bool>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<bool>)]
+    is_favorite: Option<Option<bool>>,
     /// Whether everybody in the workspace sees it.
-    is_shared: Option<bool>,
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<bool>)]
+    is_shared: Option<Option<bool>>,
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<Vec<String>>)]
     tags: Option<Option<Vec<String>>>,
@@ -172,7 +177,7 @@ impl ListBody {
     /// kept where it says the same.
     fn patch(self, list_type: ListType, sharing: Sharing) -> Result<ListPatch> {
         let is_empty = self.criteria.as_ref().is_none_or(|given| given.is_null() || *given == json!({}));
-        let sharing = match self.is_shared {
+        let sharing = match self.is_shared.map(Option::unwrap_or_default) {
             Some(true) if sharing == Sharing::Private => Some(Sharing::View),
             Some(false) => Some(Sharing::Private),
             _ => None,
@@ -185,7 +190,7 @@ impl ListBody {
             icon: self.icon,
             tags: self.tags.map(Option::unwrap_or_default),
             sharing,
-            favorite: self.is_favorite,
+            favorite: self.is_favorite.map(Option::unwrap_or_default),
             contacts: self.contact_ids.filter(|given| !given.is_null()).map(|given| ids(Some(given))).transpose()?,
             ..ListPatch::default()
         })
@@ -305,7 +310,7 @@ async fn create(
     }
     let new = NewList { name: patch.name.clone().unwrap_or_default(), list_type: Some(list_type), patch };
     let list = ops::create(&ctx, &caller, new).await?;
-    Ok((StatusCode::CREATED, Json(reply(&ctx, &caller, list).await?)))
+    Ok((StatusCode::CREATED, Json(counted(&ctx, &caller, list).await?)))
 }
 
 /// Change a list
@@ -330,7 +335,7 @@ async fn update(
     }
     let patch = content.patch(present.list_type, present.sharing)?;
     let list = ops::update(&ctx, &caller, id, patch).await?;
-    Ok(Json(reply(&ctx, &caller, list).await?))
+    Ok(Json(counted(&ctx, &caller, list).await?))
 }
 
 /// Delete a list
@@ -438,7 +443,14 @@ async fn refresh(
     id: PathId,
 ) -> Result<Json<ListReply>, BareRefusal> {
     let list = ops::refresh(&ctx, &caller, id.of(NOUN)?).await?;
-    Ok(Json(reply(&ctx, &caller, list).await?))
+    Ok(Json(counted(&ctx, &caller, list).await?))
+}
+
+/// The same for a list whose criteria are new or looked at anew. Clients know of no members that are still
+/// being made: to them the count is that of the criteria.
+async fn counted(ctx: &Ctx, caller: &Caller, mut list: ContactList) -> Result<ListReply> {
+    list.member_count = segment::expected(ctx, caller, &list).await?.unwrap_or(list.member_count);
+    reply(ctx, caller, list).await
 }
 
 async fn reply(ctx: &Ctx, caller: &Caller, list: ContactList) -> Result<ListReply> {

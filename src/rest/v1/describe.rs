@@ -44,24 +44,28 @@ const JSON: &str = "application/json";
 /// The schemas of a kind: as it is answered, and as it is sent.
 pub fn record_schemas<R: Published>() -> Vec<(String, RefOr<Schema>)> {
     let fixed = FIXED.iter().map(|field| (field, RefOr::T(Schema::Object(single(field, false)))));
-    let own = R::FIELDS.iter().map(|field| (field, schema(field, may_be_null(field))));
+    let own = fields::<R>().map(|field| (field, schema(field, may_be_null(field))));
     let answered =
         fixed.chain(own).fold(described(&format!("{} as it is.", capital(&one::<R>()))), |object, (field, schema)| {
             object.property(field.rest, schema).required(field.rest)
         });
     let needed = |field: &Field| R::REQUIRED.contains(&field.name);
-    let created = R::FIELDS.iter().fold(described("Fields that are not listed are ignored."), |object, field| {
+    let created = fields::<R>().fold(described("Fields that are not listed are ignored."), |object, field| {
         let object = object.property(field.rest, schema(field, !needed(field)));
         if needed(field) { object.required(field.rest) } else { object }
     });
     let partial = "What is absent stays as it is; null clears. Fields that are not listed are ignored.";
-    let sent =
-        R::FIELDS.iter().fold(described(partial), |object, field| object.property(field.rest, schema(field, true)));
+    let sent = fields::<R>().fold(described(partial), |object, field| object.property(field.rest, schema(field, true)));
     vec![
         (R::NOUN.to_owned(), object(answered)),
         (format!("New{}Body", R::NOUN), object(created)),
         (format!("{}Body", R::NOUN), object(sent)),
     ]
+}
+
+/// What can be set.
+fn fields<R: Published>() -> impl Iterator<Item = &'static Field> {
+    R::FIELDS.iter().chain(R::STANDING_FOR)
 }
 
 fn described(description: &str) -> ObjectBuilder {
@@ -87,7 +91,7 @@ pub fn collection<R: Published>(path: &str) -> Paths {
         .parameter(query("limit", &format!("{} unless given; at most 1000", R::LIMIT), whole()))
         .parameter(query("search", "A fragment", text(None)))
         .parameter(query("sort", sorts, text(None)))
-        .parameters(Some(FIXED.iter().chain(R::FIELDS).filter(|field| filterable(field)).map(filter)))
+        .parameters(Some(FIXED.iter().chain(fields::<R>()).filter(|field| filterable(field)).map(filter)))
         .response("200", answer(&format!("A page of {plural}"), page_of(R::NOUN)));
     let create = operation::<R>("create", &format!("Create {}", one::<R>()))
         .request_body(Some(body(&format!("New{}Body", R::NOUN))))

@@ -27,6 +27,15 @@ pub struct One<T> {
     data: T,
 }
 
+/// One thing, and what was done with it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Told<T> {
+    /// Always true.
+    success: bool,
+    message: &'static str,
+    data: T,
+}
+
 /// A page of things.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Many<T> {
@@ -68,6 +77,12 @@ impl<T> One<T> {
     }
 }
 
+impl<T> Told<T> {
+    pub fn new(message: &'static str, data: T) -> Self {
+        Self { success: true, message, data }
+    }
+}
+
 impl<T> Many<T> {
     pub fn new(data: Vec<T>, pagination: Pagination) -> Self {
         Self { success: true, data, pagination }
@@ -81,6 +96,12 @@ impl Done {
 }
 
 impl<T: Serialize> IntoResponse for One<T> {
+    fn into_response(self) -> Response {
+        Json(self).into_response()
+    }
+}
+
+impl<T: Serialize> IntoResponse for Told<T> {
     fn into_response(self) -> Response {
         Json(self).into_response()
     }

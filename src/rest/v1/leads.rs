@@ -15,7 +15,7 @@ use utoipa::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    envelope::{Names, One, Refusal, RefusalReply},
+    envelope::{Names, One, Refusal, RefusalReply, Told},
     published::{Object, Published},
     records,
     request::{Body, PathId, Signed, nullable},
@@ -147,7 +147,7 @@ impl ToSchema for ConvertedLead {
 #[utoipa::path(
     post, path = "/leads/{id}/convert", tag = TAG, operation_id = "convert_lead", request_body = ConvertBody,
     params(("id" = uuid::Uuid, Path)),
-    responses((status = 200, description = "The lead as it is now, and what it became", body = One<ConvertedLead>),
+    responses((status = 200, description = "The lead as it is now, and what it became", body = Told<ConvertedLead>),
         (status = 403, description = "Your role does not allow it", body = RefusalReply),
         (status = 409, description = "It was converted already", body = RefusalReply))
 )]
@@ -156,7 +156,7 @@ async fn convert(
     Signed { caller, .. }: Signed,
     id: PathId,
     Body { content, .. }: Body<ConvertBody>,
-) -> Result<One<Json>, Refusal<ConvertNames>> {
+) -> Result<Told<Json>, Refusal<ConvertNames>> {
     let converted = convert::convert(&ctx, &caller, id.of(Lead::NOUN)?, content.options()?).await?;
     let Converted { lead, contact, account, deal } = converted;
     let mut printed = records::print_one(&ctx, &caller, &lead).await?;
@@ -165,7 +165,7 @@ async fn convert(
         "account_id": account.map(|account| account.id),
         "deal_id": deal.map(|deal| deal.id),
     });
-    Ok(One::new(printed))
+    Ok(Told::new("The lead is converted", printed))
 }
 
 /// Whose the lead is to be.

@@ -3,7 +3,12 @@
 use serde_json::{Map, Value as Json};
 
 use super::envelope::{Names, Plain};
-use crate::{auth::Caller, base::Result, crm::record::Record, ctx::Ctx};
+use crate::{
+    auth::Caller,
+    base::Result,
+    crm::record::{Field, Record},
+    ctx::Ctx,
+};
 
 /// A record as these routes read and print it.
 pub type Object = Map<String, Json>;
@@ -20,11 +25,11 @@ pub trait Published: Record {
     const LIMIT: i64;
     /// What `search` looks into, for the document.
     const SEARCHED: &'static str;
-    /// Names here that stand for other fields of the table, see `understand`.
-    const STANDING_FOR: &'static [&'static str] = &[];
+    /// What stands here for other fields of the table, and together says one thing; see `understand`.
+    const STANDING_FOR: &'static [Field] = &[];
 
     /// Puts the fields of the table in the place of those that stand for them, in a body or among
-    /// filters.
+    /// filters that have all of these.
     fn understand(_: &mut Object) -> Result<()> {
         Ok(())
     }

@@ -89,7 +89,7 @@ async fn update<R: Published>(
     Body { mut content, .. }: Body<Object>,
 ) -> Result<One<Json>, Refusal<R>> {
     let id: Uuid = id.of(R::NOUN)?;
-    let stand_in = R::STANDING_FOR.iter().any(|name| content.contains_key(*name));
+    let stand_in = R::STANDING_FOR.iter().any(|field| content.contains_key(field.rest));
     if stand_in || input::<R>(&content).iter().any(|(field, _)| prints_less(field)) {
         let present = ops::get::<R>(&ctx, &caller, id).await?;
         let printed = print_one(&ctx, &caller, &present).await?;
@@ -97,10 +97,11 @@ async fn update<R: Published>(
         let echoes = R::FIELDS.iter().filter(|field| prints_less(field) && is_echo(field.rest)).map(|field| field.rest);
         let mut echoes: Vec<_> = echoes.collect();
         // together they say one thing
-        if R::STANDING_FOR.iter().all(|name| is_echo(name)) {
-            echoes.extend(R::STANDING_FOR);
+        if R::STANDING_FOR.iter().all(|field| is_echo(field.rest)) {
+            echoes.extend(R::STANDING_FOR.iter().map(|field| field.rest));
         }
         echoes.into_iter().for_each(|name| drop(content.remove(name)));
+        complete_stand_ins::<R>(&mut content, &printed);
     }
     let content = understood::<R>(content)?;
     let input = input::<R>(&content);
@@ -115,6 +116,25 @@ async fn delete<R: Published>(
 ) -> Result<Done, Refusal<R>> {
     ops::delete::<R>(&ctx, &caller, id.of(R::NOUN)?, None).await?;
     Ok(Done::new("Deleted"))
+}
+
+/// A part of what stands for other fields is said with the rest as it is; what is cleared, wholly.
+fn complete_stand_ins<R: Published>(content: &mut Object, printed: &Json) {
+    let (given, absent): (Vec<_>, Vec<_>) =
+        R::STANDING_FOR.iter().map(|field| field.rest).partition(|name| content.contains_key(*name));
+    if given.is_empty() {
+        return;
+    }
+    let is_empty = |value: &Json| value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
+    let clears = given.iter().any(|name| content.get(*name).is_some_and(is_empty));
+    for name in absent {
+        // a link that is shown as none is kept, not cleared
+        match printed.get(name) {
+            _ if clears => drop(content.insert(name.to_owned(), Json::Null)),
+            Some(present) if !present.is_null() => drop(content.insert(name.to_owned(), present.clone())),
+            _ => {}
+        }
+    }
 }
 
 /// The body by the table's own fields.
@@ -134,12 +154,12 @@ fn prints_less(field: &Field) -> bool {
 }
 
 /// All fields that a list can be sorted and filtered by.
-fn known<R: Record>() -> impl Iterator<Item = &'static Field> {
-    FIXED.iter().chain(R::FIELDS)
+fn known<R: Published>() -> impl Iterator<Item = &'static Field> {
+    FIXED.iter().chain(R::FIELDS).chain(R::STANDING_FOR)
 }
 
 /// A field's name, with `-` in front for descending; the newest first where there is none.
-fn sort<R: Record>(given: Option<&str>) -> Result<Option<(Sort, bool)>> {
+fn sort<R: Published>(given: Option<&str>) -> Result<Option<(Sort, bool)>> {
     let given = given.map(str::trim).filter(|given| !given.is_empty()).unwrap_or("-created_at");
     let (name, descending) = given.strip_prefix('-').map_or((given, false), |name| (name, true));
     let field = known::<R>().find(|field| field.rest == name);
@@ -156,12 +176,14 @@ fn sort<R: Record>(given: Option<&str>) -> Result<Option<(Sort, bool)>> {
 fn filters<R: Published>(query: &Parameters) -> Result<Vec<(&'static Field, Value)>> {
     let (mut filters, mut errors) = (Vec::new(), FieldErrors::new());
     let mut given = Object::new();
-    for name in known::<R>().map(|field| field.rest).chain(R::STANDING_FOR.iter().copied()) {
+    for name in known::<R>().map(|field| field.rest) {
         if let Some(text) = query.get(name)? {
             given.insert(name.to_owned(), json!(text));
         }
     }
-    let given = understood::<R>(given)?;
+    // all of them together mean a field that has an index
+    let says = |field: &Field| given.get(field.rest).and_then(Json::as_str).is_some_and(|text| !text.trim().is_empty());
+    let given = if R::STANDING_FOR.iter().all(says) { understood::<R>(given)? } else { given };
     for field in known::<R>() {
         let Some(value) = given.get(field.rest) else { continue };
         match field.parse(Raw::Text(value.as_str().unwrap_or_default())) {

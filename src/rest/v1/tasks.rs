@@ -11,7 +11,7 @@ use super::{
 use crate::{
     auth::Caller,
     base::{Error, Result},
-    crm::Task,
+    crm::{Task, record::Field, tasks::ABOUT},
     ctx::Ctx,
 };
 
@@ -28,10 +28,12 @@ impl Published for Task {
     const REQUIRED: &'static [&'static str] = &["title"];
     const LIMIT: i64 = 1000;
     const SEARCHED: &'static str = "title and description";
-    const STANDING_FOR: &'static [&'static str] = &[TYPE, ID];
+    const STANDING_FOR: &'static [Field] = ABOUT;
 
     fn understand(content: &mut Object) -> Result<()> {
-        let (Some(id), kind) = (content.remove(ID), content.remove(TYPE)) else { return without_id(content) };
+        let (id, kind) = (content.remove(ID), content.remove(TYPE));
+        // a type without an id says nothing by itself
+        let Some(id) = id else { return Ok(()) };
         let is_none = |value: &Json| value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
         if is_none(&id) {
             LINKS.iter().for_each(|(_, link)| drop(content.insert((*link).to_owned(), Json::Null)));
@@ -59,12 +61,6 @@ impl Published for Task {
         }
         Ok(())
     }
-}
-
-/// A type without an id says nothing by itself; a filter by type alone is not offered.
-fn without_id(content: &mut Object) -> Result<()> {
-    drop(content.remove(TYPE));
-    Ok(())
 }
 
 pub fn routes() -> OpenApiRouter<Ctx> {

@@ -45,9 +45,13 @@ async fn a_list_has_these_fields_and_no_envelope() {
     let server = TestServer::start().await;
     let ada = server.admin().await;
     let ids = contacts(&server, &ada, 2).await;
-    let list =
-        made(&ada, json!({ "name": "VIPs", "contact_ids": ids, "id": "ignored", "contact_count": 99, "nonsense": 1 }))
-            .await;
+    let list = made(
+        &ada,
+        json!({ "name": "VIPs", "contact_ids": ids, "id": "ignored", "contact_count": 99, "nonsense": 1,
+            "workspace_id": 5, "created_by": uuid::Uuid::now_v7(), "created_at": "1999-01-01", "updated_at": null,
+            "last_updated_count": [] }),
+    )
+    .await;
     assert_eq!(list.as_object().expect("an object").keys().collect::<Vec<_>>(), FIELDS);
     let defaults = json!({ "description": null, "list_type": "static", "criteria": {}, "color": "#3B82F6", "icon": null,
         "is_favorite": false, "is_shared": false, "tags": [], "contact_count": 2, "created_by": ada.user() });
@@ -55,6 +59,7 @@ async fn a_list_has_these_fields_and_no_envelope() {
         assert_eq!(&list[field], value, "{field}");
     }
     assert_eq!(list["contact_ids"], json!(ids));
+    assert_eq!(uuid::Uuid::parse_str(&text(&list["id"])).map(|id| id.get_version_num()), Ok(7));
     for time in ["created_at", "updated_at", "last_updated_count"] {
         assert_eq!(text(&list[time]).len(), "2025-10-17T09:30:00.000Z".len(), "{time}");
     }
@@ -79,7 +84,7 @@ async fn the_lists_are_ones_own_and_the_shared_ones_favourites_first() {
     let ada = server.admin().await;
     let rep = ada.invite_role(kontor::auth::Role::SalesRep).await;
     let first = made(&ada, json!({ "name": "First" })).await;
-    made(&ada, json!({ "name": "Second", "is_shared": true })).await;
+    let second = made(&ada, json!({ "name": "Second", "is_shared": true })).await;
     made(&ada, json!({ "name": "Third", "list_type": "dynamic" })).await;
     let names = async |client: &Client, query: &str| {
         let all = client.get(&format!("/contact-lists{query}")).await.expect(StatusCode::OK);
@@ -93,6 +98,11 @@ async fn the_lists_are_ones_own_and_the_shared_ones_favourites_first() {
     assert_eq!(names(&ada, "?is_favorite=false").await, ["Third", "Second"]);
     assert_eq!(names(&ada, "?type=dynamic").await, ["Third"]);
     assert_eq!(names(&ada, "?search=IRS").await, ["First"]);
+    // what changed last comes first
+    ada.put(&path(&second), json!({ "description": "Ada's friends" })).await.expect(StatusCode::OK);
+    assert_eq!(names(&ada, "").await, ["First", "Second", "Third"]);
+    assert_eq!(names(&ada, "?search=FRIENDS&is_favorite=false&type=static").await, ["Second"]);
+    assert_eq!(names(&ada, "?search=&is_favorite=&type=").await.len(), 3);
     assert_eq!(names(&rep, "").await, ["Second"]);
     refused(&rep, Method::GET, &path(&first), json!({}), StatusCode::NOT_FOUND).await;
     for wrong in ["?type=odd", "?is_favorite=1"] {
@@ -131,6 +141,10 @@ async fn a_put_changes_what_it_names() {
     ]);
     assert_eq!(shown, json!(["M", "#000000", ["a"], null, "star", true]));
     assert_eq!(changed["contact_ids"], json!(ids[..2]));
+    let cleared =
+        put(json!({ "color": null, "tags": null, "icon": null, "is_shared": null, "is_favorite": null })).await;
+    let shown = ["color", "tags", "icon", "is_shared", "is_favorite"].map(|field| cleared[field].clone());
+    assert_eq!(json!(shown), json!(["#3B82F6", [], null, false, false]));
     let set = put(json!({ "contact_ids": ids[1..] })).await;
     assert_eq!((&set["contact_ids"], &set["contact_count"]), (&json!(ids[1..]), &json!(2)));
     assert_eq!(put(json!({ "contact_ids": [] })).await["contact_count"], 0);
@@ -189,19 +203,18 @@ async fn contacts_of_a_list_are_shown_added_and_removed() {
             refused(&ada, method.clone(), &members, wrong, StatusCode::BAD_REQUEST).await;
         }
     }
-    for wrong in ["?page=0", "?limit=-1", "?limit=x"] {
+    assert_eq!(ada.get(&format!("{members}?limit=5000")).await.expect(StatusCode::OK)["pagination"]["limit"], 1000);
+    for wrong in ["?page=0", "?limit=-1", "?limit=x", "?page=", "?limit=1.5"] {
         refused(&ada, Method::GET, &format!("{members}{wrong}"), json!({}), StatusCode::BAD_REQUEST).await;
     }
     refused(&ada, Method::POST, &format!("{}/refresh", path(&list)), json!({}), StatusCode::BAD_REQUEST).await;
     let dynamic = made(&ada, json!({ "name": "D", "list_type": "dynamic" })).await;
-    refused(
-        &ada,
-        Method::POST,
-        &format!("{}/contacts", path(&dynamic)),
-        json!({ "contact_ids": ids }),
-        StatusCode::BAD_REQUEST,
-    )
-    .await;
+    for method in [Method::POST, Method::DELETE] {
+        let of_dynamic = format!("{}/contacts", path(&dynamic));
+        refused(&ada, method, &of_dynamic, json!({ "contact_ids": ids }), StatusCode::BAD_REQUEST).await;
+    }
+    let chosen = json!({ "name": "D", "list_type": "dynamic", "contact_ids": ids });
+    refused(&ada, Method::POST, "/contact-lists", chosen, StatusCode::BAD_REQUEST).await;
     let fresh = ada.post(&format!("{}/refresh", path(&dynamic)), json!({})).await.expect(StatusCode::OK);
     assert_eq!(fresh["id"], dynamic["id"]);
 
@@ -209,4 +222,61 @@ async fn contacts_of_a_list_are_shown_added_and_removed() {
     assert_eq!(gone.as_object().expect("an object").keys().collect::<Vec<_>>(), ["message"]);
     refused(&ada, Method::GET, &path(&list), json!({}), StatusCode::NOT_FOUND).await;
     assert!(ada.get(&format!("/contacts/{}", ids[0])).await.status.is_success(), "the contacts stay");
+}
+
+#[tokio::test]
+async fn counts_say_since_when_they_are_true() {
+    let server = TestServer::start().await;
+    let (ada, eve) = (server.admin().await, server.other_workspace().await);
+    let ids = contacts(&server, &ada, 1).await;
+    let list = made(&ada, json!({ "name": "L" })).await;
+    assert_eq!((&list["contact_ids"], &list["contact_count"]), (&json!([]), &json!(0)));
+    server.advance(chrono::TimeDelta::hours(1));
+    // contacts that are not there, or another workspace's, are left out
+    let theirs = contacts(&server, &eve, 1).await;
+    let added = json!({ "contact_ids": [ids[0], theirs[0], uuid::Uuid::now_v7()] });
+    let added = ada.post(&format!("{}/contacts", path(&list)), added).await.expect(StatusCode::OK);
+    assert_eq!((&added["contact_ids"], &added["contact_count"]), (&json!(ids), &json!(1)));
+    assert!(text(&added["last_updated_count"]) > text(&list["last_updated_count"]), "{added}");
+}
+
+#[tokio::test]
+async fn a_dynamic_list_is_counted_when_it_is_made_changed_and_refreshed() {
+    // nobody makes the members
+    let server = TestServer::start_idle().await;
+    let ada = server.admin().await;
+    contacts(&server, &ada, 2).await;
+    let list = made(&ada, json!({ "name": "D", "list_type": "dynamic" })).await;
+    assert_eq!((&list["contact_count"], &list["contact_ids"]), (&json!(2), &json!([])));
+    contacts(&server, &ada, 1).await;
+    server.advance(chrono::TimeDelta::hours(1));
+    let fresh = ada.post(&format!("{}/refresh", path(&list)), json!({})).await.expect(StatusCode::OK);
+    assert_eq!((&fresh["contact_count"], &fresh["id"]), (&json!(3), &list["id"]));
+    assert!(text(&fresh["last_updated_count"]) > text(&list["last_updated_count"]), "{fresh}");
+    let narrower = json!({ "criteria": { "last_name": { "operator": "equals", "value": "N1" } } });
+    assert_eq!(ada.put(&path(&list), narrower).await.expect(StatusCode::OK)["contact_count"], 1);
+}
+
+#[tokio::test]
+async fn who_is_not_signed_in_and_what_is_too_large_are_told_as_everywhere() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let list = path(&made(&ada, json!({ "name": "L" })).await);
+    for client in [server.stranger(), server.client("kontor_a_made_up")] {
+        for (method, path) in [
+            (Method::GET, "/contact-lists".to_owned()),
+            (Method::POST, "/contact-lists".to_owned()),
+            (Method::GET, list.clone()),
+            (Method::PUT, list.clone()),
+            (Method::DELETE, list.clone()),
+            (Method::GET, format!("{list}/contacts")),
+            (Method::POST, format!("{list}/contacts")),
+            (Method::DELETE, format!("{list}/contacts")),
+            (Method::POST, format!("{list}/refresh")),
+        ] {
+            client.send(method, &path, |request| request.json(&json!({}))).await.refused(401);
+        }
+    }
+    let large = json!({ "name": "x".repeat(10 * 1024 * 1024) });
+    refused(&ada, Method::POST, "/contact-lists", large, StatusCode::PAYLOAD_TOO_LARGE).await;
 }

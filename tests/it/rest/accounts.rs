@@ -63,6 +63,9 @@ async fn a_new_account_needs_a_name_only() {
     }
     let account = ada.post("/accounts", json!({ "account_name": "X" })).await.data();
     assert_eq!([&account["type"], &account["annual_revenue"]], [&json!("prospect"), &Value::Null]);
+    for word in ["prospect", "customer", "partner", "vendor"] {
+        assert_eq!(ada.post("/accounts", json!({ "account_name": "X", "type": word })).await.data()["type"], word);
+    }
 }
 
 #[tokio::test]
@@ -78,6 +81,10 @@ async fn an_account_number_is_one_accounts_alone() {
     for _ in 0..2 {
         ada.post("/accounts", json!({ "account_name": "Y" })).await.data();
     }
+    let other = ada.post("/accounts", json!({ "account_name": "Z", "account_number": "A-2" })).await.data();
+    let path = format!("/accounts/{}", other["id"].as_str().expect("an id"));
+    ada.put(&path, json!({ "account_number": "A-1" })).await.refused(409);
+    assert_eq!(ada.get(&path).await.data(), other);
 }
 
 #[tokio::test]

@@ -100,6 +100,23 @@ async fn a_new_contact_needs_names_and_an_address_and_has_defaults() {
 }
 
 #[tokio::test]
+async fn each_word_of_source_and_status_is_taken() {
+    let server = TestServer::start().await;
+    let ada = server.sign_up("ada@example.com").await;
+    let contact = json!({ "first_name": "G", "last_name": "H", "email": "g@example.com" });
+    let contact = ada.post("/contacts", contact).await.data();
+    let path = format!("/contacts/{}", contact["id"].as_str().expect("an id"));
+    for (field, words) in [
+        ("source", ["website", "referral", "social_media", "email_campaign", "event", "other"].as_slice()),
+        ("status", &["active", "inactive", "lead", "customer"]),
+    ] {
+        for word in words {
+            assert_eq!(ada.put(&path, json!({ field: word })).await.data()[field], *word);
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_address_is_one_contacts_alone() {
     let server = TestServer::start().await;
     let ada = server.sign_up("ada@example.com").await;

@@ -116,6 +116,7 @@ async fn every_described_route_is_there_and_guarded_as_described() {
         let answer = server.stranger().send(method, &path, |request| request.json(&json!({}))).await;
         let open = operation["security"] == json!([{}]);
         assert_eq!(answer.status.as_u16(), if open { 400 } else { 401 }, "{name}: {}", answer.body);
+        assert!(answer.body["success"] == false && answer.body["message"].is_string(), "{name}: {}", answer.body);
     }
 }
 
@@ -149,6 +150,10 @@ async fn the_document_is_whole() {
     }
     let required = &document["components"]["schemas"]["NewContactBody"]["required"];
     assert_eq!(required, &json!(["first_name", "last_name", "email"]));
+    // also what stands for other fields
+    for schema in ["Task", "NewTaskBody", "TaskBody"] {
+        assert!(document["components"]["schemas"][schema]["properties"]["related_to_id"].is_object(), "{schema}");
+    }
 }
 
 fn collect<'a>(value: &'a Value, references: &mut BTreeSet<&'a str>) {
