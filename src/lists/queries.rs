@@ -7,3 +7,4 @@ pub mod lists;
 pub mod members;
 pub mod merge;
 pub mod moves;
+pub mod purge;
