@@ -20,6 +20,8 @@ pub struct PurgeRecords {}
 impl Job<Ctx> for PurgeRecords {
     const NAME: &'static str = "crm.purge_records";
     const PRIORITY: i16 = 90;
+    // two would leave to the next night what the other one holds
+    const PER_WORKSPACE: i32 = 1;
     const LONG: bool = true;
 
     async fn run(self, ctx: Ctx, run: Run) -> Result<(), JobError> {

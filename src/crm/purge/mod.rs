@@ -5,9 +5,9 @@
 //! stays at least as long as the merge can be undone.
 //!
 //! - What belongs to a record goes with it: notes, further addresses, line items, what became of a lead,
-//!   memberships and their log. What only leads to it stays and leads nowhere then, without a new version:
-//!   to whoever looks it did so since the record was deleted ([`attached`] has all of these). A custom
-//!   field that names it stays as it is, as it did when the record was deleted.
+//!   memberships and their log. What only leads to it stays, and leads nowhere then; that is no change of
+//!   it, so it has no new version. [`attached`] has all of these. A custom field that names the record
+//!   stays as it is, as it did when the record was deleted.
 //! - Its history goes, too, unless it was merged into a record that is there: then it is part of that one's
 //!   and stays with it, as does the row that says what it became part of. So `mergedInto` answers as before.
 //! - What features to the right keep about records they remove themselves, by [`steps`].
@@ -21,7 +21,7 @@
 //! The event log is told nothing: that the records are gone for whoever reads was told when they were
 //! deleted. The audit log has a line for each run and workspace.
 
-mod attached;
+pub mod attached;
 pub mod jobs;
 mod ops;
 mod queries;
