@@ -16,7 +16,7 @@ use crate::{
     auth::Caller,
     base::{Error, Result, ids::MergeId},
     crm::{
-        record::{Record, RecordKind, Sight, change::Difference, events::ChangeAction, ops, sight},
+        record::{Record, RecordKind, Sight, Value, change::Difference, events::ChangeAction, ops, sight},
         timeline::{self, NewEntry},
     },
     ctx::Ctx,
@@ -131,6 +131,15 @@ async fn undo_in<R: Record>(
         going.back(tx, R::KIND, step).await?;
     }
     let (mut after, kept_fields) = fields::returned(&winner, &merge.before, &merge.after);
+    // what it led to may be gone for good by now
+    for field in R::FIELDS {
+        if let (Some(table), Value::Id(id)) = (field.links_to(), after.get(field))
+            && winner.get(field) != Value::Id(id)
+            && !queries::is_there(tx.connection(), caller.workspace, table, id).await?
+        {
+            after.set(field, Value::Null);
+        }
+    }
     ops::check_whole(&after)?;
     let mut difference = Difference::between(&winner, &after);
     if !difference.is_empty() {

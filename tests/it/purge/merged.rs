@@ -96,3 +96,28 @@ async fn what_a_record_became_is_known_and_its_history_told_until_that_one_goes(
         assert_eq!(rows(&server, table).await, 0, "{table}");
     }
 }
+
+#[tokio::test]
+async fn a_merge_is_undone_although_what_a_field_led_to_is_gone() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let [old, new] =
+        [made(&ada, "account", json!({ "name": "Old" })).await, made(&ada, "account", json!({ "name": "New" })).await];
+    let stays = made(&ada, "contact", json!({ "lastName": "S", "accountId": old })).await;
+    let goes = made(&ada, "contact", json!({ "lastName": "G", "accountId": new })).await;
+    delete(&ada, "account", &old).await;
+    server.advance(TimeDelta::days(20));
+    let ada = ada.again().await;
+    let merge = "mutation($into: ID!, $from: ID!) { mergeContacts(input: { intoId: $into, ids: [$from],
+        fieldsFrom: [{ field: \"accountId\", recordId: $from }] }) { merge { id } } }";
+    let merged = ada.data(merge, json!({ "into": stays, "from": goes })).await["mergeContacts"]["merge"]["id"].clone();
+    server.advance(TimeDelta::days(20));
+    let ada = ada.again().await;
+    purge(&server).await;
+    assert_eq!(rows(&server, "accounts").await, 1);
+    ada.data(UNDO, json!({ "id": merged })).await;
+    let look =
+        "query($one: ID!, $two: ID!) { one: contact(id: $one) { accountId } two: contact(id: $two) { accountId } }";
+    let look = ada.data(look, json!({ "one": stays, "two": goes })).await;
+    assert_eq!((&look["one"]["accountId"], &look["two"]["accountId"]), (&Value::Null, &json!(new)));
+}
