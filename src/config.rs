@@ -227,6 +227,7 @@ impl Config {
         range("limits.pipelines", limits.pipelines as u64, 1..=10_000);
         range("limits.stages_per_pipeline", limits.stages_per_pipeline as u64, 1..=1_000);
         range("limits.line_items_per_deal", limits.line_items_per_deal as u64, 1..=10_000);
+        range("limits.deleted_records_days", hours(limits.deleted_records_days), 1..=TEN_YEARS);
         range("limits.file_days", hours(limits.file_days), 1..=TEN_YEARS);
         wrong.into_result()
     }

@@ -12,6 +12,7 @@ use crate::{
         fields::jobs::{FillCustomField, RemoveCustomField},
         merge::jobs::PurgeMerges,
         pipelines::jobs::DeleteStage,
+        purge::{self, jobs::PurgeRecords},
         record::jobs::FoldCounts,
         tasks::{jobs::Remind, letter::SendReminder},
     },
@@ -19,6 +20,7 @@ use crate::{
     events::{Bus, Events},
     jobs::{self, JobNews, Registry, Runner, RunnerHandle, Told},
     lists::{
+        self,
         build::BuildList,
         jobs::{FollowContacts, FreezeLists, PurgeList},
         live::{
@@ -71,6 +73,7 @@ fn node() -> String {
 
 /// All kinds of jobs, and when the chores run.
 pub fn registry() -> Registry<Ctx> {
+    purge::steps::register(lists::purge::STEPS);
     let utc = chrono_tz::UTC;
     Registry::new()
         .register::<SendPasswordReset>()
@@ -84,6 +87,7 @@ pub fn registry() -> Registry<Ctx> {
         .register::<FillCustomField>()
         .register::<RemoveCustomField>()
         .register::<PurgeMerges>()
+        .register::<PurgeRecords>()
         .register::<BuildList>()
         .register::<FollowContacts>()
         .register::<FollowChanges>()
@@ -104,6 +108,7 @@ pub fn registry() -> Registry<Ctx> {
         .schedule("crm.purge_bulk", "27 3 * * *", utc, || PurgeBulk {})
         .schedule("upkeep.purge_files", "47 4 * * *", utc, || PurgeFiles {})
         .schedule("crm.purge_merges", "27 4 * * *", utc, || PurgeMerges {})
+        .schedule("crm.purge_records", "57 1 * * *", utc, || PurgeRecords {})
         .schedule("crm.fold_counts", "* * * * *", utc, || FoldCounts {})
         // the first of six fields are the seconds
         .schedule("crm.remind", "*/10 * * * * *", utc, || Remind {})

@@ -91,6 +91,8 @@ pub struct Limits {
     pub line_items_per_deal: usize,
     /// Records that one merge makes one.
     pub records_per_merge: usize,
+    /// Days that deleted records and notes are kept: until then they can be restored.
+    pub deleted_records_days: i64,
     /// Days that uploads and reports are kept.
     pub file_days: i64,
 }
@@ -139,6 +141,7 @@ impl Default for Limits {
             stages_per_pipeline: 100,
             line_items_per_deal: 500,
             records_per_merge: 50,
+            deleted_records_days: 30,
             file_days: 30,
         }
     }

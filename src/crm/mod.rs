@@ -4,7 +4,8 @@
 //! once in [`record`]: checking input against the field table, creating, updating with a history
 //! and a version, soft delete and restore, pages, search, events and permissions. Beside records
 //! stand their [`notes`] and their [`timeline`]; several that are one are [`merge`]d. Which of them are
-//! meant says the language of [`criteria`]; [`matching`] asks it for somebody, [`bulk`] changes them.
+//! meant says the language of [`criteria`]; [`matching`] asks it for somebody, [`bulk`] changes them. What
+//! was deleted long ago is removed by the [`purge`].
 
 pub mod accounts;
 pub mod bulk;
@@ -19,6 +20,7 @@ pub mod merge;
 pub mod notes;
 pub mod pipelines;
 pub mod products;
+pub mod purge;
 pub mod record;
 pub mod stage_type;
 pub mod tasks;

@@ -18,6 +18,7 @@ pub mod members;
 pub mod merge;
 pub mod model;
 pub mod ops;
+pub mod purge;
 mod queries;
 pub mod react;
 pub mod segment;

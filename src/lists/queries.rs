@@ -8,3 +8,4 @@ pub mod lists;
 pub mod members;
 pub mod merge;
 pub mod moves;
+pub mod purge;

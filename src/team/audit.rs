@@ -2,12 +2,15 @@
 //! transaction, so that neither exists without the other.
 
 pub use super::model::NewAuditEntry as Entry;
-use super::{model::AuditEntry, queries};
+use super::{
+    model::AuditEntry,
+    queries::{self, audit::Author},
+};
 use crate::{
-    auth::{Caller, Permission},
+    auth::{Actor, Caller, Permission},
     base::{
         Result,
-        ids::AuditEntryId,
+        ids::{AuditEntryId, JobId},
         page::{PageArgs, Slice},
     },
     ctx::Ctx,
@@ -17,7 +20,15 @@ use crate::{
 /// Writes one line, inside the transaction of what it tells about.
 pub async fn record_in(ctx: &Ctx, tx: &mut Tx, caller: &Caller, entry: Entry) -> Result<()> {
     let workspace = tx.bound_workspace()?;
-    queries::audit::insert_audit(tx.connection(), workspace, caller, ctx.clock.now(), entry).await
+    queries::audit::insert_audit(tx.connection(), workspace, Author::from(caller), ctx.clock.now(), entry).await
+}
+
+/// The same of what the program does by itself, in a job of its own.
+pub async fn record_own_in(ctx: &Ctx, tx: &mut Tx, job: JobId, entry: Entry) -> Result<()> {
+    let workspace = tx.bound_workspace()?;
+    let actor = Actor { kind: "system".to_owned(), user: None, through: Some(job.0) };
+    let author = Author { actor, user: None, address: None, request_id: None };
+    queries::audit::insert_audit(tx.connection(), workspace, author, ctx.clock.now(), entry).await
 }
 
 /// How many entries there are; for admins.

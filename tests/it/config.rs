@@ -31,6 +31,7 @@ fn numbers_out_of_range_are_refused_by_name() {
         ("limits.unfinished_uploads_per_user", "0"),
         ("limits.sign_in_window_seconds", "9223372036854775807"),
         ("limits.import_batch_rows", "0"),
+        ("limits.deleted_records_days", "0"),
         ("limits.file_days", "9223372036854775807"),
     ] {
         let refused = load(&format!("{setting} = {value}")).expect_err("refused");

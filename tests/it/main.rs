@@ -52,6 +52,7 @@ mod owners;
 mod pipelines;
 mod process;
 mod progress;
+mod purge;
 mod reactors;
 mod records;
 mod reminders;

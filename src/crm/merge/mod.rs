@@ -22,6 +22,6 @@ pub mod relink;
 mod steps;
 mod undo;
 
-pub use model::{DuplicateGroup, FieldChoice, MergeRequest, RecordMerge, Undone};
+pub use model::{DuplicateGroup, FieldChoice, MergeRequest, RecordMerge, UNDOABLE_FOR, Undone};
 pub use ops::{into, merge, of_record};
 pub use undo::undo;

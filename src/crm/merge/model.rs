@@ -13,7 +13,7 @@ use crate::{
     crm::record::RecordKind,
 };
 
-/// How long a merge can be undone. Deleted records are kept as long at least.
+/// How long a merge can be undone. The merged records are kept as long at least.
 pub const UNDOABLE_FOR: TimeDelta = TimeDelta::days(30);
 
 /// Whose value a field is to have.

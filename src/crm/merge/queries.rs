@@ -116,6 +116,22 @@ pub async fn into(
     Ok(found.map(|found| found.id))
 }
 
+/// Whether there is such a row, live or deleted.
+pub async fn is_there(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    table: &'static str,
+    id: Uuid,
+) -> Result<bool> {
+    let row: Option<Found> = sql_query(format!("SELECT id FROM {table} WHERE workspace_id = $1 AND id = $2"))
+        .bind::<SqlUuid, _>(workspace)
+        .bind::<SqlUuid, _>(id)
+        .get_result(connection)
+        .await
+        .optional()?;
+    Ok(row.is_some())
+}
+
 pub async fn insert_moves(
     connection: &mut AsyncPgConnection,
     workspace: WorkspaceId,

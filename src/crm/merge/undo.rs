@@ -16,7 +16,7 @@ use crate::{
     auth::Caller,
     base::{Error, Result, ids::MergeId},
     crm::{
-        record::{Record, RecordKind, Sight, change::Difference, events::ChangeAction, ops, sight},
+        record::{Record, RecordKind, Sight, Value, change::Difference, events::ChangeAction, ops, sight},
         timeline::{self, NewEntry},
     },
     ctx::Ctx,
@@ -79,9 +79,13 @@ async fn lock<R: Record>(ctx: &Ctx, tx: &mut Tx, caller: &Caller, id: MergeId) -
     let known = queries::find(tx.connection(), caller.workspace, id).await?.ok_or(Error::NotFound(NOUN))?;
     let mut ids: Vec<_> = known.losers.iter().copied().chain([known.record_id]).collect();
     ids.sort_unstable();
-    let mut records = Vec::new();
+    let (mut records, now) = (Vec::new(), ctx.clock.now());
     for id in &ids {
         let found = R::lock_row(tx.connection(), caller.workspace, *id).await?;
+        // removed for good, which says no more than that it is too late
+        if found.is_none() && *id != known.record_id && known.undoable_until().is_none_or(|until| until < now) {
+            continue;
+        }
         let record = sight::seen(found, Sight::of_writer::<R>(caller)).map_err(|_| Error::NotFound(NOUN))?;
         sight::require_write(caller, &record)?;
         if *id != known.record_id {
@@ -94,7 +98,7 @@ async fn lock<R: Record>(ctx: &Ctx, tx: &mut Tx, caller: &Caller, id: MergeId) -
     if merge.undone_at.is_some() {
         return Err(Error::conflict("This merge has been undone already"));
     }
-    if merge.undoable_until().is_none_or(|until| until < ctx.clock.now()) {
+    if merge.undoable_until().is_none_or(|until| until < now) {
         return Err(Error::conflict("A merge can be undone for 30 days"));
     }
     let winner = fields::in_order(records.clone(), &[merge.record_id]).pop().ok_or(Error::NotFound(NOUN))?;
@@ -127,6 +131,15 @@ async fn undo_in<R: Record>(
         going.back(tx, R::KIND, step).await?;
     }
     let (mut after, kept_fields) = fields::returned(&winner, &merge.before, &merge.after);
+    // what it led to may be gone for good by now
+    for field in R::FIELDS {
+        if let (Some(table), Value::Id(id)) = (field.links_to(), after.get(field))
+            && winner.get(field) != Value::Id(id)
+            && !queries::is_there(tx.connection(), caller.workspace, table, id).await?
+        {
+            after.set(field, Value::Null);
+        }
+    }
     ops::check_whole(&after)?;
     let mut difference = Difference::between(&winner, &after);
     if !difference.is_empty() {

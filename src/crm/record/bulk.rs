@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{
     Field, Patch, Raw, Record, Sight, Value,
     change::Difference,
-    custom,
+    custom, deletion,
     events::{ChangeAction, changed},
     field::MOST_TAGS,
     ops,
@@ -283,6 +283,7 @@ impl Plan<'_> {
         if before.meta().deleted_at.is_some() == is_deleted {
             return Ok(Planned::Nothing);
         }
+        deletion::require_kept(self.ctx, &before)?;
         let mut after = before.clone();
         after.set_deleted(is_deleted.then(|| self.ctx.clock.now()));
         let action = if is_deleted { ChangeAction::Deleted } else { ChangeAction::Restored };

@@ -4,6 +4,7 @@
 pub mod bulk;
 pub mod change;
 pub mod custom;
+pub mod deletion;
 pub mod events;
 pub mod field;
 pub mod history;

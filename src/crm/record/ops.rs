@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     Field, FieldType, Raw, Record, RecordKind, Sight, Value,
     change::{self, Difference, Patch},
-    custom,
+    custom, deletion,
     events::{self, ChangeAction},
     order::Numbered,
     queries, sight,
@@ -239,7 +239,8 @@ pub async fn delete<R: Record>(ctx: &Ctx, caller: &Caller, id: Uuid, expected: O
     Ok(record)
 }
 
-/// Takes a deletion back. Refused where a live record has taken a value that must be unique.
+/// Takes a deletion back, as long as deleted records are kept. Refused where a live record has taken a value
+/// that must be unique.
 pub async fn restore<R: Record>(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<R> {
     caller.require(R::DELETE)?;
     let mut tx = match repeat::begin(ctx, caller).await? {
@@ -255,6 +256,7 @@ pub async fn restore<R: Record>(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<
         tx.commit(id).await?;
         return Ok(record);
     }
+    deletion::require_kept(ctx, &record)?;
     record.set_deleted(None);
     if let Err(error) = finish_deletion(ctx, &mut tx, caller, &mut record, ChangeAction::Restored).await {
         drop(tx);

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
@@ -81,6 +82,26 @@ impl Reactor for FollowLists {
         }
         Ok(())
     }
+}
+
+/// Writes down a change of records that no event tells of: links that became empty because what they led
+/// to was removed.
+pub async fn note_in(
+    tx: &mut Tx,
+    now: DateTime<Utc>,
+    workspace: WorkspaceId,
+    of: RecordKind,
+    field: &str,
+    ids: Vec<Uuid>,
+) -> Result<()> {
+    let reads = queries::reads(tx.connection(), &[workspace]).await?;
+    let changed = Changed { source: of.to_string(), fields: Some(vec![field.to_owned()]), ids };
+    if !reads.iter().any(|reads| matters(&changed, reads)) {
+        return Ok(());
+    }
+    let rows = Rows { bulk: vec![(workspace, changed)], ..Rows::default() }.into_changes(now);
+    queries::add_changes(tx.connection(), &rows).await?;
+    enqueue_unless_waiting::<Ctx, _>(tx, now, &FollowBulk {}, workspace).await
 }
 
 /// What an event says that criteria can read.
@@ -172,7 +193,7 @@ impl Rows {
         }
     }
 
-    fn into_changes(self, at: chrono::DateTime<chrono::Utc>) -> Vec<NewChange> {
+    fn into_changes(self, at: DateTime<Utc>) -> Vec<NewChange> {
         let mut rows = Vec::new();
         let mut write = |workspace_id, source: &str, fields: &Option<Vec<String>>, ids: &[Uuid], is_bulk| {
             for some in ids.chunks(IDS) {
