@@ -120,7 +120,7 @@ async fn everything_of_a_record_goes_with_it_when_its_time_is_over_and_not_befor
     orphans::assert_all_attached(&server, &world).await;
     world.delete_all(&ada).await;
     server.advance(chrono::TimeDelta::days(10));
-    delete(&bob, "contact", &theirs[1]).await;
+    delete(&bob.again().await, "contact", &theirs[1]).await;
     server.events_logged().await;
     server.jobs_done().await;
     let before = living(&ada.again().await, &world).await;

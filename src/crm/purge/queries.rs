@@ -83,7 +83,8 @@ pub async fn lock_due(connection: &mut AsyncPgConnection, workspace: WorkspaceId
             AND ($4 IS NULL OR (t.deleted_at, t.id) > ($4, $5)) \
             AND NOT EXISTS (SELECT FROM record_merge_losers l \
                               JOIN record_merges m ON m.workspace_id = $1 AND m.id = l.merge_id AND m.kind = '{kind}' \
-                             WHERE l.workspace_id = $1 AND l.record_id = t.id AND m.undone_at IS NULL AND m.merged_at >= $3) \
+                             WHERE l.workspace_id = $1 AND l.record_id = t.id AND m.undone_at IS NULL \
+                               AND m.merged_at >= $3) \
           ORDER BY t.deleted_at, t.id LIMIT $6 FOR UPDATE OF t SKIP LOCKED",
         kind.table()
     );
@@ -200,7 +201,8 @@ pub async fn ended(
              SELECT unnest($3) \
              UNION \
              SELECT l.record_id FROM below \
-               JOIN record_merges m ON m.workspace_id = $1 AND m.kind = $2 AND m.record_id = below.id AND m.undone_at IS NULL \
+               JOIN record_merges m ON m.workspace_id = $1 AND m.kind = $2 AND m.record_id = below.id \
+                AND m.undone_at IS NULL \
                JOIN record_merge_losers l ON l.workspace_id = $1 AND l.merge_id = m.id), \
            gone AS ( \
              SELECT b.id FROM below b WHERE b.id = ANY($3) \
@@ -210,7 +212,8 @@ pub async fn ended(
              UNION \
              SELECT way.start, m.record_id FROM way \
                JOIN record_merge_losers l ON l.workspace_id = $1 AND l.record_id = way.id \
-               JOIN record_merges m ON m.workspace_id = $1 AND m.id = l.merge_id AND m.kind = $2 AND m.undone_at IS NULL) \
+               JOIN record_merges m ON m.workspace_id = $1 AND m.id = l.merge_id AND m.kind = $2 \
+                AND m.undone_at IS NULL) \
          SELECT g.id FROM gone g \
           WHERE NOT EXISTS (SELECT FROM way JOIN {table} t ON t.workspace_id = $1 AND t.id = way.id \
                              WHERE way.start = g.id AND t.id <> ALL($3))"

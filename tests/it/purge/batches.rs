@@ -6,6 +6,10 @@ use serde_json::json;
 use super::{delete, made, orphans, purge, rows};
 use crate::support::{server::TestServer, sql};
 
+/// All that a change of a living contact would move.
+const STATE: &str = "SELECT md5(string_agg(id::text || version || updated_at, ',' ORDER BY id)) AS value FROM contacts
+    WHERE deleted_at IS NULL";
+
 /// Contacts by the thousand, with these columns besides.
 async fn many(server: &TestServer, count: usize, columns: &str, values: &str) {
     let insert = format!(
@@ -24,17 +28,19 @@ async fn what_is_too_much_for_one_transaction_goes_in_several() {
     many(&server, 6_000, "account_id", &format!("'{account}'")).await;
     many(&server, 1_200, "deleted_at", "now() - interval '40 days'").await;
     let db = &server.database.db;
-    let history = "INSERT INTO record_changes (workspace_id, kind, record_id, version, at, actor, origin, before, after)
+    let history =
+        "INSERT INTO record_changes (workspace_id, kind, record_id, version, at, actor, origin, before, after)
         SELECT c.workspace_id, 'contact', c.id, n, now(), '{}', 'graphql', '{}', '{}'
-          FROM (SELECT workspace_id, id FROM contacts WHERE deleted_at IS NOT NULL LIMIT 1) c, generate_series(2, 11000) n";
+          FROM (SELECT workspace_id, id FROM contacts WHERE deleted_at IS NOT NULL LIMIT 1) c,
+               generate_series(2, 11000) n";
     sql::run(db, history).await;
     delete(&ada, "account", &account).await;
     server.advance(TimeDelta::days(31));
-    let before = sql::texts(db, "SELECT md5(string_agg(id::text || version || updated_at, ',' ORDER BY id)) AS value FROM contacts WHERE deleted_at IS NULL").await;
+    let before = sql::texts(db, STATE).await;
     purge(&server).await;
     assert_eq!((rows(&server, "accounts").await, rows(&server, "contacts").await), (0, 6_000));
     assert_eq!(rows(&server, "contacts WHERE account_id IS NULL AND deleted_at IS NULL").await, 6_000);
-    let after = sql::texts(db, "SELECT md5(string_agg(id::text || version || updated_at, ',' ORDER BY id)) AS value FROM contacts WHERE deleted_at IS NULL").await;
+    let after = sql::texts(db, STATE).await;
     assert_eq!(after, before);
     orphans::assert_none(&server).await;
 }

@@ -55,7 +55,8 @@ pub async fn assert_none(server: &TestServer) {
             let orphans = format!(
                 "{table} t WHERE {of} = '{kind}'
                    AND NOT EXISTS (SELECT FROM {kind}s r WHERE r.workspace_id = t.workspace_id AND r.id = t.record_id)
-                   AND NOT EXISTS (SELECT FROM {kind}s r, records_merged_into(r.workspace_id, '{kind}', r.id) AS merged (id)
+                   AND NOT EXISTS (SELECT FROM {kind}s r,
+                                        records_merged_into(r.workspace_id, '{kind}', r.id) AS merged (id)
                                     WHERE r.workspace_id = t.workspace_id AND merged.id = t.record_id)"
             );
             assert_eq!(rows(server, &orphans).await, 0, "{table}, {kind}");
@@ -93,7 +94,8 @@ async fn every_foreign_key_to_a_record_is_known_to_the_purge_and_keeps_no_record
     let test = database().await;
     let tables: Vec<_> = RecordKind::ALL.iter().map(|kind| format!("'{}'::regclass", kind.table())).collect();
     let keys = format!(
-        "SELECT c.conrelid::regclass || '.' || a.attname || CASE WHEN c.confdeltype IN ('c', 'n') THEN '' ELSE ' keeps it' END
+        "SELECT c.conrelid::regclass || '.' || a.attname ||
+                CASE WHEN c.confdeltype IN ('c', 'n') THEN '' ELSE ' keeps it' END
                 AS value
            FROM pg_constraint c JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[2]
           WHERE c.contype = 'f' AND c.confrelid IN ({}) ORDER BY 1",

@@ -59,17 +59,17 @@ impl World {
             "mutation($id: ID!) { addExtraAddress(input: { contactId: $id, kind: PHONE, address: \"030 1234567\" }) {
             contact { id } } }";
         ada.data(add, json!({ "id": contact })).await;
-        let list = "mutation($ids: [ID!]) { createContactList(input: { name: \"L\" }) { contactList { id } } }";
-        let list = text(
-            &ada.data(&list.replace("($ids: [ID!])", ""), json!({})).await["createContactList"]["contactList"]["id"],
-        );
-        let put = "mutation($id: ID!, $ids: [ID!]) { addContactsToList(input: { id: $id, contactIds: $ids }) { changedCount } }";
+        let list = "mutation { createContactList(input: { name: \"L\" }) { contactList { id } } }";
+        let list = text(&ada.data(list, json!({})).await["createContactList"]["contactList"]["id"]);
+        let put = "mutation($id: ID!, $ids: [ID!]) {
+            addContactsToList(input: { id: $id, contactIds: $ids }) { changedCount } }";
         ada.data(put, json!({ "id": list, "ids": [contact, other] })).await;
 
         // a merge, which moved a note, into the contact
         let merged = made(ada, "contact", json!({ "lastName": "Twin", "city": "Rome" })).await;
         note(ada, "contact", &merged).await;
-        let merge = "mutation($into: ID!, $ids: [ID!]!) { mergeContacts(input: { intoId: $into, ids: $ids }) { merge { id } } }";
+        let merge = "mutation($into: ID!, $ids: [ID!]!) {
+            mergeContacts(input: { intoId: $into, ids: $ids }) { merge { id } } }";
         ada.data(merge, json!({ "into": contact, "ids": [merged] })).await;
 
         let all = [lead, contact, account, deal, product, task];
@@ -80,7 +80,8 @@ impl World {
             }
             let name = super::type_name(kind);
             let update = format!(
-                "mutation($id: ID!) {{ update{name}(input: {{ id: $id, patch: {{ tags: [\"x\"] }} }}) {{ {kind} {{ id }} }} }}"
+                "mutation($id: ID!) {{
+                    update{name}(input: {{ id: $id, patch: {{ tags: [\"x\"] }} }}) {{ {kind} {{ id }} }} }}"
             );
             ada.data(&update, json!({ "id": id })).await;
         }
@@ -109,7 +110,8 @@ impl World {
 
 /// A new note's id.
 async fn note(client: &Client, kind: &str, id: &str) -> String {
-    let new = "mutation($kind: RecordKind!, $id: ID!) { createNote(input: { recordKind: $kind, recordId: $id, body: \"N\" }) {
+    let new = "mutation($kind: RecordKind!, $id: ID!) {
+        createNote(input: { recordKind: $kind, recordId: $id, body: \"N\" }) {
         note { id } } }";
     let made = client.data(new, json!({ "kind": kind.to_uppercase(), "id": id })).await;
     text(&made["createNote"]["note"]["id"])
