@@ -1,8 +1,14 @@
 //! The demo: an invented trading house with a few thousand invented records of all kinds, made by the
-//! same operations that people use. The same every time but for the dates, which lie around the day of
-//! its making; so one that was stopped half-way goes on with what is missing.
+//! same operations that people use, each as long ago as it would have been. The same every time but for
+//! the dates, which lie around the day of its making; so one that was stopped half-way goes on with what
+//! is missing. Once there it goes on by itself for some hours, see `lively`.
 
+mod fields;
 mod lists;
+pub mod lively;
+mod past;
+mod records;
+mod sales;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -15,6 +21,11 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use self::{
+    lively::Cast,
+    past::ago,
+    records::{ACCOUNTS, CONTACTS, DEALS, LEADS, PRODUCTS, TASKS, pick, spread},
+};
 use super::{database::Database, tools::tools};
 use crate::{
     auth::{Caller, Origin, Role, Via, password::Password},
@@ -43,6 +54,8 @@ use crate::{
 const DOUBLES: usize = 24;
 /// Contacts that come and go while the demo is lively.
 const VISITORS: usize = 12;
+/// Contacts with whom something happens while the demo is lively, and twice as many as deals.
+const PLAYERS: usize = 24;
 /// Accounts, and as many deals, with a note.
 const NOTED: usize = 60;
 /// Records made at once.
@@ -89,22 +102,51 @@ pub async fn fill(ctx: &Ctx) -> Result<()> {
     tracing::info!("inventing a trading house");
     let caller = first_person(ctx).await?;
     let owners = colleagues(ctx, &caller).await?;
-    let accounts = (0..ACCOUNTS).map(|number| account(number, &owners));
+    fields::define(ctx, &caller).await?;
+    sales::make_pipeline(ctx, &caller).await?;
+    let accounts = (0..ACCOUNTS).map(|number| (spread(number, ACCOUNTS, 720), records::account(number, &owners)));
     let accounts = make::<Account>(ctx, &caller, "accountNumber", accounts.collect()).await?;
-    let contacts = (0..CONTACTS).map(|number| contact(number, &owners, accounts[pick(number, 7, accounts.len())]));
-    let contacts = make::<Contact>(ctx, &caller, "email", contacts.collect()).await?;
     let now = ctx.clock.now();
-    make::<Product>(ctx, &caller, "sku", (0..PRODUCTS).map(|number| product(number, &owners)).collect()).await?;
-    make::<Lead>(ctx, &caller, "email", (0..LEADS).map(|number| lead(number, &owners, now)).collect()).await?;
+    let contacts = make::<Contact>(ctx, &caller, "email", people(&owners, &accounts, now)).await?;
+    let products = (0..PRODUCTS).map(|number| (spread(number, PRODUCTS, 700), records::product(number, &owners)));
+    let products = make::<Product>(ctx, &caller, "sku", products.collect()).await?;
+    let leads = (0..LEADS).map(|number| (records::age_of_lead(number), records::lead(number, &owners, now)));
+    let leads = make::<Lead>(ctx, &caller, "email", leads.collect()).await?;
+    let pipelines = sales::Pipelines::read(ctx, &caller).await?;
     let of_house = |number: usize| (accounts[pick(number, 7, accounts.len())], contacts[number % contacts.len()]);
-    let deals = (0..DEALS).map(|number| deal(number, &owners, of_house(number), now));
-    let deals = make::<Deal>(ctx, &caller, "name", deals.collect()).await?;
-    let tasks = (0..TASKS).map(|number| task(number, &owners, &contacts, &deals, now));
+    let deals = (0..DEALS)
+        .map(|number| Ok((sales::age(number), sales::begun(number, &owners, of_house(number), &pipelines, now)?)))
+        .collect::<Result<_>>()?;
+    let deals = make::<Deal>(ctx, &caller, "name", deals).await?;
+    sales::carry_on(ctx, &caller, &pipelines, &deals, &products).await?;
+    sales::convert(ctx, &caller, &leads, records::age_of_lead).await?;
+    let tasks =
+        (0..TASKS).map(|number| (records::age_of_task(number), records::task(number, &owners, &contacts, &deals, now)));
     make::<Task>(ctx, &caller, "title", tasks.collect()).await?;
     write_notes::<Account>(ctx, &caller, accounts.get(..NOTED).unwrap_or(&accounts)).await?;
     write_notes::<Deal>(ctx, &caller, deals.get(..NOTED).unwrap_or(&deals)).await?;
-    lists::make(ctx, &caller, &contacts).await?;
-    installation::mark_demo(ctx).await
+    let colleagues = owners.get(1..).unwrap_or_default();
+    lists::make(ctx, &caller, contacts.get(..CONTACTS).unwrap_or(&contacts), colleagues).await?;
+    let cast = Cast {
+        workspace: caller.workspace,
+        // the one who may do anything to records
+        colleague: colleagues.first().copied().unwrap_or(caller.user),
+        contacts: contacts.iter().step_by(CONTACTS / PLAYERS).take(PLAYERS).copied().collect(),
+        visitors: contacts.iter().rev().take(VISITORS).copied().collect(),
+        deals: sales::last_open(ctx, &caller, &deals, PLAYERS / 2).await?,
+    };
+    installation::mark_demo(ctx, json!(cast)).await
+}
+
+/// All contacts with their ages, the oldest first: those of the houses, then those that are there twice,
+/// then those who come and go.
+fn people(owners: &[UserId], accounts: &[Uuid], now: DateTime<Utc>) -> Vec<(TimeDelta, Value)> {
+    let contact = |number: usize| records::contact(number, owners, accounts[pick(number, 7, accounts.len())], now);
+    let minutes = |number: usize| TimeDelta::minutes(i64::try_from(number).unwrap_or_default());
+    let contacts = (0..CONTACTS).map(|number| (records::age_of_contact(number), contact(number)));
+    let doubles = (0..DOUBLES).map(|number| (minutes(200 - 5 * number), records::double(number, owners)));
+    let visitors = (0..VISITORS).map(|number| (minutes(60 - 5 * number), records::visitor(number)));
+    contacts.chain(doubles).chain(visitors).collect()
 }
 
 fn not_empty() -> Error {
@@ -152,23 +194,24 @@ async fn colleagues(ctx: &Ctx, caller: &Caller) -> Result<Vec<UserId>> {
 }
 
 /// Makes those of the records that are not there, by their key, in order of their numbers and a few
-/// at a time. The ids of all of them, in that order.
-async fn make<R: Record>(ctx: &Ctx, caller: &Caller, key: &str, records: Vec<Value>) -> Result<Vec<Uuid>> {
+/// at a time, each with its age. The ids of all of them, in that order.
+async fn make<R: Record>(ctx: &Ctx, caller: &Caller, key: &str, records: Vec<(TimeDelta, Value)>) -> Result<Vec<Uuid>> {
     let there = &present::<R>(ctx, caller, key).await?;
     stream::iter(records)
-        .map(|record| async move {
+        .map(|(age, record)| async move {
             if let Some(id) = record[key].as_str().and_then(|key| there.get(key)) {
                 return Ok(*id);
             }
-            let input = R::FIELDS
-                .iter()
-                .filter_map(|field| record.get(field.name).map(|value| (field, Raw::Json(value))))
-                .collect();
-            Ok(ops::create::<R>(ctx, caller, input).await?.meta().id)
+            Ok(ops::create::<R>(&ago(ctx, age), caller, input::<R>(&record)).await?.meta().id)
         })
         .buffered(AT_ONCE)
         .try_collect()
         .await
+}
+
+/// Input from values by the fields' names.
+fn input<R: Record>(values: &Value) -> ops::Input<'_> {
+    R::FIELDS.iter().filter_map(|field| values.get(field.name).map(|value| (field, Raw::Json(value)))).collect()
 }
 
 /// The records of a kind by their key.
@@ -192,13 +235,8 @@ async fn write_notes<R: Record>(ctx: &Ctx, caller: &Caller, records: &[Uuid]) ->
     let noted: HashSet<_> = counts.into_iter().filter(|(_, count)| *count > 0).map(|(record, _)| record).collect();
     for (number, record) in records.iter().enumerate().filter(|(_, record)| !noted.contains(record)) {
         let body = REMARKS[pick(number, 1, REMARKS.len())].to_owned();
-        notes::create(
-            ctx,
-            caller,
-            NewNote { kind: R::KIND, record: *record, body, is_pinned: number.is_multiple_of(5) },
-        )
-        .await?;
+        let note = NewNote { kind: R::KIND, record: *record, body, is_pinned: number.is_multiple_of(5) };
+        notes::create(&ago(ctx, spread(number, NOTED, 60)), caller, note).await?;
     }
     Ok(())
 }
-

@@ -107,7 +107,10 @@ impl Parts {
 
     /// Once nothing can be refused any more: jobs that are begun and dropped count as crashed.
     fn start_worker(&mut self, config: &Config) {
-        let worker = config.work.then(|| worker::Worker::start(config, &self.ctx, &self.events, &self.shutdown));
+        let worker = config.work.then(|| {
+            let registry = demo::lively::added(worker::registry(), config, &self.ctx);
+            worker::Worker::start_with(registry, config, &self.ctx, &self.events, &self.shutdown)
+        });
         self.worker = worker;
     }
 

@@ -47,10 +47,7 @@ fn all() -> Vec<NewField> {
         NewField { is_indexed: true, ..field(deal, "crates", "Crates", CustomType::Number) },
         field(deal, "is_insured", "Insured", CustomType::Boolean),
         field(deal, "first_delivery", "First delivery", CustomType::Date),
-        NewField {
-            record_kind: Some(contact),
-            ..field(deal, "decided_by", "Decided by", CustomType::Record)
-        },
+        NewField { record_kind: Some(contact), ..field(deal, "decided_by", "Decided by", CustomType::Record) },
     ]
 }
 

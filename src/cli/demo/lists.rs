@@ -76,13 +76,19 @@ impl Making<'_> {
         let no_deal = json!({ "related": { "relation": "DEALS", "quantifier": "NONE" } });
         let without = all_of([food, no_deal]);
         self.make(SALES, false, dynamic("Food and drink, no deal yet", "#F59E0B", without)).await?;
-        let mine = all_of([json!({ "compare": { "field": "ownerId", "op": "IS_ME" } }), compare("status", "EQ", "CUSTOMER")]);
+        let mine =
+            all_of([json!({ "compare": { "field": "ownerId", "op": "IS_ME" } }), compare("status", "EQ", "CUSTOMER")]);
         self.make(SALES, false, dynamic("My customers", "#7C3AED", mine)).await?;
         let new = span("createdAt", "IN_LAST", 7);
         self.make(SALES, true, dynamic("New in the last 7 days", "#2563EB", new)).await?;
 
-        self.make(CARE, true, dynamic("Not spoken to for 30 days", "#DC2626", span("lastContactDate", "NOT_IN_LAST", 30))).await?;
-        let birthday = json!({ "compare": { "field": "custom.birthday", "op": "ANNIVERSARY_IN_NEXT", "value": 14, "unit": "DAY" } });
+        self.make(
+            CARE,
+            true,
+            dynamic("Not spoken to for 30 days", "#DC2626", span("lastContactDate", "NOT_IN_LAST", 30)),
+        )
+        .await?;
+        let birthday = json!({ "compare": { "field": "custom.birthday", "op": "ANNIVERSARY_IN_NEXT", "value": 14 } });
         self.make(CARE, false, dynamic("Birthday within two weeks", "#DB2777", birthday)).await?;
         self.make(CARE, false, dynamic("People in Hamburg", "#0EA5E9", compare("city", "EQ", "Hamburg"))).await?;
 
@@ -98,11 +104,14 @@ impl Making<'_> {
     /// One list with a person, one with a team.
     async fn shared(&mut self, contacts: &[Uuid], colleagues: &[UserId]) -> Result<()> {
         let (ctx, caller) = (self.ctx, self.caller);
-        let some = |from: usize| contacts.iter().skip(from).step_by(EVERY).take(INVITED / 4).copied().collect::<Vec<_>>();
+        let some =
+            |from: usize| contacts.iter().skip(from).step_by(EVERY).take(INVITED / 4).copied().collect::<Vec<_>>();
         let teams = teams::page(ctx, caller, PageArgs::default()).await?.rows;
         let team = match teams.into_iter().find(|team| team.name == SALES) {
             Some(team) => team,
-            None => teams::create(ctx, caller, NewTeam { name: SALES.to_owned(), members: colleagues.to_vec() }).await?,
+            None => {
+                teams::create(ctx, caller, NewTeam { name: SALES.to_owned(), members: colleagues.to_vec() }).await?
+            }
         };
         for (name, members, user_id, team_id) in [
             ("Dinner with old friends", some(1), colleagues.first().copied(), None),

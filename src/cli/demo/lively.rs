@@ -150,10 +150,14 @@ async fn move_on(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<()> {
     let way: Vec<_> = stages
         .iter()
         .filter(|stage| stage.pipeline_id == deal.pipeline_id && stage.stage_type != StageType::Lost)
-        .map(|stage| stage.id)
         .collect();
-    let next = way.iter().position(|stage| *stage == deal.stage_id).map_or(0, |place| (place + 1) % way.len());
-    update::<Deal>(ctx, caller, id, json!({ "stageId": way.get(next), "closeDate": null })).await
+    let here = way.iter().position(|stage| stage.id == deal.stage_id);
+    let Some(next) = way.get(here.map_or(0, |place| (place + 1) % way.len())) else { return Ok(()) };
+    let mut patch = json!({ "stageId": next.id });
+    if next.stage_type == StageType::Open {
+        patch["closeDate"] = Value::Null;
+    }
+    update::<Deal>(ctx, caller, id, patch).await
 }
 
 /// The other side wants much more, or much less.
