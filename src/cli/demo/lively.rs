@@ -163,7 +163,7 @@ async fn move_on(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<()> {
 /// The other side wants much more, or much less.
 async fn haggle(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<()> {
     let deal = ops::get::<Deal>(ctx, caller, id).await?;
-    let amount = if deal.amount > LARGE.into() { AMOUNTS[0] } else { AMOUNTS[1] };
+    let amount = if deal.amount > LARGE { AMOUNTS[0] } else { AMOUNTS[1] };
     update::<Deal>(ctx, caller, id, json!({ "amount": amount })).await
 }
 
