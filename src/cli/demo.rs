@@ -83,7 +83,7 @@ pub async fn run(config: Config) -> Result<ExitCode> {
     let database = Database::share(&config).await?;
     database.prepare().await?;
     let ctx = tools(&config, &database)?;
-    let filled = fill(&ctx).await;
+    let filled = Box::pin(fill(&ctx)).await;
     ctx.db.close();
     database.stop(Duration::from_secs(30)).await;
     filled?;

@@ -153,7 +153,7 @@ async fn hand_back_jobs(worker: Option<worker::Worker>, stop: &CancellationToken
 #[expect(clippy::print_stdout, reason = "the person who starts the server has to see it")]
 async fn greet(config: &Config, ctx: &Ctx) -> Result<()> {
     if config.demo {
-        demo::fill(ctx).await?;
+        Box::pin(demo::fill(ctx)).await?;
         println!("kontor: demo: sign in as {} with the password {}", config::DEMO_EMAIL, config::DEMO_PASSWORD);
         return Ok(());
     }

@@ -183,7 +183,8 @@ pub async fn convert(ctx: &Ctx, caller: &Caller, leads: &[Uuid], ages: impl Fn(u
             ..NewDeal::default()
         });
         let options = Options { account: Some(AccountChoice::Named(None)), deal, owner: None };
-        convert::convert(&ago(ctx, ages(number) / 3), caller, lead, options).await?;
+        let at = ago(ctx, ages(number) / 3);
+        Box::pin(convert::convert(&at, caller, lead, options)).await?;
     }
     Ok(())
 }
