@@ -112,8 +112,8 @@ async fn a_conversion_stands_in_the_timelines_of_all_that_it_joins() {
     let server = TestServer::start_idle().await;
     let ada = server.admin().await;
     let by = json!({ "kind": "user", "userId": ada.user() });
-    let id = json!(lead(&ada, json!({ "company": "Navy Ltd" })).await);
-    let input = json!({ "id": id, "account": {}, "deal": {}, "clientMutationId": "once" });
+    let id = json!(lead(&ada, json!({})).await);
+    let input = json!({ "id": id, "account": { "name": "Navy Ltd" }, "deal": {}, "clientMutationId": "once" });
     let first = ada.data(CONVERT, json!({ "input": input })).await["convertLead"].clone();
     let again = ada.data(CONVERT, json!({ "input": input })).await["convertLead"].clone();
     assert_eq!(first["deal"]["id"], again["deal"]["id"], "the same request sent again");
@@ -124,8 +124,9 @@ async fn a_conversion_stands_in_the_timelines_of_all_that_it_joins() {
     }
 
     // what was there before is told of it, too
-    let other = json!(lead(&ada, json!({ "company": "navy LTD" })).await);
-    let joined = ada.data(CONVERT, json!({ "input": { "id": other, "account": {} } })).await["convertLead"].clone();
+    let other = json!(lead(&ada, json!({})).await);
+    let input = json!({ "id": other, "account": { "name": "navy LTD" } });
+    let joined = ada.data(CONVERT, json!({ "input": input })).await["convertLead"].clone();
     assert_eq!([&joined["contact"]["id"], &joined["account"]["id"]], [contact, account]);
     let two = json!([by, { "leadId": other, "contactId": contact, "accountId": account, "dealId": null }]);
     assert_eq!(told(&ada, "LEAD", &other).await, [two.clone()]);

@@ -280,7 +280,7 @@ async fn what_an_import_made_is_told_as_the_imports() {
     let server = TestServer::start().await;
     let (ada, query) = (
         server.admin().await,
-        "{ contacts { nodes { id email timeline { totalCount nodes {
+        "{ contacts(first: 5) { nodes { email timeline(first: 5) { totalCount nodes {
         what actor { kind userId throughId } changes { field } payload } } } } }",
     );
     let by_hand = "mutation { createContact(input: { contact: { email: \"b@x.test\" } }) { contact { id } } }";
