@@ -110,10 +110,10 @@ async fn variables_make_the_first_admin_and_only_that() {
     assert_eq!(again.failed(), "KONTOR_USER_PASSWORD is not set; set it, or use --password-stdin");
 }
 
-const EACH_KIND: &str =
-    "SELECT concat_ws(' ', (SELECT count(*) FROM accounts), (SELECT count(*) FROM contacts), (SELECT count(*) FROM leads),
-      (SELECT count(*) FROM deals), (SELECT count(*) FROM products), (SELECT count(*) FROM tasks),
-      (SELECT count(*) FROM notes), (SELECT count(*) FROM deal_products), (SELECT count(*) FROM contact_lists)) AS value";
+const EACH_KIND: &str = "SELECT concat_ws(' ', (SELECT count(*) FROM accounts), (SELECT count(*) FROM contacts),
+      (SELECT count(*) FROM leads), (SELECT count(*) FROM deals), (SELECT count(*) FROM products),
+      (SELECT count(*) FROM tasks), (SELECT count(*) FROM notes), (SELECT count(*) FROM deal_products),
+      (SELECT count(*) FROM contact_lists)) AS value";
 
 /// All six kinds, each record once although it was made in two goes, and what stands beside them.
 async fn the_demo_is_all_there(db: &Db) {
@@ -143,7 +143,8 @@ async fn the_demo_is_all_there(db: &Db) {
             0,
         ),
         (
-            "count(*) FROM record_changes c JOIN record_changes n ON n.record_id = c.record_id AND n.version = c.version + 1
+            "count(*) FROM record_changes c
+              JOIN record_changes n ON n.record_id = c.record_id AND n.version = c.version + 1
               WHERE c.kind = 'deal' AND n.at < c.at",
             0,
         ),
