@@ -296,7 +296,10 @@ async fn what_an_import_made_is_told_as_the_imports() {
     let through = &changed["nodes"][0]["actor"]["throughId"];
     let by_import = json!({ "kind": "import", "userId": ada.user(), "throughId": through });
     let by_person = json!({ "kind": "user", "userId": ada.user(), "throughId": null });
-    let entry = |what: &str, by: &Value, changes: Value| json!({ "what": what, "actor": by, "changes": changes, "payload": null });
+    let entry = |what: &str, by: &Value, changes: Value| {
+        let payload = Value::Null;
+        json!({ "what": what, "actor": by, "changes": changes, "payload": payload })
+    };
     let created = entry("created", &by_import, json!([]));
     assert_eq!(made, json!({ "totalCount": 1, "nodes": [created] }));
     let updated = entry("updated", &by_import, json!([{ "field": "city" }]));
