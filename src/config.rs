@@ -63,6 +63,8 @@ pub struct Config {
     pub job_concurrency: usize,
     /// Fills an empty database with an invented company.
     pub demo: bool,
+    /// For so many hours after its start the demo's server does things by itself.
+    pub demo_hours: u32,
     /// `off` lifts the limit of requests per minute.
     pub rate_limit: RateLimit,
     /// `text` or `json`.
@@ -114,6 +116,7 @@ impl Default for Config {
             work: true,
             job_concurrency: 4,
             demo: false,
+            demo_hours: 2,
             rate_limit: RateLimit::On,
             log_format: LogFormat::Text,
             log: "info".to_owned(),
@@ -186,6 +189,7 @@ impl Config {
         let (auth, limits) = (&self.auth, &self.limits);
         // negative ones become too large
         let hours = |hours: i64| hours as u64;
+        range("demo_hours", self.demo_hours.into(), 0..=TEN_YEARS * 24);
         range("database_connections", self.database_connections as u64, 1..=10_000);
         range("limits.connections", limits.connections as u64, 1..=1_000_000);
         range("limits.connections_per_address", limits.connections_per_address as u64, 0..=1_000_000);

@@ -44,9 +44,20 @@ pub struct Worker {
 impl Worker {
     /// Starts to run jobs, until the token is cancelled.
     pub fn start(config: &Config, ctx: &Ctx, events: &Events, shutdown: &CancellationToken) -> Self {
+        Self::start_with(registry(), config, ctx, events, shutdown)
+    }
+
+    /// The same with more kinds of jobs than the application's own.
+    pub fn start_with(
+        registry: Registry<Ctx>,
+        config: &Config,
+        ctx: &Ctx,
+        events: &Events,
+        shutdown: &CancellationToken,
+    ) -> Self {
         let settings = jobs::Config { concurrency: config.job_concurrency, node: node(), ..jobs::Config::default() };
         let bus = events.bus().clone();
-        let runner = Runner::new(ctx.db.clone(), ctx.clock.clone(), ctx.clone(), registry(), settings)
+        let runner = Runner::new(ctx.db.clone(), ctx.clock.clone(), ctx.clone(), registry, settings)
             .on_news(move |news| tell(&bus, &news))
             .start(shutdown);
         // what follows from events is done where jobs are

@@ -1,4 +1,4 @@
-//! The time that rules see. Injected, so that a test can move it; leases use the database's own.
+//! The time that rules see. Injected, so that it can be moved; leases use the database's own.
 
 use std::{
     fmt,
@@ -24,7 +24,8 @@ impl Clock {
         (Utc::now() + offset).trunc_subsecs(6)
     }
 
-    /// Moves this clock and all its clones; for tests of what happens with time.
+    /// Moves this clock and all its clones; for tests of what happens with time, and for a past that is
+    /// invented.
     pub fn advance(&self, by: TimeDelta) {
         self.offset_millis.fetch_add(by.num_milliseconds(), Ordering::Relaxed);
     }

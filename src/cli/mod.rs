@@ -75,6 +75,11 @@ struct ServeFlags {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     demo: bool,
 
+    /// The demo changes by itself for so many hours, for one to watch; 0: not at all [default: 2]
+    #[arg(long, value_name = "HOURS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    demo_hours: Option<u32>,
+
     /// Whether requests per minute are limited [default: on]
     #[arg(long, value_name = "ON|OFF")]
     #[serde(skip_serializing_if = "Option::is_none")]

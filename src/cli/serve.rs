@@ -107,7 +107,10 @@ impl Parts {
 
     /// Once nothing can be refused any more: jobs that are begun and dropped count as crashed.
     fn start_worker(&mut self, config: &Config) {
-        let worker = config.work.then(|| worker::Worker::start(config, &self.ctx, &self.events, &self.shutdown));
+        let worker = config.work.then(|| {
+            let registry = demo::lively::added(worker::registry(), config, &self.ctx);
+            worker::Worker::start_with(registry, config, &self.ctx, &self.events, &self.shutdown)
+        });
         self.worker = worker;
     }
 
@@ -150,7 +153,7 @@ async fn hand_back_jobs(worker: Option<worker::Worker>, stop: &CancellationToken
 #[expect(clippy::print_stdout, reason = "the person who starts the server has to see it")]
 async fn greet(config: &Config, ctx: &Ctx) -> Result<()> {
     if config.demo {
-        demo::fill(ctx).await?;
+        Box::pin(demo::fill(ctx)).await?;
         println!("kontor: demo: sign in as {} with the password {}", config::DEMO_EMAIL, config::DEMO_PASSWORD);
         return Ok(());
     }

@@ -231,10 +231,12 @@ impl ImportQuery {
         before: Option<String>,
         status: Option<JobStatus>,
         kind: Option<RecordKind>,
+        #[graphql(desc = "That which this job does, such as an actor's `throughId`.")] job: Option<ID>,
     ) -> async_graphql::Result<ImportJobConnection> {
         let (ctx, caller) = both(context)?;
         let statuses = status.map(ImportStatus::from).into_iter().collect();
-        let filter = ImportFilter { statuses, kind, ..ImportFilter::default() };
+        let job = job.map(|id| parse_id("job", &id)).transpose()?;
+        let filter = ImportFilter { statuses, kind, job, ..ImportFilter::default() };
         let slice = imports::page(ctx, caller, &filter, PageArgs { first, after, last, before }).await?;
         Ok(ImportJobConnection::new(slice, filter, |job| (cursors::encode(&job.id), ImportJobObject(job))))
     }

@@ -2,7 +2,7 @@
 //! is its own.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::queries;
 use crate::{
@@ -43,11 +43,17 @@ pub async fn filled(ctx: &Ctx, demo_email: &str) -> Result<Filled> {
     })
 }
 
-/// Notes, after the last invented record, that all is there.
-pub async fn mark_demo(ctx: &Ctx) -> Result<()> {
+/// Notes, after the last invented record, that all is there, and what the demo wants to know of it.
+pub async fn mark_demo(ctx: &Ctx, about: Value) -> Result<()> {
     let mut tx = ctx.db.system().await?;
-    queries::installation::keep_setting(tx.connection(), DEMO, json!(true)).await?;
+    queries::installation::keep_setting(tx.connection(), DEMO, about).await?;
     tx.commit().await
+}
+
+/// What was noted of a demo that is complete.
+pub async fn demo(ctx: &Ctx) -> Result<Option<Value>> {
+    let mut tx = ctx.db.system().await?;
+    queries::installation::setting(tx.connection(), DEMO).await
 }
 
 /// Refuses a secret that is not the one with which this installation began: nodes with different

@@ -18,6 +18,7 @@ fn load(text: &str) -> Result<Config, String> {
 fn numbers_out_of_range_are_refused_by_name() {
     for (setting, value) in [
         ("database_connections", "0"),
+        ("demo_hours", "87841"),
         ("job_concurrency", "0"),
         ("auth.access_hours", "0"),
         ("auth.refresh_hours", "-1"),

@@ -97,6 +97,52 @@ async fn a_lead_becomes_a_contact_an_account_and_a_deal() {
     assert_eq!([rows(&server, "contacts").await, rows(&server, "deals").await], [1, 1]);
 }
 
+/// The `converted` entries of a record's timeline: who did it, and what it was.
+async fn told(client: &Client, kind: &str, id: &Value) -> Vec<Value> {
+    let query = "query($kind: RecordKind!, $id: ID!) {
+        record(kind: $kind, id: $id) { timeline { nodes { what actor { kind userId } payload } } } }";
+    let found = client.data(query, json!({ "kind": kind, "id": id })).await;
+    let entries = found["record"]["timeline"]["nodes"].as_array().expect("a list").clone();
+    let told = entries.into_iter().filter(|entry| entry["what"] == "converted");
+    told.map(|entry| json!([entry["actor"], entry["payload"]])).collect()
+}
+
+#[tokio::test]
+async fn a_conversion_stands_in_the_timelines_of_all_that_it_joins() {
+    let server = TestServer::start_idle().await;
+    let ada = server.admin().await;
+    let by = json!({ "kind": "user", "userId": ada.user() });
+    let id = json!(lead(&ada, json!({})).await);
+    let input = json!({ "id": id, "account": { "name": "Navy Ltd" }, "deal": {}, "clientMutationId": "once" });
+    let first = ada.data(CONVERT, json!({ "input": input })).await["convertLead"].clone();
+    let again = ada.data(CONVERT, json!({ "input": input })).await["convertLead"].clone();
+    assert_eq!(first["deal"]["id"], again["deal"]["id"], "the same request sent again");
+    let (contact, account, deal) = (&first["contact"]["id"], &first["account"]["id"], &first["deal"]["id"]);
+    let one = json!([by, { "leadId": id, "contactId": contact, "accountId": account, "dealId": deal }]);
+    for (kind, record) in [("LEAD", &id), ("CONTACT", contact), ("ACCOUNT", account), ("DEAL", deal)] {
+        assert_eq!(told(&ada, kind, record).await, [one.clone()], "{kind}");
+    }
+
+    // what was there before is told of it, too
+    let other = json!(lead(&ada, json!({})).await);
+    let input = json!({ "id": other, "account": { "name": "navy LTD" } });
+    let joined = ada.data(CONVERT, json!({ "input": input })).await["convertLead"].clone();
+    assert_eq!([&joined["contact"]["id"], &joined["account"]["id"]], [contact, account]);
+    let two = json!([by, { "leadId": other, "contactId": contact, "accountId": account, "dealId": null }]);
+    assert_eq!(told(&ada, "LEAD", &other).await, [two.clone()]);
+    for (kind, record) in [("CONTACT", contact), ("ACCOUNT", account)] {
+        assert_eq!(told(&ada, kind, record).await, [two.clone(), one.clone()], "{kind}");
+    }
+    assert_eq!(told(&ada, "DEAL", deal).await, [one]);
+
+    // one that is refused leaves none
+    let refused = json!(lead(&ada, json!({ "email": "third@navy.test" })).await);
+    let input = json!({ "id": refused, "deal": { "currency": "Euros" } });
+    ada.refused(CONVERT, json!({ "input": input }), "BAD_USER_INPUT").await;
+    assert!(told(&ada, "LEAD", &refused).await.is_empty());
+    assert_eq!(rows(&server, "timeline").await, 7);
+}
+
 #[tokio::test]
 async fn rest_converts_to_a_contact_alone_unless_told() {
     let server = TestServer::start().await;

@@ -15,6 +15,12 @@ const UNSEEN: &[(&str, &str)] = &[
     ("leads.search_text", "generated; searched by the function search_record_ids"),
     ("products.search_text", "generated; searched by the function search_record_ids"),
     ("tasks.search_text", "generated; searched by the function search_record_ids"),
+    ("accounts.import_job_id", "written by imports, read for timelines, by SQL of their own"),
+    ("contacts.import_job_id", "as that of accounts"),
+    ("deals.import_job_id", "as that of accounts"),
+    ("leads.import_job_id", "as that of accounts"),
+    ("products.import_job_id", "as that of accounts"),
+    ("tasks.import_job_id", "as that of accounts"),
     ("jobs.tenant", "generated; only the index of the claim needs it"),
 ];
 

@@ -9,6 +9,7 @@ use kontor::{
     },
     team::tokens,
 };
+use reqwest::{Method, StatusCode, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -258,4 +259,58 @@ async fn the_timelines_of_a_page_of_records_take_a_constant_number_of_statements
         assert_eq!(timeline["nodes"][1]["note"]["body"], format!("N{number}"));
         assert_eq!(timeline["nodes"][2]["changes"][0]["after"], format!("C{number}"));
     }
+}
+
+/// Imports a file of contacts, and waits for its end; the answer to the request.
+async fn import(server: &TestServer, client: &Client, rows: &str) -> Value {
+    let form = format!(
+        "--b\r\nContent-Disposition: form-data; name=\"entity_type\"\r\n\r\ncontacts\r\n\
+         --b\r\nContent-Disposition: form-data; name=\"import_options\"\r\n\r\n{{\"update_existing\": true}}\r\n\
+         --b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n\r\n{rows}\r\n--b--\r\n"
+    );
+    let with =
+        |request: reqwest::RequestBuilder| request.header(CONTENT_TYPE, "multipart/form-data; boundary=b").body(form);
+    let job = client.send(Method::POST, "/import", with).await.expect(StatusCode::CREATED);
+    server.jobs_done().await;
+    job
+}
+
+#[tokio::test]
+async fn what_an_import_made_is_told_as_the_imports() {
+    let server = TestServer::start().await;
+    let (ada, query) = (
+        server.admin().await,
+        "{ contacts(first: 5) { nodes { email timeline(first: 5) { totalCount nodes {
+        what actor { kind userId throughId } changes { field } payload } } } } }",
+    );
+    let by_hand = "mutation { createContact(input: { contact: { email: \"b@x.test\" } }) { contact { id } } }";
+    ada.data(by_hand, json!({})).await;
+    let job = import(&server, &ada, "email,city\na@x.test,Rome\nb@x.test,Oslo\n").await;
+    let found = ada.data(query, json!({})).await["contacts"]["nodes"].clone();
+    let of = |email: &str| {
+        let rows = found.as_array().expect("rows");
+        rows.iter().find(|row| row["email"] == email).expect("a contact")["timeline"].clone()
+    };
+    let (made, changed) = (of("a@x.test"), of("b@x.test"));
+    // as the history has it of what the import changed
+    let through = &changed["nodes"][0]["actor"]["throughId"];
+    let by_import = json!({ "kind": "import", "userId": ada.user(), "throughId": through });
+    let by_person = json!({ "kind": "user", "userId": ada.user(), "throughId": null });
+    let entry = |what: &str, by: &Value, changes: Value| {
+        let payload = Value::Null;
+        json!({ "what": what, "actor": by, "changes": changes, "payload": payload })
+    };
+    let created = entry("created", &by_import, json!([]));
+    assert_eq!(made, json!({ "totalCount": 1, "nodes": [created] }));
+    let updated = entry("updated", &by_import, json!([{ "field": "city" }]));
+    let created = entry("created", &by_person, json!([]));
+    assert_eq!(changed, json!({ "totalCount": 2, "nodes": [updated, created] }));
+    // and the import is found by it
+    let of_job = "query($job: ID!) { importJobs(job: $job) { totalCount nodes { id fileName jobId } } }";
+    let imports = ada.data(of_job, json!({ "job": through })).await["importJobs"].clone();
+    let one = json!({ "id": job["id"], "fileName": "a.csv", "jobId": through });
+    assert_eq!(imports, json!({ "totalCount": 1, "nodes": [one] }));
+    let none = ada.data(of_job, json!({ "job": job["id"] })).await["importJobs"].clone();
+    assert_eq!(none, json!({ "totalCount": 0, "nodes": [] }));
+    ada.refused(of_job, json!({ "job": "nonsense" }), "BAD_USER_INPUT").await;
 }

@@ -19,6 +19,7 @@ use crate::{
         contacts::Contact,
         deals::Deal,
         record::{Field, Patch, Raw, Record, RecordKind, Rules, Sight, Value, ops, sight},
+        timeline::{self, NewEntry},
     },
     ctx::Ctx,
     db::{Tx, locks},
@@ -134,6 +135,7 @@ pub async fn convert(ctx: &Ctx, caller: &Caller, id: LeadId, options: Options) -
     queries::insert_conversion(tx.connection(), caller.workspace, &conversion).await?;
     let entry = audit::Entry::new("lead.converted", RecordKind::Lead.as_str(), id).with(told(&conversion));
     audit::record_in(ctx, &mut tx, caller, entry).await?;
+    timeline::add_in(ctx, &mut tx, caller, &entries(&conversion)).await?;
     tx.commit(id).await?;
     Ok(Converted { lead, contact: Some(contact), account, deal })
 }
@@ -195,6 +197,23 @@ fn told(conversion: &Conversion) -> serde_json::Value {
         "dealId": conversion.deal_id,
         "convertedAt": conversion.converted_at,
     })
+}
+
+/// The same for the timelines of the lead and of all that it became, whether that was made or was
+/// there before.
+fn entries(conversion: &Conversion) -> Vec<NewEntry> {
+    let Conversion { lead_id, contact_id, account_id, deal_id, .. } = conversion;
+    let payload = json!({ "leadId": lead_id, "contactId": contact_id, "accountId": account_id, "dealId": deal_id });
+    let records = [
+        (RecordKind::Lead, Some(lead_id.0)),
+        (RecordKind::Contact, contact_id.map(Into::into)),
+        (RecordKind::Account, account_id.map(Into::into)),
+        (RecordKind::Deal, deal_id.map(Into::into)),
+    ];
+    let entry = |(kind, record): (RecordKind, Option<Uuid>)| {
+        Some(NewEntry { kind, record: record?, what: "converted", payload: payload.clone() })
+    };
+    records.into_iter().filter_map(entry).collect()
 }
 
 /// What the first request with the caller's key converted, as it is now.

@@ -102,6 +102,16 @@ fn person(column: &str) -> String {
     format!("jsonb_build_object('kind', 'user', 'user', {column})")
 }
 
+/// Who made a record: an import for the person who asked for it, as the history has that of its other
+/// changes; or a person.
+fn creator() -> String {
+    format!(
+        "CASE WHEN r.import_job_id IS NULL THEN {} \
+              ELSE jsonb_build_object('kind', 'import', 'user', r.created_by, 'through', r.import_job_id) END",
+        person("r.created_by")
+    )
+}
+
 /// One entry as it is read.
 #[derive(QueryableByName)]
 pub struct EntryRow {
@@ -170,7 +180,7 @@ fn parts(wanted: Wanted) -> Vec<Part> {
         rows,
     };
     let mut parts = vec![
-        plain(Source::Creation, "r.created_at", "r.id", "'created'", person("r.created_by"), wanted.creation()),
+        plain(Source::Creation, "r.created_at", "r.id", "'created'", creator(), wanted.creation()),
         Part {
             source: Source::Change,
             at: "c.at",

@@ -37,14 +37,15 @@ impl TimelineEntryObject {
         self.entry.at
     }
 
-    /// Who did it.
+    /// Who did it. Of a record that an import made, that is the import: `importJobs(job:)` finds it by
+    /// `throughId`.
     async fn actor(&self) -> ActorObject {
         ActorObject::from(&self.entry.actor)
     }
 
     /// `created`, `updated`, `deleted` or `restored`, which the record was; `note` for a note about it;
     /// `task_created` or `task_completed` for a task about it; or what else was done to it, such as
-    /// `converted`. Words will be added.
+    /// `converted`, of a lead and of what it became, or `merged`. Words will be added.
     async fn what(&self) -> &str {
         &self.entry.what
     }

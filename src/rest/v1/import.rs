@@ -259,8 +259,8 @@ async fn list(
     let kind = query.get("entity_type")?.filter(|word| !word.is_empty()).map(EntityType::parse);
     let kind = kind.transpose().map_err(|message| Error::invalid("entityType", message))?;
     let statuses = ImportStatus::ALL.iter().copied().filter(|known| status == Some(JobWord::from(*known)));
-    let filter =
-        ImportFilter { statuses: statuses.collect(), kind: kind.map(EntityType::kind), created_by: Some(caller.user) };
+    let (statuses, kind) = (statuses.collect(), kind.map(EntityType::kind));
+    let filter = ImportFilter { statuses, kind, created_by: Some(caller.user), ..ImportFilter::default() };
     let args = PageArgs { first: Some(LISTED), ..PageArgs::default() };
     let page = import::page(&ctx, &caller, &filter, args).await?;
     Ok(Json(reply(&ctx, &caller, page.rows, LISTED_ERRORS).await?))

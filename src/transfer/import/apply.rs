@@ -300,6 +300,7 @@ impl Applier<'_> {
         Change {
             kind: self.checker.target.kind,
             user: self.caller.user,
+            job: self.run.job,
             actor,
             origin: self.caller.via,
             at: self.ctx.clock.now(),

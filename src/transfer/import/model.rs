@@ -133,4 +133,6 @@ pub struct ImportFilter {
     pub statuses: Vec<ImportStatus>,
     pub kind: Option<RecordKind>,
     pub created_by: Option<UserId>,
+    /// That which this job does.
+    pub job: Option<JobId>,
 }

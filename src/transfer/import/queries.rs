@@ -167,6 +167,9 @@ macro_rules! filtered {
         if let Some(user) = $filter.created_by {
             query = query.filter(imports::created_by.eq(user));
         }
+        if let Some(job) = $filter.job {
+            query = query.filter(imports::job_id.eq(job));
+        }
         if !$filter.statuses.is_empty() {
             let given_up = |job: JobState| imports::status.eq_any(ImportStatus::OPEN).and(jobs::state.eq(job));
             let word = |status: ImportStatus| status.into_sql::<Text>();

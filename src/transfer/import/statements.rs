@@ -23,7 +23,7 @@ pub struct Statements {
     /// `$1` to `$3` as above, `$4` kind, `$5` time, `$6` actor, `$7` origin.
     pub update: String,
     /// Inserts what has no live record, of one wave or of all; returns the new ids.
-    /// `$1` workspace, `$2` wave, `$3` rows left out, `$4` creator, `$5` time.
+    /// `$1` workspace, `$2` wave, `$3` rows left out, `$4` creator, `$5` time, `$6` the import's job.
     pub insert: String,
 }
 
@@ -77,8 +77,8 @@ fn insert(target: &Target, key: Option<&Field>, fields: &[&'static Field], table
     let values: String = fields.iter().map(|field| format!(", {}", new_value(field))).collect();
     let order = key.map(|key| format!("s.{}, ", stage::column(key))).unwrap_or_default();
     format!(
-        "INSERT INTO {} (workspace_id, id, created_by, created_at, updated_at{columns}) \
-         SELECT $1, s.id, $4, $5, $5{values} FROM {table} s \
+        "INSERT INTO {} (workspace_id, id, created_by, created_at, updated_at, import_job_id{columns}) \
+         SELECT $1, s.id, $4, $5, $5, $6{values} FROM {table} s \
           WHERE s.creatable AND ($2 IS NULL OR s.wave = $2) AND s.number <> ALL($3) ORDER BY {order}s.number \
          ON CONFLICT (workspace_id, {}) WHERE deleted_at IS NULL DO NOTHING RETURNING id",
         target.table, target.key

@@ -3,6 +3,7 @@
 
 use std::{process::Stdio, time::Duration};
 
+use kontor::db::Db;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::{
@@ -13,7 +14,7 @@ use tokio::{
 use crate::support::{
     client::Client,
     database::{make_in_c, run_as_admin, server_url},
-    eventually,
+    eventually, eventually_within,
     process::{Installation, Process},
     server::PASSWORD,
     sql,
@@ -109,6 +110,77 @@ async fn variables_make_the_first_admin_and_only_that() {
     assert_eq!(again.failed(), "KONTOR_USER_PASSWORD is not set; set it, or use --password-stdin");
 }
 
+const EACH_KIND: &str = "SELECT concat_ws(' ', (SELECT count(*) FROM accounts), (SELECT count(*) FROM contacts),
+      (SELECT count(*) FROM leads), (SELECT count(*) FROM deals), (SELECT count(*) FROM products),
+      (SELECT count(*) FROM tasks), (SELECT count(*) FROM notes), (SELECT count(*) FROM deal_products),
+      (SELECT count(*) FROM contact_lists)) AS value";
+
+/// All six kinds, each record once although it was made in two goes, and what stands beside them.
+async fn the_demo_is_all_there(db: &Db) {
+    for (what, expected) in [
+        ("count(DISTINCT account_number) FROM accounts", 300),
+        ("count(DISTINCT email) FROM contacts WHERE email NOT LIKE 'lead%'", 3_036),
+        ("count(email) - count(DISTINCT email) FROM contacts", 0),
+        ("count(DISTINCT sku) FROM products", 48),
+        ("count(*) FROM products", 48),
+        ("count(DISTINCT email) FROM leads", 500),
+        ("count(*) FROM leads", 500),
+        ("count(DISTINCT title) FROM tasks", 500),
+        ("count(*) FROM tasks", 500),
+        ("count(DISTINCT name) FROM deals WHERE name LIKE '%, contract %'", 400),
+        ("count(*) FROM deals WHERE name LIKE '%, contract %'", 400),
+        ("count(*) FROM notes", 120),
+        ("count(*) FROM custom_fields", 10),
+        ("count(*) FROM contacts WHERE custom_fields ? 'birthday'", 3_000),
+        ("count(*) FROM deals WHERE custom_fields ? 'decided_by'", 400),
+        // on every stage of both pipelines
+        ("count(DISTINCT pipeline_id) FROM deals", 2),
+        ("count(*) FROM pipeline_stages s WHERE NOT EXISTS (SELECT FROM deals WHERE stage_id = s.id)", 0),
+        // where their histories say, which go forward
+        (
+            "count(*) FROM deals d WHERE stage_id <> (SELECT (after ->> 'stage_id')::uuid FROM record_changes c
+              WHERE c.record_id = d.id AND after ? 'stage_id' ORDER BY version DESC LIMIT 1)",
+            0,
+        ),
+        (
+            "count(*) FROM record_changes c
+              JOIN record_changes n ON n.record_id = c.record_id AND n.version = c.version + 1
+              WHERE c.kind = 'deal' AND n.at < c.at",
+            0,
+        ),
+        ("count(*) FROM tasks WHERE created_at > now()", 0),
+        ("count(*) FROM contacts WHERE created_at > now()", 0),
+        ("count(*) FROM contact_lists", 13),
+        ("count(*) FROM contact_lists WHERE folder_id IS NULL", 0),
+        ("count(*) FROM list_folders", 3),
+        ("count(*) FROM list_shares", 2),
+        ("count(*) FROM list_favorites", 5),
+    ] {
+        let found = sql::number(db, &format!("SELECT {}", what.replacen(" FROM", " AS value FROM", 1))).await;
+        assert_eq!(found, expected, "{what}");
+    }
+    for (what, least) in [
+        ("count(*) FROM lead_conversions", 30),
+        ("count(*) FROM lead_conversions WHERE deal_id IS NOT NULL", 10),
+        ("count(DISTINCT deal_id) FROM deal_products", 250),
+        ("count(*) FROM record_changes WHERE kind = 'deal' AND after ? 'stage_id'", 400),
+        ("count(*) FROM tasks WHERE status = 'completed'", 100),
+        ("count(*) FROM tasks WHERE status <> 'completed' AND due_date < now()", 20),
+        ("count(*) FROM tasks WHERE status <> 'completed' AND reminder > now()", 50),
+        ("count(*) FROM contacts WHERE created_at < now() - interval '400 days'", 500),
+        ("count(*) FROM (SELECT FROM contacts GROUP BY phone_key(phone) HAVING count(*) > 1) twice", 15),
+    ] {
+        let found = sql::number(db, &format!("SELECT {}", what.replacen(" FROM", " AS value FROM", 1))).await;
+        assert!(found >= least, "{what}: {found}");
+    }
+    let empty = "SELECT count(*) AS value FROM contact_lists
+                  WHERE member_count = 0 OR built_version < version OR broken IS NOT NULL";
+    let built = "every list has members";
+    eventually_within(Duration::from_secs(60), built, async || sql::number(db, empty).await == 0).await;
+    let dynamic = "SELECT count(*) AS value FROM contact_lists WHERE list_type = 'dynamic'";
+    assert_eq!(sql::number(db, dynamic).await, 10);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_demo_fills_its_own_database_and_no_other() {
     let installation = Installation::external().await;
@@ -124,17 +196,38 @@ async fn the_demo_fills_its_own_database_and_no_other() {
     dies.kill().await;
     let there = sql::number(&db, records).await;
     assert!(there < 3_300, "too quick to die in the middle: {there}");
-    let server = installation.serve_with(&["--demo"]).await;
+    let still = ["--demo", "--demo-hours", "0"];
+    let server = installation.serve_with(&still).await;
     let sign_in_line = "kontor: demo: sign in as demo@kontor.example with the password welcome-aboard";
     assert_eq!(server.said, [sign_in_line.to_owned(), format!("kontor: ready on {}", server.url)]);
     let welcome = sign_in(&installation, &server, "demo@kontor.example", "welcome-aboard").await;
     assert_eq!(welcome, StatusCode::OK);
-    let filled = sql::number(&db, records).await;
-    assert_eq!(filled, 3_300, "each once");
+    the_demo_is_all_there(&db).await;
+    let filled = sql::texts(&db, EACH_KIND).await;
     assert!(server.stop().await.status.success());
-    let server = installation.serve_with(&["--demo"]).await;
+    let server = installation.serve_with(&still).await;
     assert_eq!(server.said[0], sign_in_line);
-    assert_eq!(sql::number(&db, records).await, filled, "it is left as it is");
+    // while it is told to keep still
+    let chores = "SELECT count(*) AS value FROM jobs WHERE kind = 'lists.tell_time' AND state = 'completed'";
+    let before = sql::number(&db, chores).await;
+    let late = "schedules fire";
+    eventually_within(Duration::from_secs(60), late, async || sql::number(&db, chores).await > before + 2).await;
+    assert_eq!(sql::texts(&db, EACH_KIND).await, filled, "it is left as it is");
+    assert_eq!(sql::number(&db, "SELECT count(*) AS value FROM jobs WHERE kind = 'demo.play'").await, 0);
+    assert!(server.stop().await.status.success());
+
+    // and else it goes on by itself: only a person moves to Hamburg, or orders the newsletter
+    let moved = "SELECT count(*) AS value FROM list_log g JOIN contact_lists l ON l.id = g.list_id
+                  WHERE l.name IN ('People in Hamburg', 'Newsletter')";
+    let before = sql::number(&db, moved).await;
+    let server = installation.serve_with(&["--demo"]).await;
+    let lively = "a list gains or loses a member";
+    eventually_within(Duration::from_secs(90), lively, async || sql::number(&db, moved).await > before).await;
+    let done = "SELECT count(*) AS value FROM record_changes c JOIN jobs j ON j.id = (c.actor ->> 'through')::uuid
+                 WHERE j.kind = 'demo.play'";
+    assert!(sql::number(&db, done).await > 0);
+    assert_eq!(sql::texts(&db, EACH_KIND).await, filled, "with what is there");
+    drop(server);
     let told = installation.run(&["demo"]).await.well();
     assert_eq!(told, "sign in as demo@kontor.example with the password welcome-aboard\n");
 

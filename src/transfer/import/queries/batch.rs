@@ -13,7 +13,7 @@ use crate::{
     auth::{Actor, Via},
     base::{
         Error, Result,
-        ids::{UserId, WorkspaceId},
+        ids::{JobId, UserId, WorkspaceId},
     },
     crm::RecordKind,
 };
@@ -74,6 +74,7 @@ pub struct Which<'a> {
 pub struct Change<'a> {
     pub kind: RecordKind,
     pub user: UserId,
+    pub job: JobId,
     pub actor: &'a Actor,
     pub origin: Via,
     pub at: DateTime<Utc>,
@@ -140,6 +141,7 @@ pub async fn insert(
         .bind::<Array<BigInt>, _>(which.left_out)
         .bind::<SqlUuid, _>(change.user)
         .bind::<Timestamptz, _>(change.at)
+        .bind::<SqlUuid, _>(change.job)
         .load(connection)
         .await?;
     Ok(rows.into_iter().map(|row| row.id).collect())
