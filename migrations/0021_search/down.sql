@@ -1,3 +1,5 @@
+DROP INDEX contacts_tags_idx, contacts_lower_country_idx, contacts_lower_city_idx;
+DROP FUNCTION lower_all(text[]);
 DROP FUNCTION find_record_ids(regclass, text[], uuid, uuid, integer);
 ALTER TABLE contacts DROP COLUMN search_text, ADD COLUMN search_text text GENERATED ALWAYS AS
     (lower(coalesce(first_name, '') || ' ' || coalesce(last_name, '') || ' ' || coalesce(email, ''))) STORED;

@@ -156,7 +156,7 @@ pub async fn former(
     setting: &Setting,
     records: &[(Uuid, i32)],
 ) -> Result<Vec<Uuid>> {
-    let mut sql = Sql::new(workspace);
+    let mut sql = Sql::of_others(workspace);
     let (ids, versions) = records.iter().copied().unzip();
     let (ids, versions) = (sql.hold(Bind::Uuids(ids)), sql.hold(Bind::Ints(versions)));
     let (table, kind) = (criteria.kind().table(), criteria.kind().as_str());
