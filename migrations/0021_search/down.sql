@@ -1,4 +1,4 @@
-DROP INDEX contacts_tags_idx, contacts_lower_country_idx, contacts_lower_city_idx;
+DROP INDEX contacts_tags_idx, contacts_lower_city_idx;
 DROP FUNCTION lower_all(text[]);
 DROP FUNCTION find_record_ids(regclass, text[], uuid, uuid, integer);
 ALTER TABLE contacts DROP COLUMN search_text, ADD COLUMN search_text text GENERATED ALWAYS AS
@@ -9,6 +9,14 @@ ALTER TABLE leads DROP COLUMN search_text, ADD COLUMN search_text text GENERATED
 ALTER TABLE accounts DROP COLUMN search_text, ADD COLUMN search_text text GENERATED ALWAYS AS
     (lower(name || ' ' || coalesce(industry, ''))) STORED;
 DROP FUNCTION phone_digits(text);
+CREATE INDEX contacts_phone_key_idx ON contacts (workspace_id, phone_key(phone))
+    WHERE deleted_at IS NULL AND phone IS NOT NULL;
+CREATE INDEX contacts_mobile_key_idx ON contacts (workspace_id, phone_key(mobile))
+    WHERE deleted_at IS NULL AND mobile IS NOT NULL;
+CREATE INDEX leads_phone_key_idx ON leads (workspace_id, phone_key(phone))
+    WHERE deleted_at IS NULL AND phone IS NOT NULL;
+CREATE INDEX accounts_phone_key_idx ON accounts (workspace_id, phone_key(phone))
+    WHERE deleted_at IS NULL AND phone IS NOT NULL;
 CREATE INDEX contacts_search_idx ON contacts USING gin (search_text gin_trgm_ops);
 CREATE INDEX leads_search_idx ON leads USING gin (search_text gin_trgm_ops);
 CREATE INDEX accounts_search_idx ON accounts USING gin (search_text gin_trgm_ops);

