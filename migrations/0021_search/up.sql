@@ -32,34 +32,12 @@ CREATE INDEX accounts_search_idx ON accounts USING gin (search_text gin_trgm_ops
 -- in the search text.
 DROP INDEX contacts_phone_key_idx, contacts_mobile_key_idx, leads_phone_key_idx, accounts_phone_key_idx;
 
--- REST's search, in the first part only. Kinds that nothing was added to have no other.
-CREATE OR REPLACE FUNCTION search_record_ids(target regclass, pattern text, below uuid, above uuid, at_most integer)
-RETURNS SETOF uuid
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp
-AS $$
-BEGIN
-    IF target NOT IN ('leads'::regclass, 'contacts'::regclass, 'accounts'::regclass, 'deals'::regclass,
-                      'products'::regclass, 'tasks'::regclass) THEN
-        RAISE EXCEPTION 'no search over %', target;
-    END IF;
-    RETURN QUERY EXECUTE format(
-        'SELECT id FROM %s WHERE workspace_id = $1 AND deleted_at IS NULL AND search_text LIKE lower($2)%s%s%s'
-        ' ORDER BY workspace_id %s, id %s LIMIT $5',
-        target,
-        CASE WHEN target IN ('leads'::regclass, 'contacts'::regclass, 'accounts'::regclass)
-             THEN ' || E''\x01%''' ELSE '' END,
-        CASE WHEN below IS NULL THEN '' ELSE ' AND id < $3' END,
-        CASE WHEN above IS NULL THEN '' ELSE ' AND id > $4' END,
-        CASE WHEN above IS NULL THEN 'DESC' ELSE 'ASC' END,
-        CASE WHEN above IS NULL THEN 'DESC' ELSE 'ASC' END)
-    USING current_workspace(), pattern, below, above, at_most;
-END
-$$;
-
--- Ids of the bound workspace by any part of the search text, or by the company; the newest first, or the
--- oldest where they are to lie above one; all of them, in no order, without a limit.
--- The patterns are those of crm/record/search: over the search text, over it for digits, and over the names
--- of companies; the last two may be null.
+-- Ids of the bound workspace by the patterns of crm/record/search: over the search text, over it for digits,
+-- and over the names of companies; the last two may be null. The newest first, or the oldest where they are to
+-- lie above one; without a limit all of them, in no order.
+-- The planner cannot tell what is common: statistics are kept from it for LIKE where there is row-level
+-- security, were it only USING (true). So a page is looked for among the newest records first, and what is
+-- not filled by those is rare enough for the index.
 -- Companies are looked up first. Of some, each gives its contacts in order by an index, no more than are
 -- wanted: that costs the same wherever these stand. Of very many, a walk through the contacts soon has
 -- what is wanted, each contact's company being looked at.
@@ -70,7 +48,9 @@ AS $$
 DECLARE
     -- as in crm/matching/queries
     few CONSTANT integer := 1000;
+    newest CONSTANT integer := 10000;
     companies uuid[];
+    ids uuid[];
     company CONSTANT text := 'workspace_id = $1 AND deleted_at IS NULL AND search_text LIKE lower($7)'
         ' AND lower(name) LIKE lower($7)';
     own text := 'search_text LIKE lower($2)';
@@ -78,8 +58,9 @@ DECLARE
     way text := CASE WHEN above IS NULL THEN 'DESC' ELSE 'ASC' END;
     statement text;
 BEGIN
-    IF target NOT IN ('leads'::regclass, 'contacts'::regclass, 'accounts'::regclass) THEN
-        RAISE EXCEPTION 'nothing else to be found over %', target;
+    IF target NOT IN ('leads'::regclass, 'contacts'::regclass, 'accounts'::regclass, 'deals'::regclass,
+                      'products'::regclass, 'tasks'::regclass) THEN
+        RAISE EXCEPTION 'no search over %', target;
     END IF;
     IF patterns[2] IS NOT NULL THEN
         own := own || ' OR search_text LIKE $8';
@@ -95,27 +76,51 @@ BEGIN
                        replace(company, '$7', '$3'))
         INTO companies USING current_workspace(), few + 1, patterns[3];
     END IF;
-    IF cardinality(companies) > few AND at_most IS NULL THEN
-        own := own || format(' OR account_id IN (SELECT id FROM accounts WHERE %s)', company);
+
+    IF at_most IS NULL THEN
+        IF cardinality(companies) > few THEN
+            own := own || format(' OR account_id IN (SELECT id FROM accounts WHERE %s)', company);
+        ELSIF companies IS NOT NULL THEN
+            own := own || ' OR account_id = ANY($6)';
+        END IF;
+        statement := format('SELECT id FROM %s WHERE %s AND (%s)', target, live, own);
     ELSIF cardinality(companies) > few THEN
         -- not IN, for which all of them would be gathered
-        own := own || format(' OR account_id IS NOT NULL AND (SELECT %s FROM accounts a'
-            ' WHERE a.workspace_id = $1 AND a.id = %s.account_id)', company, target);
-    ELSIF companies IS NOT NULL AND at_most IS NULL THEN
-        own := own || ' OR account_id = ANY($6)';
-    END IF;
-    statement := format('SELECT id FROM %s WHERE %s AND (%s)', target, live, own);
-    IF at_most IS NOT NULL THEN
-        statement := format('%s ORDER BY workspace_id %s, id %s LIMIT $5', statement, way, way);
-    END IF;
-    IF at_most IS NOT NULL AND cardinality(companies) <= few THEN
-        statement := format('SELECT id FROM ((%s) UNION (SELECT c.id FROM unnest($6) AS of (company) CROSS JOIN LATERAL'
-            ' (SELECT id FROM %s WHERE %s AND account_id = of.company ORDER BY id %s LIMIT $5) AS c))'
-            ' AS found ORDER BY id %s LIMIT $5', statement, target, live, way, way);
+        statement := format('SELECT id FROM %s WHERE %s AND (%s OR account_id IS NOT NULL AND'
+            ' (SELECT %s FROM accounts a WHERE a.workspace_id = $1 AND a.id = %1$s.account_id))'
+            ' ORDER BY workspace_id %5$s, id %5$s LIMIT $5', target, live, own, company, way);
+    ELSE
+        EXECUTE format('SELECT array_agg(id) FROM (SELECT id FROM (SELECT id, search_text FROM %s WHERE %s'
+            ' ORDER BY workspace_id %s, id %3$s LIMIT %s) AS newest WHERE %s LIMIT $5) AS found',
+            target, live, way, newest, own)
+        INTO ids USING current_workspace(), patterns[1], below, above, at_most, companies, patterns[3], patterns[2];
+        IF cardinality(ids) = at_most THEN
+            statement := 'SELECT id FROM unnest($9) AS found (id)';
+        ELSE
+            -- OFFSET keeps it from being walked in order
+            statement := format('SELECT id FROM (SELECT id FROM %s WHERE %s AND (%s) OFFSET 0) AS found',
+                                target, live, own);
+        END IF;
+        IF companies IS NOT NULL THEN
+            statement := format('SELECT id FROM (%s UNION SELECT c.id FROM unnest($6) AS of (company) CROSS JOIN LATERAL'
+                ' (SELECT id FROM %s WHERE %s AND account_id = of.company ORDER BY id %s LIMIT $5) AS c) AS found',
+                statement, target, live, way);
+        END IF;
+        statement := format('%s ORDER BY id %s LIMIT $5', statement, way);
     END IF;
     RETURN QUERY EXECUTE statement
-    USING current_workspace(), patterns[1], below, above, at_most, companies, patterns[3], patterns[2];
+    USING current_workspace(), patterns[1], below, above, at_most, companies, patterns[3], patterns[2], ids;
 END
+$$;
+
+-- REST's search, in the first part only, and that of kinds which have one part.
+CREATE OR REPLACE FUNCTION search_record_ids(target regclass, pattern text, below uuid, above uuid, at_most integer)
+RETURNS SETOF uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+AS $$
+    SELECT find_record_ids(target, ARRAY[pattern ||
+        CASE WHEN target IN ('leads'::regclass, 'contacts'::regclass, 'accounts'::regclass) THEN E'\x01%' ELSE '' END],
+        below, above, at_most)
 $$;
 REVOKE ALL ON FUNCTION find_record_ids FROM PUBLIC;
 DO $$ BEGIN
