@@ -1,4 +1,5 @@
 DROP INDEX contacts_tags_idx, contacts_lower_city_idx;
+DROP STATISTICS contacts_lower_city, contacts_lower_country;
 DROP FUNCTION lower_all(text[]);
 DROP FUNCTION find_record_ids(regclass, text[], uuid, uuid, integer);
 ALTER TABLE contacts DROP COLUMN search_text, ADD COLUMN search_text text GENERATED ALWAYS AS
