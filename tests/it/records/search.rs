@@ -3,9 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use kontor::crm::{
-    RecordKind,
-    record::search::{Reach, Search},
+use kontor::{
+    crm::{
+        RecordKind,
+        record::search::{Reach, Search},
+    },
+    db::Tx,
 };
 use serde_json::{Value, json};
 
@@ -199,6 +202,16 @@ async fn companies_give_their_contacts_in_order_few_or_very_many() {
     }
 }
 
+/// By this connection.
+async fn scans_so_far(tx: &mut Tx, of: &[&str]) -> Vec<i64> {
+    let mut counts = Vec::new();
+    for relation in of {
+        let count = format!("SELECT pg_stat_get_xact_numscans('{relation}'::regclass) AS value");
+        counts.push(sql::number_in(tx, &count).await);
+    }
+    counts
+}
+
 /// How often a transaction that finds 51 has used these tables and indexes.
 async fn scans(server: &TestServer, ada: &Client, reach: Reach, search: &str, of: &[&str]) -> Vec<i64> {
     let search = Search::new(RecordKind::Contact, reach, Some(search)).expect("valid").expect("something");
@@ -209,13 +222,9 @@ async fn scans(server: &TestServer, ada: &Client, reach: Reach, search: &str, of
     let patterns = format!("ARRAY[{}]", patterns.collect::<Vec<_>>().join(", "));
     let mut tx = server.ctx.db.read(&ada.caller()).await.expect("a transaction");
     let find = format!("SELECT count(*) AS value FROM {}", search.ids("contacts", &patterns, "NULL", "NULL", "51"));
+    let before = scans_so_far(&mut tx, of).await;
     sql::number_in(&mut tx, &find).await;
-    let mut counts = Vec::new();
-    for relation in of {
-        let count = format!("SELECT pg_stat_get_xact_numscans('{relation}'::regclass) AS value");
-        counts.push(sql::number_in(&mut tx, &count).await);
-    }
-    counts
+    scans_so_far(&mut tx, of).await.iter().zip(before).map(|(after, before)| after - before).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
