@@ -252,7 +252,7 @@ macro_rules! record_operations {
 
 record_operations! {
     Lead LeadId LeadObject LeadConnection LeadInput,
-    queries LeadQuery "LeadQuery" lead leads, "The people who may become customers, the newest first unless told otherwise.", "One lead; null where there is none.", search "A fragment of the name, the e-mail address or the company.",
+    queries LeadQuery "LeadQuery" lead leads, "The people who may become customers, the newest first unless told otherwise.", "One lead; null where there is none.", search "A fragment of the name, the e-mail address, the company or the phone number, of which the digits count.",
     order LeadOrder "LeadOrder" LeadOrderField "LeadOrderField", "What leads can be sorted by; each has an index." { CreatedAt "createdAt" UpdatedAt "updatedAt" LastName "lastName" Email "email" LeadScore "leadScore" Status "status" },
     mutations LeadMutation "LeadMutation",
     create create_lead CreateLeadInput "CreateLeadInput" CreateLeadPayload "CreateLeadPayload",
@@ -263,7 +263,7 @@ record_operations! {
 
 record_operations! {
     Contact ContactId ContactObject ContactConnection ContactInput,
-    queries ContactQuery "ContactQuery" contact contacts, "Contacts, the newest first unless told otherwise.", "One contact; null where there is none.", search "A fragment of the name or the e-mail address.",
+    queries ContactQuery "ContactQuery" contact contacts, "Contacts, the newest first unless told otherwise.", "One contact; null where there is none.", search "A fragment of the name, the e-mail address, the phone or mobile number, of which the digits count, or the name of the account.",
     order ContactOrder "ContactOrder" ContactOrderField "ContactOrderField", "What contacts can be sorted by; each has an index." { CreatedAt "createdAt" UpdatedAt "updatedAt" LastName "lastName" Email "email" Country "country" },
     mutations ContactMutation "ContactMutation",
     create create_contact CreateContactInput "CreateContactInput" CreateContactPayload "CreateContactPayload",
@@ -274,7 +274,7 @@ record_operations! {
 
 record_operations! {
     Account AccountId AccountObject AccountConnection AccountInput,
-    queries AccountQuery "AccountQuery" account accounts, "Accounts, the newest first unless told otherwise.", "One account; null where there is none.", search "A fragment of the name or the industry.",
+    queries AccountQuery "AccountQuery" account accounts, "Accounts, the newest first unless told otherwise.", "One account; null where there is none.", search "A fragment of the name, the industry, the host of the website or the phone number, of which the digits count.",
     order AccountOrder "AccountOrder" AccountOrderField "AccountOrderField", "What accounts can be sorted by; each has an index." { CreatedAt "createdAt" UpdatedAt "updatedAt" Name "name" AccountNumber "accountNumber" },
     mutations AccountMutation "AccountMutation",
     create create_account CreateAccountInput "CreateAccountInput" CreateAccountPayload "CreateAccountPayload",

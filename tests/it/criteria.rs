@@ -3,6 +3,7 @@
 
 mod meaning;
 mod plain;
+mod plans;
 mod takes;
 
 use kontor::{

@@ -6,6 +6,7 @@ mod kinds;
 mod live;
 mod pages;
 mod repeats;
+mod search;
 mod tags;
 mod writing;
 

@@ -22,7 +22,10 @@ use super::{
     tree::Quantifier,
     when::{self, Range, Setting},
 };
-use crate::{base::ids::WorkspaceId, crm::RecordKind};
+use crate::{
+    base::ids::WorkspaceId,
+    crm::{RecordKind, record::search::END_OF_TEXT},
+};
 
 /// Whether the user `$2` of the workspace `$1` sees the list `l`: whose it is, with everybody whom it is
 /// shared with. Here, because criteria name lists and count them.
@@ -56,11 +59,18 @@ pub struct Sql {
     text: String,
     binds: Vec<Bind>,
     aliases: usize,
+    /// Whether records are those of the tables, found by their search text too.
+    of_tables: bool,
 }
 
 impl Sql {
     pub fn new(workspace: WorkspaceId) -> Self {
-        Self { text: String::new(), binds: vec![Bind::Uuid(workspace.0)], aliases: 0 }
+        Self { text: String::new(), binds: vec![Bind::Uuid(workspace.0)], aliases: 0, of_tables: true }
+    }
+
+    /// For records that are put together, whose search text is not theirs.
+    pub fn of_others(workspace: WorkspaceId) -> Self {
+        Self { of_tables: false, ..Self::new(workspace) }
     }
 
     pub fn push(&mut self, text: &str) {
@@ -142,15 +152,18 @@ pub(super) struct Operand {
     asked: Asked,
     /// Where `custom_values` have it: the field, and the alias whose record it is of.
     indexed: Option<(Uuid, String)>,
+    /// Where a search text holds it, too: the alias whose record it is of, and the part.
+    searched: Option<(String, Part)>,
 }
 
 impl Operand {
     pub fn json(sql: String, asked: &Asked) -> Self {
-        Self { sql, is_json: true, asked: asked.clone(), indexed: None }
+        Self { sql, is_json: true, asked: asked.clone(), indexed: None, searched: None }
     }
 
     fn unindexed(mut self) -> Self {
         self.indexed = None;
+        self.searched = None;
         self
     }
 
@@ -192,6 +205,35 @@ impl Operand {
             (_, false) => format!("{x} IS NULL"),
         }
     }
+}
+
+/// Where a field stands in a search text: see the migration `search`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    First,
+    /// Behind a space.
+    Later,
+    /// The digits alone.
+    Phone,
+}
+
+/// Shortest text that the trigram index finds.
+const FEWEST_SEARCHED: usize = 3;
+
+/// Which part a column is. Lower case of the whole is the lower case of each, spaces being between them.
+fn part_of(kind: RecordKind, column: &str) -> Option<Part> {
+    Some(match (kind, column) {
+        (RecordKind::Contact | RecordKind::Lead, "first_name")
+        | (RecordKind::Account | RecordKind::Deal | RecordKind::Product, "name")
+        | (RecordKind::Task, "title") => Part::First,
+        (RecordKind::Contact | RecordKind::Lead, "last_name" | "email")
+        | (RecordKind::Lead, "company")
+        | (RecordKind::Account, "industry")
+        | (RecordKind::Product, "sku")
+        | (RecordKind::Deal | RecordKind::Product | RecordKind::Task, "description") => Part::Later,
+        (RecordKind::Contact, "phone" | "mobile") | (RecordKind::Lead | RecordKind::Account, "phone") => Part::Phone,
+        _ => return None,
+    })
 }
 
 pub(super) struct Writer<'a> {
@@ -334,12 +376,25 @@ impl Writer<'_> {
         match &place.source {
             Source::Column(column) => {
                 let sql = if column.contains("{}") { column.replace("{}", alias) } else { format!("{alias}.{column}") };
-                Operand { sql, is_json: false, asked, indexed: None }
+                let part = place.entity.kind().filter(|_| self.sql.of_tables).and_then(|kind| part_of(kind, column));
+                Operand {
+                    sql,
+                    is_json: false,
+                    asked,
+                    indexed: None,
+                    searched: part.map(|part| (alias.to_owned(), part)),
+                }
             }
             Source::Custom { id, key, is_indexed } => {
                 let key = self.sql.hold(Bind::Text(key.clone()));
                 let indexed = is_indexed.then(|| (*id, alias.to_owned()));
-                Operand { sql: format!("({alias}.custom_fields -> {key})"), is_json: true, asked, indexed }
+                Operand {
+                    sql: format!("({alias}.custom_fields -> {key})"),
+                    is_json: true,
+                    asked,
+                    indexed,
+                    searched: None,
+                }
             }
         }
     }
@@ -359,7 +414,15 @@ impl Writer<'_> {
     fn base(&mut self, base: &Base, x: &Operand, place: &Place, at: &str, root: &str) -> String {
         match base {
             Base::Empty => x.is_empty(),
-            Base::Text { how, values, cased } => self.text(*how, values, *cased, x),
+            Base::Text { how, values, cased } => {
+                let condition = self.text(*how, values, *cased, x);
+                match self.in_search_text(*how, values, x) {
+                    // the planner takes half of what is left to satisfy a CASE, where it would take some
+                    // thousandths to satisfy a comparison with lower(): what is common would look rare
+                    Some(searched) => format!("({searched} AND CASE WHEN {condition} THEN TRUE END)"),
+                    None => condition,
+                }
+            }
             Base::Domain(domains) => {
                 let domains = self.sql.hold(Bind::Texts(domains.clone()));
                 let domain = match x.asked {
@@ -459,8 +522,7 @@ impl Writer<'_> {
                 format!("{} = {}", fold(&column), fold(&value))
             }
             (How::Equals, values) => {
-                let values = self.sql.hold(Bind::Texts(values.to_vec()));
-                let values = if bare { values } else { format!("ARRAY(SELECT lower(v) FROM unnest({values}) AS v)") };
+                let values = self.each(values, bare);
                 if let Some((field, at)) = x.indexed.clone().filter(|_| !bare) {
                     return self.by_value(field, &at, |v| format!("{v}.text_value = ANY({values})"));
                 }
@@ -482,6 +544,38 @@ impl Writer<'_> {
                 format!("{} LIKE {}", fold(&column), fold(&value))
             }
         }
+    }
+
+    /// An array of these, in lower case unless they are to stay as they are.
+    fn each(&mut self, values: &[String], bare: bool) -> String {
+        if bare {
+            return self.sql.hold(Bind::Texts(values.to_vec()));
+        }
+        // the function parts texts at chr(1), which no text of a record holds, nor chr(2)
+        let values = values.iter().map(|value| value.replace('\u{1}', "\u{2}")).collect();
+        format!("lower_all({})", self.sql.hold(Bind::Texts(values)))
+    }
+
+    /// What a record's search text holds wherever its field satisfies this: for the trigram index.
+    fn in_search_text(&mut self, how: How, values: &[String], x: &Operand) -> Option<String> {
+        let ((alias, part), [value]) = (x.searched.as_ref()?, values) else { return None };
+        let at_start = matches!(how, How::Equals | How::Starts);
+        let pattern = match (part, how) {
+            // there are better indexes
+            (_, How::Equals) if x.asked == Asked::Email => return None,
+            (_, How::Word | How::Matches) => return None,
+            (Part::Phone, _) => {
+                let digits: String = value.chars().filter(char::is_ascii_digit).collect();
+                (digits.len() >= FEWEST_SEARCHED).then(|| format!("%{END_OF_TEXT}%{digits}%"))?
+            }
+            _ if value.chars().count() < FEWEST_SEARCHED => return None,
+            (Part::First, _) if at_start => format!("{}%", literal(value)),
+            // a space is before each of the others
+            (Part::Later, _) if at_start => format!("% {}%", literal(value)),
+            _ => format!("%{}%", literal(value)),
+        };
+        let pattern = self.sql.hold(Bind::Text(pattern));
+        Some(format!("{alias}.search_text LIKE lower({pattern})"))
     }
 
     /// By the index over custom values.
@@ -573,8 +667,7 @@ impl Writer<'_> {
     }
 
     fn set(&mut self, how: SetHow, values: &[String], cased: bool, x: &Operand) -> String {
-        let wanted = self.sql.hold(Bind::Texts(values.to_vec()));
-        let wanted = if cased { wanted } else { format!("ARRAY(SELECT lower(w) FROM unnest({wanted}) AS w)") };
+        let wanted = self.each(values, cased);
         let y = &x.sql;
         if x.is_json {
             let have = if cased { y.clone() } else { format!("lower({y}::text)::jsonb") };
@@ -585,11 +678,13 @@ impl Writer<'_> {
             };
             return format!("(jsonb_typeof({y}) = 'array' AND {holds})");
         }
-        let have = if cased { y.clone() } else { format!("ARRAY(SELECT lower(t) FROM unnest({y}) AS t)") };
+        let have = if cased { y.clone() } else { format!("lower_all({y})") };
+        // as the index has it, which leaves out who has none
+        let some = if values.is_empty() { String::new() } else { format!("{y} <> '{{}}' AND ") };
         match how {
-            SetHow::Any => format!("{have} && {wanted}"),
-            SetHow::All => format!("{have} @> {wanted}"),
-            SetHow::Exactly => format!("({have} @> {wanted} AND {have} <@ {wanted})"),
+            SetHow::Any => format!("({some}{have} && {wanted})"),
+            SetHow::All => format!("({some}{have} @> {wanted})"),
+            SetHow::Exactly => format!("({some}{have} @> {wanted} AND {have} <@ {wanted})"),
         }
     }
 
@@ -667,7 +762,8 @@ impl Writer<'_> {
     }
 
     pub fn at_within(&mut self, history: &str, range: Range) -> String {
-        let x = Operand { sql: format!("{history}.at"), is_json: false, asked: Asked::Time, indexed: None };
+        let x =
+            Operand { sql: format!("{history}.at"), is_json: false, asked: Asked::Time, indexed: None, searched: None };
         self.within(&x, range)
     }
 

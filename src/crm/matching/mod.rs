@@ -22,6 +22,7 @@ use super::{
     record::{
         Record, Rules, Sight,
         events::ChangeAction,
+        search::{Reach, Search},
         select::{self, At, Order, Page},
     },
 };
@@ -46,7 +47,7 @@ pub const PREVIEWED: i64 = 50;
 /// Which records are wanted.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// A fragment of their search text.
+    /// A fragment of what is searched, see [`Search`].
     pub search: Option<String>,
     pub criteria: Option<Node>,
 }
@@ -163,28 +164,30 @@ pub async fn page<R: Record>(
     order: Order,
     args: PageArgs,
 ) -> Result<Page<R>> {
-    let search = filter.search.as_deref();
-    let Some(node) = &filter.criteria else { return select::page::<R>(ctx, caller, search, order, args).await };
+    let search = Search::new(R::KIND, Reach::All, filter.search.as_deref())?;
+    let Some(node) = &filter.criteria else {
+        return select::page::<R>(ctx, caller, search.as_ref(), order, args).await;
+    };
     let sight = Sight::of::<R>(caller)?;
     let request = args.parse::<At>()?;
     request.require_cursor(|at| at.is_of(R::TABLE, order))?;
-    let pattern = select::search_pattern(search)?;
     let asked = asked(ctx, caller, R::KIND, node, ARGUMENT).await?;
     let mut tx = begin(ctx, caller.workspace).await?;
-    let wanted = asked.wanted(sight, pattern.as_deref());
+    let search = queries::sought(tx.connection(), caller.workspace, search).await?;
+    let wanted = asked.wanted(sight, search);
     let found = queries::page::<R>(tx.connection(), caller.workspace, &wanted, order, &request).await?;
     Ok(request.slice(select::rows_of::<R, _>(tx.connection(), caller.workspace, found, |at| at.id).await?))
 }
 
 /// How many there are in all; exact.
 pub async fn count<R: Record>(ctx: &Ctx, caller: &Caller, filter: &Filter) -> Result<i64> {
-    let search = filter.search.as_deref();
-    let Some(node) = &filter.criteria else { return select::count::<R>(ctx, caller, search).await };
+    let search = Search::new(R::KIND, Reach::All, filter.search.as_deref())?;
+    let Some(node) = &filter.criteria else { return select::count::<R>(ctx, caller, search.as_ref()).await };
     let sight = Sight::of::<R>(caller)?;
-    let pattern = select::search_pattern(search)?;
     let asked = asked(ctx, caller, R::KIND, node, ARGUMENT).await?;
     let mut tx = begin(ctx, caller.workspace).await?;
-    queries::count::<R>(tx.connection(), caller.workspace, &asked.wanted(sight, pattern.as_deref())).await
+    let search = queries::sought(tx.connection(), caller.workspace, search).await?;
+    queries::count::<R>(tx.connection(), caller.workspace, &asked.wanted(sight, search)).await
 }
 
 /// How many records criteria mean, and the newest of them.
@@ -316,7 +319,7 @@ impl Asked {
         &self.setting
     }
 
-    fn wanted<'a>(&'a self, sight: Sight, pattern: Option<&'a str>) -> queries::Wanted<'a> {
-        queries::Wanted { criteria: &self.criteria, setting: &self.setting, sight, pattern }
+    fn wanted(&self, sight: Sight, search: Option<queries::Sought>) -> queries::Wanted<'_> {
+        queries::Wanted { criteria: &self.criteria, setting: &self.setting, sight, search }
     }
 }

@@ -18,6 +18,7 @@ use crate::{
         criteria::{Bind, Criteria, LIST_SEEN, Setting, Sql},
         record::{
             Record, Sight,
+            search::Search,
             select::{At, Order, Places, keyset, reads_descending},
         },
     },
@@ -28,8 +29,43 @@ pub struct Wanted<'a> {
     pub criteria: &'a Criteria,
     pub setting: &'a Setting,
     pub sight: Sight,
-    /// Of LIKE, over their search text.
-    pub pattern: Option<&'a str>,
+    pub search: Option<Sought>,
+}
+
+/// A search with the companies that it means.
+#[derive(Debug)]
+pub struct Sought {
+    search: Search,
+    /// Whose contacts are found; none where there are too many to be told one by one.
+    companies: Option<Vec<Uuid>>,
+}
+
+/// Most companies that are told one by one. As in the function `find_record_ids`.
+const FEW: usize = 1_000;
+
+/// The companies `a` that a pattern means.
+fn companies(pattern: &str) -> String {
+    format!(
+        "FROM accounts a WHERE a.workspace_id = $1 AND a.deleted_at IS NULL AND a.search_text LIKE lower({pattern}) \
+            AND lower(a.name) LIKE lower({pattern})"
+    )
+}
+
+/// Looks up the companies that a search means.
+pub async fn sought(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    search: Option<Search>,
+) -> Result<Option<Sought>> {
+    let Some(search) = search else { return Ok(None) };
+    let Some(pattern) = search.company() else { return Ok(Some(Sought { search, companies: Some(Vec::new()) })) };
+    let found: Vec<IdRow> = sql_query(format!("SELECT a.id {} LIMIT {}", companies("$2"), FEW + 1))
+        .bind::<SqlUuid, _>(workspace)
+        .bind::<Text, _>(pattern)
+        .load(connection)
+        .await?;
+    let companies = (found.len() <= FEW).then(|| found.into_iter().map(|row| row.id).collect());
+    Ok(Some(Sought { search, companies }))
 }
 
 #[derive(QueryableByName)]
@@ -56,10 +92,27 @@ impl Wanted<'_> {
     /// `FROM ... WHERE ...` of the live ones, as `r`.
     fn base<R: Record>(&self, sql: &mut Sql) -> String {
         let condition = sql.hold_condition(self.criteria, "r", self.setting);
-        let search = self.pattern.map(|pattern| sql.hold(Bind::Text(pattern.to_owned())));
-        let search = search.map(|pattern| format!(" AND r.search_text LIKE lower({pattern})")).unwrap_or_default();
+        let search = self.search.as_ref().map(|sought| format!(" AND {}", sought.hold(sql))).unwrap_or_default();
         let (table, sight) = (R::TABLE, self.sight.condition());
         format!("FROM {table} r WHERE r.workspace_id = $1 AND r.deleted_at IS NULL{sight}{search} AND {condition}")
+    }
+}
+
+impl Sought {
+    /// That the record `r` is found.
+    fn hold(&self, sql: &mut Sql) -> String {
+        let mut ways = Vec::new();
+        let mut hold = |pattern: &str| sql.hold(Bind::Text(pattern.to_owned()));
+        ways.extend(self.search.text().map(&mut hold).map(|pattern| format!("r.search_text LIKE lower({pattern})")));
+        ways.extend(self.search.phone().map(&mut hold).map(|pattern| format!("r.search_text LIKE {pattern}")));
+        let company = self.search.company().map(&mut hold);
+        match (&self.companies, company) {
+            (Some(ids), _) if ids.is_empty() => {}
+            (Some(ids), _) => ways.push(format!("r.account_id = ANY({})", sql.hold(Bind::Uuids(ids.clone())))),
+            (None, Some(pattern)) => ways.push(format!("r.account_id IN (SELECT a.id {})", companies(&pattern))),
+            (None, None) => {}
+        }
+        format!("({})", ways.join(" OR "))
     }
 }
 
@@ -103,7 +156,7 @@ pub async fn former(
     setting: &Setting,
     records: &[(Uuid, i32)],
 ) -> Result<Vec<Uuid>> {
-    let mut sql = Sql::new(workspace);
+    let mut sql = Sql::of_others(workspace);
     let (ids, versions) = records.iter().copied().unzip();
     let (ids, versions) = (sql.hold(Bind::Uuids(ids)), sql.hold(Bind::Ints(versions)));
     let (table, kind) = (criteria.kind().table(), criteria.kind().as_str());

@@ -13,6 +13,7 @@ mod keyset;
 pub mod ops;
 pub mod order;
 mod queries;
+pub mod search;
 pub mod select;
 pub mod sight;
 pub mod tags;

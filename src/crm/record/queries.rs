@@ -20,6 +20,7 @@ use super::{
     Field, FieldType, Sight, Value,
     keyset::{Places, keyset},
     order::{At, Numbered, Order, Sort, reads_descending},
+    search::Search,
 };
 use crate::{
     base::{
@@ -154,26 +155,26 @@ pub async fn ordered_ids(
     table: &'static str,
     workspace: WorkspaceId,
     sight: Sight,
-    pattern: Option<&str>,
+    search: Option<&Search>,
     order: Order,
     request: &PageRequest<At>,
 ) -> Result<Vec<At>> {
     let descending = reads_descending(order, request);
-    let statement = match (order.field, pattern) {
-        (None, Some(_)) if sight == Sight::All => {
+    let statement = match (order.field, search) {
+        (None, Some(search)) if sight == Sight::All => {
             let (below, above) = if descending { ("$3", "NULL") } else { ("NULL", "coalesce($3, uuid_nil())") };
             let above = above.replace("uuid_nil()", "'00000000-0000-0000-0000-000000000000'::uuid");
             format!(
-                "SELECT id, NULL::text AS value FROM search_record_ids('{table}', $2, {below}, {above}, $5::int) AS id \
-                 WHERE $1 IS NOT NULL AND $4::text IS NULL"
+                "SELECT id, NULL::text AS value FROM {} AS id WHERE $1 IS NOT NULL AND $4::text IS NULL",
+                search.ids(table, "$2", below, &above, "$5::int")
             )
         }
-        (field, _) => ordered_statement(table, sight, field, descending, pattern.is_some(), request.from.as_ref()),
+        (field, _) => ordered_statement(table, sight, field, descending, search, request.from.as_ref()),
     };
     let (value, id) = request.from.as_ref().map_or((None, None), |at| (at.value.clone(), Some(at.id)));
     let found: Vec<FoundId> = diesel::sql_query(statement)
         .bind::<diesel::sql_types::Uuid, _>(workspace)
-        .bind::<Nullable<Text>, _>(pattern)
+        .bind::<Nullable<Array<Nullable<Text>>>, _>(search.map(Search::patterns))
         .bind::<Nullable<diesel::sql_types::Uuid>, _>(id)
         .bind::<Nullable<Text>, _>(value)
         .bind::<BigInt, _>(request.fetch())
@@ -187,18 +188,21 @@ fn ordered_statement(
     sight: Sight,
     sort: Option<Sort>,
     descending: bool,
-    searching: bool,
+    search: Option<&Search>,
     from: Option<&At>,
 ) -> String {
     // once for both runs
-    let (with, search) = match searching {
-        true => (format!("WITH found AS MATERIALIZED (SELECT {} AS id) ", found(table)), " AND r.id IN (TABLE found)"),
-        false => (String::new(), ""),
+    let (with, search) = match search {
+        Some(search) => {
+            let with = format!("WITH found AS MATERIALIZED (SELECT {} AS id) ", found(table, search));
+            (with, " AND r.id IN (TABLE found)")
+        }
+        None => (String::new(), ""),
     };
     // what is bound stands somewhere, whichever page it is
     let base = format!(
         "FROM {table} r WHERE r.workspace_id = $1 AND r.deleted_at IS NULL{search}{} \
-         AND ($2::text IS NULL OR true) AND ($3::uuid IS NULL OR true) AND ($4::text IS NULL OR true)",
+         AND ($2::text[] IS NULL OR true) AND ($3::uuid IS NULL OR true) AND ($4::text IS NULL OR true)",
         sight.condition()
     );
     let places = Places { id: "$3", value: "$4", limit: "$5" };
@@ -272,14 +276,16 @@ pub async fn count_found(
     table: &'static str,
     workspace: WorkspaceId,
     sight: Sight,
-    pattern: &str,
+    search: &Search,
     filters: &[(&'static Field, Value)],
 ) -> Result<i64> {
     let statement = match filters {
-        [] if sight == Sight::All => format!("SELECT count(*) AS count FROM {} WHERE $1 IS NOT NULL", found(table)),
-        _ => format!("SELECT count(*) AS count {}", matching(table, sight, true, filters)),
+        [] if sight == Sight::All => {
+            format!("SELECT count(*) AS count FROM {} WHERE $1 IS NOT NULL", found(table, search))
+        }
+        _ => format!("SELECT count(*) AS count {}", matching(table, sight, Some(search), filters)),
     };
-    let counted: Counted = bound(diesel::sql_query(statement).into_boxed(), workspace, Some(pattern), filters)
+    let counted: Counted = bound(diesel::sql_query(statement).into_boxed(), workspace, Some(search), filters)
         .get_result(connection)
         .await?;
     Ok(counted.count)
@@ -293,7 +299,7 @@ pub async fn count_matching(
     sight: Sight,
     filters: &[(&'static Field, Value)],
 ) -> Result<i64> {
-    let statement = format!("SELECT count(*) AS count {}", matching(table, sight, false, filters));
+    let statement = format!("SELECT count(*) AS count {}", matching(table, sight, None, filters));
     let counted: Counted =
         bound(diesel::sql_query(statement).into_boxed(), workspace, None, filters).get_result(connection).await?;
     Ok(counted.count)
@@ -309,7 +315,7 @@ pub async fn numbered_ids(
 ) -> Result<Vec<Uuid>> {
     let statement = format!(
         "SELECT id, NULL::text AS value {} {}",
-        matching(table, sight, false, &wanted.filters),
+        matching(table, sight, None, &wanted.filters),
         numbered_part(wanted)
     );
     let found: Vec<FoundId> =
@@ -324,15 +330,15 @@ pub async fn found_ids(
     table: &'static str,
     workspace: WorkspaceId,
     sight: Sight,
-    pattern: &str,
+    search: &Search,
     wanted: &Numbered,
 ) -> Result<(Vec<Uuid>, Option<i64>)> {
     let statement = format!(
         "SELECT id, count(*) OVER () AS count {} {}",
-        matching(table, sight, true, &wanted.filters),
+        matching(table, sight, Some(search), &wanted.filters),
         numbered_part(wanted)
     );
-    let query = bound(diesel::sql_query(statement).into_boxed(), workspace, Some(pattern), &wanted.filters);
+    let query = bound(diesel::sql_query(statement).into_boxed(), workspace, Some(search), &wanted.filters);
     let found: Vec<CountedId> = query.load(connection).await?;
     let total = found.as_slice().first().map(|found| found.count);
     Ok((found.into_iter().map(|found| found.id).collect(), total))
@@ -361,18 +367,18 @@ struct Counted {
     count: i64,
 }
 
-/// The ids of all records whose search text holds the pattern `$2`.
-fn found(table: &str) -> String {
-    format!("search_record_ids('{table}', $2, NULL, NULL, NULL)")
+/// The ids of all records that are found, `$2` being the patterns.
+fn found(table: &str, search: &Search) -> String {
+    search.ids(table, "$2", "NULL", "NULL", "NULL")
 }
 
-/// `FROM ... WHERE ...` with `$1` the workspace, `$2` the pattern if there is one, then the values
+/// `FROM ... WHERE ...` with `$1` the workspace, `$2` the patterns if there are some, then the values
 /// of the filters that are not null.
-fn matching(table: &str, sight: Sight, searching: bool, filters: &[(&'static Field, Value)]) -> String {
+fn matching(table: &str, sight: Sight, search: Option<&Search>, filters: &[(&'static Field, Value)]) -> String {
     let mut text = format!("FROM {table} WHERE workspace_id = $1 AND deleted_at IS NULL{}", sight.condition());
     let mut next = 2;
-    if searching {
-        text.push_str(&format!(" AND id IN (SELECT {})", found(table)));
+    if let Some(search) = search {
+        text.push_str(&format!(" AND id IN (SELECT {})", found(table, search)));
         next += 1;
     }
     for (field, value) in filters {
@@ -399,12 +405,12 @@ fn matching(table: &str, sight: Sight, searching: bool, filters: &[(&'static Fie
 fn bound<'q>(
     query: BoxedSqlQuery<'q, Pg, SqlQuery>,
     workspace: WorkspaceId,
-    pattern: Option<&str>,
+    search: Option<&Search>,
     filters: &[(&'static Field, Value)],
 ) -> BoxedSqlQuery<'q, Pg, SqlQuery> {
     let mut query = query.bind::<diesel::sql_types::Uuid, _>(workspace);
-    if let Some(pattern) = pattern {
-        query = query.bind::<Text, _>(pattern.to_owned());
+    if let Some(search) = search {
+        query = query.bind::<Array<Nullable<Text>>, _>(search.patterns().to_vec());
     }
     for (_, value) in filters {
         query = match value {

@@ -6,7 +6,10 @@ use std::collections::HashMap;
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
-use super::{FieldType, Record, Sight, queries};
+use super::{
+    FieldType, Record, Sight, queries,
+    search::{Reach, Search},
+};
 pub use super::{
     keyset::{Places, keyset},
     order::{At, Numbered, Order, Related, RelatedFilter, Sort, reads_descending},
@@ -17,7 +20,6 @@ use crate::{
         Error, Result,
         ids::WorkspaceId,
         page::{PageArgs, Slice},
-        text,
     },
     ctx::Ctx,
     db::Tx,
@@ -26,33 +28,26 @@ use crate::{
 /// A page of records and the cursor of each.
 pub type Page<R> = Slice<(At, R)>;
 
-/// Longest fragment that is searched for, in characters. One of fewer than three is not in the
-/// trigram index: finding it walks all records.
-const MOST_SEARCH: usize = 200;
-
 /// A page by cursor.
 pub async fn page<R: Record>(
     ctx: &Ctx,
     caller: &Caller,
-    search: Option<&str>,
+    search: Option<&Search>,
     order: Order,
     args: PageArgs,
 ) -> Result<Page<R>> {
     let sight = Sight::of::<R>(caller)?;
     let request = args.parse::<At>()?;
     request.require_cursor(|at| at.is_of(R::TABLE, order))?;
-    let pattern = search_pattern(search)?;
     let mut tx = ctx.db.read(caller).await?;
     let connection = tx.connection();
-    if let (None, None, true, Sight::All) = (&pattern, order.field, order.descending, sight) {
+    if let (None, None, true, Sight::All) = (search, order.field, order.descending, sight) {
         let beyond = request.from.as_ref().map(|at| at.id);
         let rows = R::rows_by_age(connection, caller.workspace, beyond, request.is_backward(), request.fetch()).await?;
         let at = |row: &R| At::new(R::TABLE, order, None, row.meta().id);
         return Ok(request.slice(rows.into_iter().map(|row| (at(&row), row)).collect()));
     }
-    let found =
-        queries::ordered_ids(connection, R::TABLE, caller.workspace, sight, pattern.as_deref(), order, &request)
-            .await?;
+    let found = queries::ordered_ids(connection, R::TABLE, caller.workspace, sight, search, order, &request).await?;
     Ok(request.slice(rows_of(connection, caller.workspace, found, |at| at.id).await?))
 }
 
@@ -72,14 +67,13 @@ pub async fn rows_of<R: Record, F>(
 }
 
 /// How many live records match; exact.
-pub async fn count<R: Record>(ctx: &Ctx, caller: &Caller, search: Option<&str>) -> Result<i64> {
+pub async fn count<R: Record>(ctx: &Ctx, caller: &Caller, search: Option<&Search>) -> Result<i64> {
     let sight = Sight::of::<R>(caller)?;
-    let pattern = search_pattern(search)?;
     let mut tx = ctx.db.read(caller).await?;
-    match pattern {
+    match search {
         None if sight == Sight::All => queries::counts::all(tx.connection(), caller.workspace, R::KIND).await,
         None => queries::count_matching(tx.connection(), R::TABLE, caller.workspace, sight, &[]).await,
-        Some(pattern) => queries::count_found(tx.connection(), R::TABLE, caller.workspace, sight, &pattern, &[]).await,
+        Some(search) => queries::count_found(tx.connection(), R::TABLE, caller.workspace, sight, search, &[]).await,
     }
 }
 
@@ -90,10 +84,10 @@ pub async fn numbered<R: Record>(ctx: &Ctx, caller: &Caller, wanted: &Numbered) 
     if let Some((field, _)) = wanted.filters.iter().find(|(field, _)| matches!(field.field_type, FieldType::Json)) {
         return Err(Error::invalid(field.name, "cannot be filtered by equality"));
     }
-    let pattern = search_pattern(wanted.search.as_deref())?;
+    let search = Search::new(R::KIND, Reach::Contract, wanted.search.as_deref())?;
     let mut tx = ctx.db.read(caller).await?;
-    let (ids, total) = match pattern {
-        Some(pattern) => found_page::<R>(&mut tx, caller, sight, &pattern, wanted).await?,
+    let (ids, total) = match search {
+        Some(search) => found_page::<R>(&mut tx, caller, sight, &search, wanted).await?,
         None => matching_page::<R>(&mut tx, caller, sight, wanted).await?,
     };
     let rows = rows_of(tx.connection(), caller.workspace, ids, |id| *id).await?;
@@ -121,16 +115,16 @@ async fn found_page<R: Record>(
     tx: &mut Tx,
     caller: &Caller,
     sight: Sight,
-    pattern: &str,
+    search: &Search,
     wanted: &Numbered,
 ) -> Result<(Vec<Uuid>, i64)> {
     let (connection, workspace) = (tx.connection(), caller.workspace);
-    let (ids, total) = queries::found_ids(connection, R::TABLE, workspace, sight, pattern, wanted).await?;
+    let (ids, total) = queries::found_ids(connection, R::TABLE, workspace, sight, search, wanted).await?;
     let total = match total {
         Some(total) => total,
         None if wanted.offset() == 0 => 0,
         // past the end
-        None => queries::count_found(connection, R::TABLE, workspace, sight, pattern, &wanted.filters).await?,
+        None => queries::count_found(connection, R::TABLE, workspace, sight, search, &wanted.filters).await?,
     };
     Ok((ids, total))
 }
@@ -178,11 +172,4 @@ pub async fn related_counts<R: Record>(
     let counted = queries::related::counts(tx.connection(), caller.workspace, wanted, to).await?;
     let none = to.iter().map(|id| (*id, 0));
     Ok(none.chain(counted).collect())
-}
-
-/// As a pattern of LIKE.
-pub fn search_pattern(search: Option<&str>) -> Result<Option<String>> {
-    let Some(search) = search else { return Ok(None) };
-    let cleaned = text::clean(search, MOST_SEARCH).map_err(|message| Error::invalid("search", message))?;
-    Ok(cleaned.map(|search| text::like_anywhere(&search)))
 }

@@ -67,6 +67,23 @@ async fn records_that_match_and_those_that_stop_matching_are_told() {
     is("DELETED", &in_oslo).await;
 }
 
+/// The search text, by which names are found, is that of now.
+#[tokio::test]
+async fn a_name_that_was_is_not_looked_for_in_what_the_record_is() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let id = made::<Contact>(&server, &ada, json!({ "lastName": "Hopper", "phone": "+49 40 1234567" })).await;
+    for (patch, criteria) in [
+        (json!({ "lastName": "Murray" }), compare("lastName", "CONTAINS", "hopp")),
+        (json!({ "phone": "+49 40 7654321" }), compare("phone", "EQ", "0049 40 1234567")),
+    ] {
+        let after = server.cursor().await;
+        update(&ada, &id, patch).await;
+        let told = told(&ada, &criteria, &after, 1).await;
+        assert_eq!(told, [("UPDATED".to_owned(), id.clone())], "{criteria}");
+    }
+}
+
 #[tokio::test]
 async fn a_record_is_looked_at_as_it_was_whatever_its_fields_hold() {
     let server = TestServer::start().await;

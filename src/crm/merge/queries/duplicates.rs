@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::super::model::DuplicateGroup;
 use crate::{
     base::{Result, ids::WorkspaceId},
-    crm::record::{RecordKind, Sight},
+    crm::record::{RecordKind, Sight, search::END_OF_TEXT},
 };
 
 /// Candidates of one reason that are looked at; a name that thousands have would bring all of them.
@@ -100,10 +100,14 @@ pub async fn candidates(
         found
             .push(format!("SELECT id FROM {table} WHERE workspace_id = $1 AND deleted_at IS NULL AND email = ANY($3)"));
     }
-    for column in phones_of(kind) {
+    let has_key: Vec<_> = phones_of(kind).iter().map(|column| format!("phone_key(r.{column}) = k.key")).collect();
+    if !has_key.is_empty() {
+        // a key is a part of the digits in the search text, whose index serves; key by key, for it takes one
         found.push(format!(
-            "SELECT id FROM {table} WHERE workspace_id = $1 AND deleted_at IS NULL AND {column} IS NOT NULL \
-                AND phone_key({column}) = ANY({KEYS})"
+            "SELECT c.id FROM unnest({KEYS}) AS k (key) CROSS JOIN LATERAL ( \
+               SELECT r.id FROM {table} r WHERE r.workspace_id = $1 AND r.deleted_at IS NULL \
+                  AND r.search_text LIKE '%{END_OF_TEXT}%' || k.key || '%' AND ({}) LIMIT {MOST}) AS c",
+            has_key.join(" OR ")
         ));
     }
     let extra_email = "SELECT x.contact_id AS id FROM contact_extra_addresses x WHERE x.workspace_id = $1 \
