@@ -13,6 +13,7 @@ use crate::support::{database::database, server::TestServer, sql};
 const KIND_OF: &[(&str, &str)] = &[
     ("list_members", "'contact'"),
     ("list_log", "'contact'"),
+    ("list_builds", "'contact'"),
     (
         "custom_values",
         "(SELECT f.kind FROM custom_fields f WHERE f.workspace_id = t.workspace_id AND f.id = t.field_id)",
