@@ -157,6 +157,8 @@ async fn a_put_changes_what_it_names() {
         refused(&ada, Method::PUT, &path(&list), wrong, StatusCode::BAD_REQUEST).await;
     }
     let dynamic = made(&ada, json!({ "name": "D", "list_type": "dynamic", "criteria": {} })).await;
+    server.jobs_done().await;
+    let dynamic = ada.get(&path(&dynamic)).await.expect(StatusCode::OK);
     assert_eq!(ada.put(&path(&dynamic), dynamic.clone()).await.expect(StatusCode::OK), dynamic);
 }
 
