@@ -13,7 +13,6 @@ use crate::support::{database::database, server::TestServer, sql};
 const KIND_OF: &[(&str, &str)] = &[
     ("list_members", "'contact'"),
     ("list_log", "'contact'"),
-    ("list_builds", "'contact'"),
     (
         "custom_values",
         "(SELECT f.kind FROM custom_fields f WHERE f.workspace_id = t.workspace_id AND f.id = t.field_id)",
@@ -22,6 +21,7 @@ const KIND_OF: &[(&str, &str)] = &[
 
 /// Tables whose rows stay without their record, each with its reason.
 const STAY: &[(&str, &str)] = &[
+    ("list_builds", "what a job has still to do: who is gone does not enter, and the rows go when the job is through"),
     ("bulk_targets", "what a job has still to do: it tells that the record is gone, and the row goes with that"),
     ("bulk_failures", "what a job tells, and goes with it"),
     ("record_merge_losers", "what a merge was about: goes with the merge, which goes with the record that stayed"),
