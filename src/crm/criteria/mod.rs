@@ -40,7 +40,7 @@ pub use describe::{
 pub use explain::Explanation;
 pub use fields::{Asked, CustomField, Entity, Known};
 pub use reads::{Changed, Meets, Read, Reads, Step};
-pub use sql::{Bind, LIST_SEEN, Sql, list_seen};
+pub use sql::{Bind, Form, LIST_SEEN, Sql, list_seen};
 pub use tree::{
     Comparison, DEEPEST, LARGEST, MOST_LEAVES, MOST_VALUES, Node, Operator, Quantifier, RelatedNode, Relation,
     TimeUnit, within,

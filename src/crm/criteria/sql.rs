@@ -4,6 +4,8 @@
 //!
 //! Statements run under the system role and name the workspace, always `$1`, for each of their tables.
 
+use std::mem::{Discriminant, discriminant};
+
 use bigdecimal::BigDecimal;
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -108,6 +110,14 @@ impl Sql {
         Writer { sql: self, setting }.tree(criteria.tree(), alias, false)
     }
 
+    /// The condition with its values apart: what differs in values only is one question.
+    pub fn form(criteria: &Criteria, alias: &str, workspace: WorkspaceId, setting: &Setting) -> Form {
+        let mut sql = Self::new(workspace);
+        let text = sql.hold_condition(criteria, alias, setting);
+        sql.binds.remove(0);
+        Form { text, values: sql.binds }
+    }
+
     /// The same, never null: for everywhere else.
     pub fn verdict(&mut self, criteria: &Criteria, alias: &str, setting: &Setting) {
         self.text.push('(');
@@ -141,6 +151,39 @@ impl Sql {
             };
         }
         query
+    }
+}
+
+/// A condition, and the values that it is asked with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Form {
+    /// With placeholders, from `$2` on; `$1` is the workspace.
+    text: String,
+    pub values: Vec<Bind>,
+}
+
+impl Form {
+    /// What those have in common that ask the same with other values.
+    pub fn key(&self) -> (&str, Vec<Discriminant<Bind>>) {
+        (&self.text, self.values.iter().map(discriminant).collect())
+    }
+
+    /// The condition with its values in columns `p2`, `p3` and so on of a table of this alias.
+    pub fn over(&self, table: &str) -> String {
+        let mut over = String::with_capacity(self.text.len());
+        let mut rest = self.text.as_str();
+        while let Some((before, behind)) = rest.split_once('$') {
+            let digits = behind.find(|c: char| !c.is_ascii_digit()).unwrap_or(behind.len());
+            let (number, behind) = behind.split_at(digits);
+            over.push_str(before);
+            match number {
+                "" | "1" => over.extend(["$", number]),
+                _ => over.extend([table, ".p", number]),
+            }
+            rest = behind;
+        }
+        over.push_str(rest);
+        over
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
         Result,
         ids::{ContactListId, WorkspaceId},
     },
-    crm::criteria::{Bind, Sql},
+    crm::criteria::{Bind, Form, Sql},
     db::Tx,
     lists::{
         kept::KeptList,
@@ -23,9 +23,9 @@ use crate::{
     },
 };
 
-/// Lists of one statement: its planning grows with them.
-const LISTS: usize = 100;
-/// And its values, of which PostgreSQL takes 65,535.
+/// Lists of one statement.
+const LISTS: usize = 200;
+/// And values, of which PostgreSQL takes 65,535.
 const VALUES: usize = 10_000;
 /// Contacts of one statement.
 const CONTACTS: usize = 1_000;
@@ -41,12 +41,9 @@ pub async fn differences_in(
     for (places, ids) in work {
         let ids: Vec<_> = ids.iter().copied().collect();
         let asked: Vec<_> = places.iter().filter_map(|place| lists.get(*place)).collect();
-        for ids in ids.chunks(CONTACTS) {
-            let mut rest = asked.as_slice();
-            while !rest.is_empty() {
-                let (sql, taken) = statement(workspace, rest, ids);
-                rest = rest.get(taken..).unwrap_or_default();
-                let some = kept::differences(tx.connection(), &sql).await?;
+        for alike in alike(workspace, &asked) {
+            for ids in ids.chunks(CONTACTS) {
+                let some = kept::differences(tx.connection(), &statement(workspace, &alike, ids)).await?;
                 found.extend(some.into_iter().map(|one| ((one.list_id, one.record_id), one)));
             }
         }
@@ -54,31 +51,59 @@ pub async fn differences_in(
     Ok(found.into_values().collect())
 }
 
-/// Asks the first of these lists about these contacts; how many of them.
-fn statement(workspace: WorkspaceId, lists: &[&KeptList], ids: &[Uuid]) -> (Sql, usize) {
-    let mut sql = Sql::new(workspace);
-    let contacts = sql.hold(Bind::Uuids(ids.to_vec()));
-    let mut verdicts = Vec::new();
-    for list in lists.iter().take(LISTS) {
-        let id = sql.hold(Bind::Uuid(list.id.0));
-        let condition = sql.hold_condition(&list.criteria, "r", &list.setting);
-        verdicts.push(format!("({id}::uuid, (r.id IS NOT NULL AND {condition}) IS TRUE)"));
-        if sql.values() > VALUES {
-            break;
+/// Lists whose criteria differ in their values only, as many as go into one statement.
+type Alike = Vec<(ContactListId, Form)>;
+
+/// These lists by what they ask. PostgreSQL plans each question once, however many lists ask it: planning
+/// is what asking costs where contacts are few.
+fn alike(workspace: WorkspaceId, lists: &[&KeptList]) -> Vec<Alike> {
+    let mut found: Vec<Alike> = Vec::new();
+    for list in lists {
+        let form = Sql::form(&list.criteria, "r", workspace, &list.setting);
+        let values = form.values.len() + 1;
+        let fits = |alike: &&mut Alike| {
+            alike.first().is_some_and(|(_, first)| first.key() == form.key())
+                && alike.len() < LISTS
+                && (alike.len() + 1) * values < VALUES
+        };
+        match found.iter_mut().rev().find(fits) {
+            Some(alike) => alike.push((list.id, form)),
+            None => found.push(vec![(list.id, form)]),
         }
     }
-    // who is in comes once for each contact, not once for each list
+    found
+}
+
+/// Asks these lists about these contacts.
+fn statement(workspace: WorkspaceId, lists: &Alike, ids: &[Uuid]) -> Sql {
+    let mut sql = Sql::new(workspace);
+    let contacts = sql.hold(Bind::Uuids(ids.to_vec()));
+    let mut rows = Vec::new();
+    for (id, form) in lists {
+        let id = sql.hold(Bind::Uuid(id.0));
+        let values = form.values.iter().map(|value| format!(", {}", sql.hold(value.clone())));
+        rows.push(format!("({id}{})", values.collect::<String>()));
+    }
+    let (condition, columns) = match lists.first() {
+        Some((_, form)) => {
+            let columns = (0..form.values.len()).map(|place| format!(", p{}", place + 2));
+            (form.over("v"), columns.collect::<String>())
+        }
+        None => ("false".to_owned(), String::new()),
+    };
+    // who is in comes once for each contact, not once for each list; OFFSET keeps it so
     sql.push(&format!(
-        "SELECT v.list_id, x.id AS record_id, v.holds AS enters, r.id IS NOT NULL AS is_live \
-           FROM unnest({contacts}) AS x (id) \
-           LEFT JOIN contacts r ON r.workspace_id = $1 AND r.id = x.id AND r.deleted_at IS NULL \
-           CROSS JOIN LATERAL (SELECT coalesce(array_agg(m.list_id), '{{}}') AS lists FROM list_members m \
-                WHERE m.workspace_id = $1 AND m.record_id = x.id AND NOT m.is_suspended) AS kept \
-           CROSS JOIN LATERAL (VALUES {}) AS v (list_id, holds) \
-          WHERE v.holds <> (v.list_id = ANY(kept.lists))",
-        verdicts.join(", ")
+        "SELECT v.list_id, r.asked_id AS record_id, v.list_id <> ALL(r.held_lists) AS enters, r.id IS NOT NULL AS is_live \
+           FROM (SELECT x.id AS asked_id, kept.held_lists, c.* FROM unnest({contacts}) AS x (id) \
+                   LEFT JOIN contacts c ON c.workspace_id = $1 AND c.id = x.id AND c.deleted_at IS NULL \
+                  CROSS JOIN LATERAL (SELECT coalesce(array_agg(m.list_id), '{{}}') AS held_lists FROM list_members m \
+                        WHERE m.workspace_id = $1 AND m.record_id = x.id AND NOT m.is_suspended) AS kept \
+                 OFFSET 0) AS r \
+          CROSS JOIN (VALUES {}) AS v (list_id{columns}) \
+          WHERE ((r.id IS NOT NULL AND ({condition})) IS TRUE) = (v.list_id <> ALL(r.held_lists))",
+        rows.join(", ")
     ));
-    (sql, verdicts.len())
+    sql
 }
 
 /// Moves whoever is not where the criteria say; how many did, and in which lists something differed.
