@@ -1,7 +1,7 @@
 //! Building a dynamic list: its members become those that its criteria match, some thousand contacts
 //! at a time in the order of their ids. The first members of a list enter as they are found. Where it
-//! has members by former criteria, these stay until all are known who enter and leave, and then do so at
-//! once. One run that died is simply begun again; one whose criteria were changed meanwhile ends. What
+//! has members by former criteria, these stay until all are known who enter and leave; then they do, in few
+//! steps. A run that died is simply begun again; one whose criteria were changed meanwhile ends. What
 //! happens to contacts meanwhile is followed beside it, see `live`.
 
 use std::time::Duration;
@@ -23,11 +23,14 @@ use crate::{
     jobs::{Job, JobError, Progress, Run},
 };
 
-/// Contacts that the first transaction looks at. Where few match, more at once are looked at by and by.
+/// Contacts that the first transaction looks at. Where few match, more at once are looked at by and by: not
+/// so many that it would take seconds where all do.
 const CHUNK: i64 = 10_000;
-const MOST: i64 = 320_000;
+const MOST: i64 = 40_000;
 /// How long a transaction may take, more or less: nobody else moves members meanwhile.
 const LONGEST: Duration = Duration::from_millis(300);
+/// Members that are moved at once when all are known who enter and leave.
+const MOVED: usize = 20_000;
 
 /// Makes the members of a list what this version of its criteria says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -59,6 +62,7 @@ impl Job<Ctx> for BuildList {
             let list = match kept::ask_one_in(&mut tx, workspace, &present, row).await? {
                 Ok(list) => list,
                 Err(why) => {
+                    builds::clear(tx.connection(), workspace, self.list).await?;
                     lists::note_broken(tx.connection(), workspace, self.list, &why).await?;
                     return Ok(tx.commit().await?);
                 }
@@ -69,34 +73,25 @@ impl Job<Ctx> for BuildList {
             if progress.total.is_none() {
                 progress.total = Some(members::live_count(tx.connection(), workspace).await?);
             }
-            if list.is_rebuilding && from.is_nil() {
-                // of a run that died, or for other criteria
-                builds::clear(tx.connection(), workspace, list.id).await?;
-            }
-            let begun = Instant::now();
-            let to = members::end_of_chunk(tx.connection(), workspace, from, chunk).await?;
             let by = kept::system(workspace, run.job, present.setting.now);
-            let range = (from, to.unwrap_or(Uuid::max()));
-            progress.succeeded += if list.is_rebuilding {
-                let matching = list.criteria.ids_between(tx.connection(), workspace, &list.setting, range).await?;
-                builds::note(tx.connection(), workspace, list.id, range, &matching).await?
-            } else {
-                build_chunk(&mut tx, &by, &list, range).await?
-            } as i64;
-            progress.processed = (progress.processed + chunk).min(progress.total.unwrap_or(i64::MAX));
-            match to {
-                Some(to) => from = to,
-                None => {
-                    if list.is_rebuilding {
-                        move_noted(&mut tx, &by, &list).await?;
-                    }
-                    progress.processed = progress.total.unwrap_or(progress.processed);
-                    lists::end_build(tx.connection(), workspace, self.list, self.version).await?;
-                }
+            let begun = Instant::now();
+            let mut is_done = false;
+            if from < Uuid::max() {
+                let to = members::end_of_chunk(tx.connection(), workspace, from, chunk).await?.unwrap_or(Uuid::max());
+                progress.succeeded += look_at(&mut tx, &by, &list, (from, to)).await? as i64;
+                progress.processed = (progress.processed + chunk).min(progress.total.unwrap_or(i64::MAX));
+                from = to;
+            }
+            if from == Uuid::max() {
+                is_done = !list.is_rebuilding || !move_noted(&mut tx, &by, &list).await?;
+            }
+            if is_done {
+                progress.processed = progress.total.unwrap_or(progress.processed);
+                lists::end_build(tx.connection(), workspace, self.list, self.version).await?;
             }
             run.report_in(&mut tx, progress.clone()).await?;
             tx.commit().await?;
-            if to.is_none() {
+            if is_done {
                 return Ok(());
             }
             chunk = next_chunk(chunk, begun.elapsed());
@@ -115,25 +110,32 @@ fn next_chunk(chunk: i64, took: Duration) -> i64 {
     }
 }
 
-/// Contacts behind the first id, up to the second; how many entered or left.
-async fn build_chunk(tx: &mut Tx, by: &By, list: &KeptList, range: (Uuid, Uuid)) -> Result<usize> {
-    let matching = list.criteria.ids_between(tx.connection(), by.workspace, &list.setting, range).await?;
-    let others = members::between_but(tx.connection(), by.workspace, list.id, range, &matching).await?;
+/// Contacts behind the first id, up to the second; how many entered or left, or are going to.
+async fn look_at(tx: &mut Tx, by: &By, list: &KeptList, range: (Uuid, Uuid)) -> Result<usize> {
+    let workspace = by.workspace;
+    if list.is_rebuilding && range.0.is_nil() {
+        // of a run that died, or for other criteria
+        builds::clear(tx.connection(), workspace, list.id).await?;
+    }
+    let matching = list.criteria.ids_between(tx.connection(), workspace, &list.setting, range).await?;
+    if list.is_rebuilding {
+        return builds::note(tx.connection(), workspace, list.id, range, &matching).await;
+    }
+    let others = members::between_but(tx.connection(), workspace, list.id, range, &matching).await?;
     let left = steps::remove_in(tx, by, list.id, &others, Source::CriteriaMatch).await?;
     let entered = steps::add_in(tx, by, list.id, &matching, Source::CriteriaMatch).await?;
     Ok(entered.len() + left.len())
 }
 
-/// Lets enter and leave who was noted, all at once: the members were those of the former criteria until
-/// now, and are those of the present ones.
-async fn move_noted(tx: &mut Tx, by: &By, list: &KeptList) -> Result<()> {
-    let left = builds::noted(tx.connection(), by.workspace, list.id, false).await?;
-    let entered = builds::noted(tx.connection(), by.workspace, list.id, true).await?;
+/// Lets enter and leave who was noted, so many at once; whether more may be noted. The members were those
+/// of the former criteria until now, and are soon those of the present ones.
+async fn move_noted(tx: &mut Tx, by: &By, list: &KeptList) -> Result<bool> {
+    let (entered, left) = builds::take(tx.connection(), by.workspace, list.id, MOVED).await?;
     if !left.is_empty() {
         steps::remove_in(tx, by, list.id, &left, Source::CriteriaMatch).await?;
     }
     if !entered.is_empty() {
         steps::add_in(tx, by, list.id, &entered, Source::CriteriaMatch).await?;
     }
-    builds::clear(tx.connection(), by.workspace, list.id).await
+    Ok(entered.len() + left.len() == MOVED)
 }

@@ -61,18 +61,19 @@ pub struct Sql {
     text: String,
     binds: Vec<Bind>,
     aliases: usize,
-    /// Whether records are those of the tables, found by their search text too.
-    of_tables: bool,
+    /// Whether records may be found by what is kept beside them: their search text, and the rows of their
+    /// custom fields.
+    by_kept: bool,
 }
 
 impl Sql {
     pub fn new(workspace: WorkspaceId) -> Self {
-        Self { text: String::new(), binds: vec![Bind::Uuid(workspace.0)], aliases: 0, of_tables: true }
+        Self { text: String::new(), binds: vec![Bind::Uuid(workspace.0)], aliases: 0, by_kept: true }
     }
 
-    /// For records that are put together, whose search text is not theirs.
+    /// For records that are in hand, or are put together, so that what is kept beside them is not theirs.
     pub fn of_others(workspace: WorkspaceId) -> Self {
-        Self { of_tables: false, ..Self::new(workspace) }
+        Self { by_kept: false, ..Self::new(workspace) }
     }
 
     pub fn push(&mut self, text: &str) {
@@ -110,9 +111,10 @@ impl Sql {
         Writer { sql: self, setting }.tree(criteria.tree(), alias, false)
     }
 
-    /// The condition with its values apart: what differs in values only is one question.
+    /// The condition with its values apart, for records in hand: what differs in values only is one question.
     pub fn form(criteria: &Criteria, alias: &str, workspace: WorkspaceId, setting: &Setting) -> Form {
-        let mut sql = Self::new(workspace);
+        // found by a value that stands in a column, all that have it would be walked for each record
+        let mut sql = Self::of_others(workspace);
         let text = sql.hold_condition(criteria, alias, setting);
         sql.binds.remove(0);
         Form { text, values: sql.binds }
@@ -419,7 +421,7 @@ impl Writer<'_> {
         match &place.source {
             Source::Column(column) => {
                 let sql = if column.contains("{}") { column.replace("{}", alias) } else { format!("{alias}.{column}") };
-                let part = place.entity.kind().filter(|_| self.sql.of_tables).and_then(|kind| part_of(kind, column));
+                let part = place.entity.kind().filter(|_| self.sql.by_kept).and_then(|kind| part_of(kind, column));
                 Operand {
                     sql,
                     is_json: false,
@@ -430,7 +432,7 @@ impl Writer<'_> {
             }
             Source::Custom { id, key, is_indexed } => {
                 let key = self.sql.hold(Bind::Text(key.clone()));
-                let indexed = is_indexed.then(|| (*id, alias.to_owned()));
+                let indexed = (*is_indexed && self.sql.by_kept).then(|| (*id, alias.to_owned()));
                 Operand {
                     sql: format!("({alias}.custom_fields -> {key})"),
                     is_json: true,

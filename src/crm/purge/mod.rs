@@ -12,7 +12,7 @@
 //!   and stays with it, as does the row that says what it became part of. So `mergedInto` answers as before.
 //! - What features to the right keep about records they remove themselves, by [`steps`].
 //!
-//! **Nobody waits for it, and it waits for nobody.** The records are locked first, so that nothing new can
+//! **Nobody waits for it, and it waits for nobody** (but a list, for two seconds at most). The records are locked first, so that nothing new can
 //! lead to them; of all other rows only those are touched that nobody else holds. A record with one that
 //! somebody does is left for the next night. That nobody can restore a record by then (see
 //! [`record::deletion`](super::record::deletion)) lets what belongs to one be removed in several

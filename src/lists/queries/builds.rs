@@ -1,9 +1,9 @@
-//! The SQL of building a list anew: who would enter and leave, until they do all at once.
+//! The SQL of building a list anew: who would enter and leave, until all of them are known.
 
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{Array, Bool, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
@@ -14,9 +14,11 @@ use crate::base::{
 };
 
 #[derive(QueryableByName)]
-struct Found {
+struct Noted {
     #[diesel(sql_type = SqlUuid)]
     record_id: Uuid,
+    #[diesel(sql_type = Bool)]
+    enters: bool,
 }
 
 /// Notes the contacts behind the first id, up to the second, that match and are no members, and the
@@ -45,22 +47,29 @@ pub async fn note(
     Ok(noted.execute(connection).await?)
 }
 
-/// Those of a list who enter, or those who leave.
-pub async fn noted(
+/// Takes the first of those who were noted of a list: who enters, and who leaves.
+pub async fn take(
     connection: &mut AsyncPgConnection,
     workspace: WorkspaceId,
     list: ContactListId,
-    enters: bool,
-) -> Result<Vec<Uuid>> {
-    let rows: Vec<Found> = sql_query(
-        "SELECT record_id FROM list_builds WHERE workspace_id = $1 AND list_id = $2 AND enters = $3 ORDER BY record_id",
+    most: usize,
+) -> Result<(Vec<Uuid>, Vec<Uuid>)> {
+    // up to one of them, and not joined with so many: without statistics that would be walked for each row
+    let rows: Vec<Noted> = sql_query(
+        "DELETE FROM list_builds WHERE workspace_id = $1 AND list_id = $2 \
+            AND record_id <= coalesce((SELECT record_id FROM list_builds WHERE workspace_id = $1 AND list_id = $2 \
+                                        ORDER BY record_id OFFSET $3 - 1 LIMIT 1), \
+                                      'ffffffff-ffff-ffff-ffff-ffffffffffff') \
+         RETURNING record_id, enters",
     )
     .bind::<SqlUuid, _>(workspace)
     .bind::<SqlUuid, _>(list)
-    .bind::<Bool, _>(enters)
+    .bind::<BigInt, _>(most as i64)
     .load(connection)
     .await?;
-    Ok(rows.into_iter().map(|row| row.record_id).collect())
+    let (entered, left): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.enters);
+    let ids = |rows: Vec<Noted>| rows.into_iter().map(|row| row.record_id).collect();
+    Ok((ids(entered), ids(left)))
 }
 
 /// What was noted of these contacts is not so any more.

@@ -39,7 +39,8 @@ pub struct KeptRow {
     pub reads: Option<Vec<String>>,
 }
 
-const KEPT: &str = "SELECT l.id, l.version, l.built_version BETWEEN 1 AND l.version - 1 AS is_rebuilding, l.created_by, l.criteria, l.reads FROM contact_lists l \
+const KEPT: &str = "SELECT l.id, l.version, l.built_version BETWEEN 1 AND l.version - 1 AS is_rebuilding, \
+     l.created_by, l.criteria, l.reads FROM contact_lists l \
      WHERE l.workspace_id = $1 AND l.list_type = 'dynamic' AND l.deleted_at IS NULL";
 
 /// The lists whose criteria can be answered, as far as is known: those that read any of these, or all.

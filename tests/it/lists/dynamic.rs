@@ -107,6 +107,32 @@ async fn a_day_begins_where_the_workspace_is() {
 }
 
 #[tokio::test]
+async fn lists_that_ask_alike_are_told_apart() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let field = "mutation { createCustomField(input: { kind: CONTACT, label: \"Plan\", key: \"plan\", type: TEXT,
+        isIndexed: true }) { customField { id } } }";
+    ada.data(field, json!({})).await;
+    let ids = contacts(&server, &ada, 2).await;
+    let mut lists = Vec::new();
+    for plan in ["gold", "free", "none"] {
+        lists.push(dynamic(&ada, plan, equals("custom.plan", plan)).await);
+    }
+    for tags in [json!(["vip"]), json!(["vip", "news"])] {
+        let any = json!({ "compare": { "field": "tags", "op": "HAS_ANY", "values": tags } });
+        lists.push(dynamic(&ada, "T", any).await);
+    }
+    settled(&server).await;
+    update(&ada, &ids[0], json!({ "customFields": { "plan": "Gold" }, "tags": ["news"] })).await;
+    update(&ada, &ids[1], json!({ "customFields": { "plan": "free" }, "tags": ["vip"] })).await;
+    settled(&server).await;
+    let (first, second) = (vec![ids[0].clone()], vec![ids[1].clone()]);
+    for (list, expected) in lists.iter().zip([first, second.clone(), vec![], second, reversed(&ids)]) {
+        assert_eq!(held(&ada, list).await, (expected.len() as i64, expected));
+    }
+}
+
+#[tokio::test]
 async fn lists_of_lists_follow_down_the_chain() {
     let server = TestServer::start().await;
     let ada = server.admin().await;
