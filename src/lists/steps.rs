@@ -13,7 +13,7 @@ use super::{
     events,
     model::{ListType, Source},
     queries::{
-        kept::{self, Difference},
+        kept,
         members::{self, Change},
         moves::{self, Moves},
     },
@@ -28,6 +28,16 @@ use crate::{
     db::Tx,
     events::outbox,
 };
+
+/// A membership that is not what the criteria say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Difference {
+    pub list_id: ContactListId,
+    pub record_id: Uuid,
+    /// Whether it is to become a member; else it is none any more.
+    pub enters: bool,
+    pub is_live: bool,
+}
 
 /// Who moves it, and when.
 #[derive(Debug, Clone)]

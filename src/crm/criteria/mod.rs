@@ -3,8 +3,8 @@
 //!
 //! What a client sends is a [`Node`], read from JSON or from REST's old form (`old`). [`Criteria::check`]
 //! holds it against the fields there are (`fields`, `relations`) and types its values; what passes is
-//! turned into SQL (`sql`), which both looks for all records that match and answers for some that have
-//! changed. What a tree reads, whom a change can concern, and whose answer moves with the clock, tell
+//! turned into SQL (`sql`), which looks for all records that match. For some that have changed, many trees
+//! are asked at once (`together`). What a tree reads, whom a change can concern, and whose answer moves with the clock, tell
 //! `reads` and `depends`; `explain` says why a record matches.
 //!
 //! What the language means:
@@ -29,6 +29,7 @@ mod queries;
 mod reads;
 pub mod relations;
 mod sql;
+mod together;
 mod tree;
 mod when;
 
@@ -40,7 +41,8 @@ pub use describe::{
 pub use explain::Explanation;
 pub use fields::{Asked, CustomField, Entity, Known};
 pub use reads::{Changed, Meets, Read, Reads, Step};
-pub use sql::{Bind, Form, LIST_SEEN, Sql, list_seen};
+pub use sql::{Bind, LIST_SEEN, Sql, list_seen};
+pub use together::{Answers, Bits, Together};
 pub use tree::{
     Comparison, DEEPEST, LARGEST, MOST_LEAVES, MOST_VALUES, Node, Operator, Quantifier, RelatedNode, Relation,
     TimeUnit, within,

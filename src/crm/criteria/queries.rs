@@ -5,7 +5,7 @@ use diesel::{
     QueryableByName,
     prelude::*,
     sql_query,
-    sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Text, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value as Json;
@@ -61,6 +61,28 @@ pub(super) struct SeenRow {
     pub passed: Vec<bool>,
     #[diesel(sql_type = Array<Nullable<Jsonb>>)]
     pub seen: Vec<Option<Json>>,
+}
+
+/// What one record's own row says.
+#[derive(QueryableByName)]
+pub(super) struct OwnRow {
+    #[diesel(sql_type = BigInt)]
+    pub place: i64,
+    #[diesel(sql_type = Bool)]
+    pub is_live: bool,
+    #[diesel(sql_type = Array<Bool>)]
+    pub answers: Vec<bool>,
+    #[diesel(sql_type = Array<SqlUuid>)]
+    pub held: Vec<Uuid>,
+}
+
+/// A question that holds of a record, by their places.
+#[derive(QueryableByName)]
+pub(super) struct OtherRow {
+    #[diesel(sql_type = Integer)]
+    pub question: i32,
+    #[diesel(sql_type = Integer)]
+    pub place: i32,
 }
 
 impl Known {
@@ -177,6 +199,14 @@ pub(super) async fn seen(connection: &mut AsyncPgConnection, sql: &Sql) -> Resul
 pub(super) async fn found(connection: &mut AsyncPgConnection, sql: &Sql) -> Result<Vec<Uuid>> {
     let rows: Vec<IdRow> = sql.query().load(connection).await?;
     Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
+pub(super) async fn own(connection: &mut AsyncPgConnection, sql: &Sql) -> Result<Vec<OwnRow>> {
+    Ok(sql.query().load(connection).await?)
+}
+
+pub(super) async fn others(connection: &mut AsyncPgConnection, sql: &Sql) -> Result<Vec<OtherRow>> {
+    Ok(sql.query().load(connection).await?)
 }
 
 impl Criteria {

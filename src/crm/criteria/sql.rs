@@ -42,7 +42,7 @@ pub fn list_seen(alias: &str, user: &str) -> String {
 }
 
 /// A value of a statement.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Bind {
     Text(String),
     Texts(Vec<String>),
@@ -89,8 +89,13 @@ impl Sql {
     /// Binds a value; its placeholder, to be written somewhere.
     pub fn hold(&mut self, value: Bind) -> String {
         let cast = if matches!(value, Bind::Number(_)) { "::numeric" } else { "" };
+        format!("{}{cast}", self.hold_bare(value))
+    }
+
+    /// The same, as it comes: a number as text.
+    fn hold_bare(&mut self, value: Bind) -> String {
         self.binds.push(value);
-        format!("${}{cast}", self.binds.len())
+        format!("${}", self.binds.len())
     }
 
     /// A name for a table that no other has in this statement.
@@ -111,13 +116,9 @@ impl Sql {
         Writer { sql: self, setting }.tree(criteria.tree(), alias, false)
     }
 
-    /// The condition with its values apart, for records in hand: what differs in values only is one question.
-    pub fn form(criteria: &Criteria, alias: &str, workspace: WorkspaceId, setting: &Setting) -> Form {
-        // found by a value that stands in a column, all that have it would be walked for each record
-        let mut sql = Self::of_others(workspace);
-        let text = sql.hold_condition(criteria, alias, setting);
-        sql.binds.remove(0);
-        Form { text, values: sql.binds }
+    /// A condition that was written with this statement's values, with them apart.
+    pub(super) fn into_form(mut self, condition: String) -> Form {
+        Form { text: condition, values: self.binds.split_off(1) }
     }
 
     /// The same, never null: for everywhere else.
@@ -157,8 +158,8 @@ impl Sql {
 }
 
 /// A condition, and the values that it is asked with.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Form {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Form {
     /// With placeholders, from `$2` on; `$1` is the workspace.
     text: String,
     pub values: Vec<Bind>,
@@ -170,22 +171,38 @@ impl Form {
         (&self.text, self.values.iter().map(discriminant).collect())
     }
 
+    /// Whether it reads the record's own row alone. All of the text is ours, values are bound.
+    pub fn is_of_row(&self) -> bool {
+        !self.text.contains("SELECT")
+    }
+
+    /// The condition with its values bound by a statement.
+    pub fn hold(&self, sql: &mut Sql) -> String {
+        let places: Vec<_> = self.values.iter().map(|value| sql.hold_bare(value.clone())).collect();
+        self.placed(|number| places.get(number - 2).cloned())
+    }
+
     /// The condition with its values in columns `p2`, `p3` and so on of a table of this alias.
     pub fn over(&self, table: &str) -> String {
-        let mut over = String::with_capacity(self.text.len());
+        self.placed(|number| Some(format!("{table}.p{number}")))
+    }
+
+    /// The condition with something else for each placeholder but the workspace's.
+    fn placed(&self, place: impl Fn(usize) -> Option<String>) -> String {
+        let mut placed = String::with_capacity(self.text.len());
         let mut rest = self.text.as_str();
         while let Some((before, behind)) = rest.split_once('$') {
             let digits = behind.find(|c: char| !c.is_ascii_digit()).unwrap_or(behind.len());
             let (number, behind) = behind.split_at(digits);
-            over.push_str(before);
-            match number {
-                "" | "1" => over.extend(["$", number]),
-                _ => over.extend([table, ".p", number]),
+            placed.push_str(before);
+            match number.parse().ok().filter(|number| *number > 1).and_then(&place) {
+                Some(other) => placed.push_str(&other),
+                None => placed.extend(["$", number]),
             }
             rest = behind;
         }
-        over.push_str(rest);
-        over
+        placed.push_str(rest);
+        placed
     }
 }
 

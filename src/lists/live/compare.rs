@@ -1,5 +1,4 @@
-//! What the criteria of many lists say of many contacts, compared with who is in: only what differs comes
-//! back from the database, and is moved.
+//! What the criteria of many lists say of many contacts, compared with who is in: what differs is moved.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,24 +10,19 @@ use crate::{
         Result,
         ids::{ContactListId, WorkspaceId},
     },
-    crm::criteria::{Bind, Form, Sql},
+    crm::{RecordKind, criteria::Together},
     db::Tx,
     lists::{
         kept::KeptList,
-        queries::{
-            builds,
-            kept::{self, Difference},
-        },
-        steps::{self, By},
+        queries::builds,
+        steps::{self, By, Difference},
     },
 };
 
-/// Lists of one statement.
-const LISTS: usize = 200;
-/// And values, of which PostgreSQL takes 65,535.
-const VALUES: usize = 10_000;
-/// Contacts of one statement.
+/// Contacts that are asked about at once.
 const CONTACTS: usize = 1_000;
+/// And answers about them.
+const ANSWERS: usize = 500_000;
 
 /// The memberships that are not what the criteria say.
 pub async fn differences_in(
@@ -39,71 +33,26 @@ pub async fn differences_in(
 ) -> Result<Vec<Difference>> {
     let mut found = BTreeMap::new();
     for (places, ids) in work {
-        let ids: Vec<_> = ids.iter().copied().collect();
         let asked: Vec<_> = places.iter().filter_map(|place| lists.get(*place)).collect();
-        for alike in alike(workspace, &asked) {
-            for ids in ids.chunks(CONTACTS) {
-                let some = kept::differences(tx.connection(), &statement(workspace, &alike, ids)).await?;
-                found.extend(some.into_iter().map(|one| ((one.list_id, one.record_id), one)));
+        let mut together = Together::new(workspace, RecordKind::Contact);
+        for list in &asked {
+            together.add(&list.criteria, &list.setting);
+        }
+        let list_ids: Vec<_> = asked.iter().map(|list| list.id.0).collect();
+        let ids: Vec<_> = ids.iter().copied().collect();
+        for ids in ids.chunks((ANSWERS / together.questions().max(1)).clamp(1, CONTACTS)) {
+            let answers = together.ask(tx.connection(), &list_ids, ids).await?;
+            for (list, matching) in asked.iter().zip(&answers.matching) {
+                for (record, enters) in answers.differing(list.id.0, matching) {
+                    let Some(record_id) = ids.get(record).copied() else { continue };
+                    let is_live = answers.live.contains(record);
+                    let difference = Difference { list_id: list.id, record_id, enters, is_live };
+                    found.insert((list.id, record_id), difference);
+                }
             }
         }
     }
     Ok(found.into_values().collect())
-}
-
-/// Lists whose criteria differ in their values only, as many as go into one statement.
-type Alike = Vec<(ContactListId, Form)>;
-
-/// These lists by what they ask. PostgreSQL plans each question once, however many lists ask it: planning
-/// is what asking costs where contacts are few.
-fn alike(workspace: WorkspaceId, lists: &[&KeptList]) -> Vec<Alike> {
-    let mut found: Vec<Alike> = Vec::new();
-    for list in lists {
-        let form = Sql::form(&list.criteria, "r", workspace, &list.setting);
-        let values = form.values.len() + 1;
-        let fits = |alike: &&mut Alike| {
-            alike.first().is_some_and(|(_, first)| first.key() == form.key())
-                && alike.len() < LISTS
-                && (alike.len() + 1) * values < VALUES
-        };
-        match found.iter_mut().rev().find(fits) {
-            Some(alike) => alike.push((list.id, form)),
-            None => found.push(vec![(list.id, form)]),
-        }
-    }
-    found
-}
-
-/// Asks these lists about these contacts.
-fn statement(workspace: WorkspaceId, lists: &Alike, ids: &[Uuid]) -> Sql {
-    let mut sql = Sql::new(workspace);
-    let contacts = sql.hold(Bind::Uuids(ids.to_vec()));
-    let mut rows = Vec::new();
-    for (id, form) in lists {
-        let id = sql.hold(Bind::Uuid(id.0));
-        let values = form.values.iter().map(|value| format!(", {}", sql.hold(value.clone())));
-        rows.push(format!("({id}{})", values.collect::<String>()));
-    }
-    let (condition, columns) = match lists.first() {
-        Some((_, form)) => {
-            let columns = (0..form.values.len()).map(|place| format!(", p{}", place + 2));
-            (form.over("v"), columns.collect::<String>())
-        }
-        None => ("false".to_owned(), String::new()),
-    };
-    // who is in comes once for each contact, not once for each list; OFFSET keeps it so
-    sql.push(&format!(
-        "SELECT v.list_id, r.asked_id AS record_id, v.list_id <> ALL(r.held_lists) AS enters, r.id IS NOT NULL AS is_live \
-           FROM (SELECT x.id AS asked_id, kept.held_lists, c.* FROM unnest({contacts}) AS x (id) \
-                   LEFT JOIN contacts c ON c.workspace_id = $1 AND c.id = x.id AND c.deleted_at IS NULL \
-                  CROSS JOIN LATERAL (SELECT coalesce(array_agg(m.list_id), '{{}}') AS held_lists FROM list_members m \
-                        WHERE m.workspace_id = $1 AND m.record_id = x.id AND NOT m.is_suspended) AS kept \
-                 OFFSET 0) AS r \
-          CROSS JOIN (VALUES {}) AS v (list_id{columns}) \
-          WHERE ((r.id IS NOT NULL AND ({condition})) IS TRUE) = (v.list_id <> ALL(r.held_lists))",
-        rows.join(", ")
-    ));
-    sql
 }
 
 /// Moves whoever is not where the criteria say; how many did, and in which lists something differed.

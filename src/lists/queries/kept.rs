@@ -305,25 +305,6 @@ pub async fn found_by_place(connection: &mut AsyncPgConnection, sql: &Sql) -> Re
     Ok(rows.into_iter().map(|row| (row.place, row.id)).collect())
 }
 
-/// A membership that is not what the criteria say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
-pub struct Difference {
-    #[diesel(sql_type = SqlUuid)]
-    pub list_id: ContactListId,
-    #[diesel(sql_type = SqlUuid)]
-    pub record_id: Uuid,
-    /// Whether it is to become a member; else it is none any more.
-    #[diesel(sql_type = Bool)]
-    pub enters: bool,
-    #[diesel(sql_type = Bool)]
-    pub is_live: bool,
-}
-
-/// What a statement finds that has these columns.
-pub async fn differences(connection: &mut AsyncPgConnection, sql: &Sql) -> Result<Vec<Difference>> {
-    Ok(sql.query().load(connection).await?)
-}
-
 #[derive(QueryableByName)]
 struct Locked {
     #[diesel(sql_type = SqlUuid)]

@@ -23,7 +23,7 @@ use kontor::{
     base::ids::{UserId, WorkspaceId},
     crm::{
         RecordKind,
-        criteria::{Criteria, Known, Node, Setting},
+        criteria::{Criteria, Known, Node, Setting, Together},
     },
     db::{Db, Tx},
     team::Weekday,
@@ -103,6 +103,9 @@ impl Scene {
         if matching.into_iter().collect::<Ids>() != some.iter().copied().filter(|id| found.contains(id)).collect() {
             return Some(failed("the incremental answer"));
         }
+        if let Some(other) = self.wrong_together(dice, kind, tree, setting, &some).await {
+            return Some(failed(&format!("the answer for {other} beside it, or its own there,")));
+        }
         let mut limits = [dice.id(), dice.id()];
         limits.sort_unstable();
         let between = criteria.ids_between(tx.connection(), workspace, setting, (limits[0], limits[1])).await;
@@ -116,6 +119,37 @@ impl Scene {
             return Some(failed("the explanation"));
         }
         None
+    }
+
+    /// Asks the tree with its opposite, and with others that ask for somebody else, about these records; one
+    /// that is answered wrongly.
+    async fn wrong_together(
+        &self,
+        dice: &mut Dice,
+        kind: RecordKind,
+        tree: &Json,
+        setting: &Setting,
+        some: &[Uuid],
+    ) -> Option<Json> {
+        let mut asked = vec![(tree.clone(), setting.clone()), (json!({ "not": tree }), setting.clone())];
+        for leaves in [1, 4] {
+            let other = trees::tree(dice, &self.world, &self.catalog, kind, leaves);
+            let both = dice.one(&["all", "any"]);
+            asked.push((json!({ both: [other, tree] }), self.setting(dice)));
+        }
+        let mut together = Together::new(self.workspace(), kind);
+        for (tree, setting) in &asked {
+            together.add(&self.checked(kind, tree), setting);
+        }
+        let mut tx = self.tx().await;
+        let answers = together.ask(tx.connection(), &[], some).await;
+        let answers = answers.unwrap_or_else(|error| panic!("seed {}: {tree}: {error:?}", self.seed));
+        assert_eq!(answers.matching.len(), asked.len());
+        asked.into_iter().zip(&answers.matching).find_map(|((tree, setting), matching)| {
+            let plain = self.plain(kind, &tree, &setting);
+            let found: Ids = matching.ones().map(|record| some[record]).collect();
+            (found != some.iter().copied().filter(|id| plain.contains(id)).collect()).then_some(tree)
+        })
     }
 
     /// The two answers, about one record that they differ on.
