@@ -34,9 +34,10 @@ impl CriteriaQuery {
         &self,
         context: &Context<'_>,
         kind: RecordKind,
+        #[graphql(default = 1, desc = "How many links a path may go through: 0 to 3.")] links: i32,
     ) -> async_graphql::Result<Vec<CriteriaFieldObject>> {
         let (ctx, caller) = both(context)?;
-        Ok(matching::fields(ctx, caller, kind).await?.into_iter().map(Into::into).collect())
+        Ok(matching::fields(ctx, caller, kind, links).await?.into_iter().map(Into::into).collect())
     }
 
     /// What criteria of a kind can ask about several related records.

@@ -136,10 +136,11 @@ fn describe(error: &Error, extensions: &mut ErrorExtensionValues) {
     }
 }
 
-/// The library's refusal that leaves one guessing.
+/// The library's refusals that leave one guessing. Its parser ends at 64 levels, before the schema counts them.
 fn clarify(message: &mut String, limits: &Limits) {
-    if message == "Query is nested too deep." {
-        *message = format!("The document is nested deeper than {} levels; ask for less at once", limits.graphql_depth);
+    if matches!(message.as_str(), "Query is nested too deep." | "recursion limit exceeded.") {
+        let deepest = limits.graphql_depth.min(64);
+        *message = format!("The document is nested deeper than {deepest} levels; ask for less at once");
     } else if message.len() > LONGEST_MESSAGE {
         message.truncate(message.floor_char_boundary(LONGEST_MESSAGE));
         message.push('\u{2026}');

@@ -58,20 +58,23 @@ impl Job<Ctx> for FreezeLists {
     const NAME: &'static str = "lists.freeze";
 
     async fn run(self, ctx: Ctx, run: Run) -> Result<(), JobError> {
-        let now = ctx.clock.now();
+        let (now, mut behind) = (ctx.clock.now(), None);
         loop {
             run.check_stop()?;
             let mut tx = ctx.db.system().await?;
-            let due = lists::due_to_freeze(tx.connection(), now, FROZEN).await?;
+            let due = lists::due_to_freeze(tx.connection(), now, behind, FROZEN).await?;
             tx.commit().await?;
-            if due.is_empty() {
-                return Ok(());
-            }
-            for lists::Due { workspace_id, id, created_by } in due {
+            let Some(last) = due.last() else { return Ok(()) };
+            behind = Some((last.freeze_at, last.id));
+            for lists::Due { workspace_id, id, created_by, .. } in due {
                 let caller = Caller::new(workspace_id, created_by, Role::Support, Origin::Job(run.job), Via::System);
                 let mut tx = ctx.db.begin(&caller).await?;
-                freeze_in(&mut tx, &By::caller(&ctx, &caller), id).await?;
-                tx.commit().await?;
+                match freeze_in(&mut tx, &By::caller(&ctx, &caller), id).await {
+                    Ok(_) => tx.commit().await?,
+                    // it is being built: the next time
+                    Err(Error::Conflict(_)) => {}
+                    Err(error) => return Err(error.into()),
+                }
             }
         }
     }

@@ -2,15 +2,18 @@
 //! members of dynamic lists goes through here, one at a time for each workspace: what somebody finds out
 //! about a membership then stays true until it is moved, without a lock on every list.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use uuid::Uuid;
 
-use super::queries::{
-    kept::{self as queries, KeptRow},
-    lists,
+use super::{
+    memo::{self, Checked, Fields},
+    queries::{
+        kept::{self as queries, KeptRow},
+        lists,
+    },
 };
 use crate::{
     auth::Actor,
@@ -134,24 +137,23 @@ pub async fn ask_in(
     if rows.is_empty() {
         return Ok((Vec::new(), Vec::new()));
     }
-    let known = Known::load(tx.connection(), workspace).await?;
+    let checked = checked_in(tx, workspace, &rows).await?;
     let (mut found, mut refused) = (Vec::new(), Vec::new());
     for row in rows {
-        let checked =
-            Criteria::read(&row.criteria).and_then(|node| Criteria::check(RecordKind::Contact, &node, &known));
-        match checked {
-            Ok(criteria) => found.push((row, criteria)),
-            Err(why) => refused.push((row, why.to_string())),
+        match checked.get(&row.digest) {
+            Some(Ok(checked)) => found.push((row, checked.clone())),
+            Some(Err(why)) => refused.push((row, why.clone())),
+            // they were changed between two statements: it is built anew
+            None => {}
         }
     }
     let missing = missing_in(tx, workspace, &found).await?;
     let mut lists = Vec::new();
-    for (row, criteria) in found {
+    for (row, Checked { criteria, reads }) in found {
         if criteria.lists().iter().any(|list| missing.contains(&(row.created_by, *list))) {
             refused.push((row, UNSEEN.to_owned()));
             continue;
         }
-        let reads = reads_of(&criteria);
         if row.reads.as_ref() != Some(&reads) {
             queries::set_reads(tx.connection(), workspace, row.id, row.version, &reads).await?;
         }
@@ -162,15 +164,50 @@ pub async fn ask_in(
     Ok((lists, refused))
 }
 
+/// What the criteria of these lists ask, by their digests, or why they cannot be asked.
+async fn checked_in(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    rows: &[KeptRow],
+) -> Result<HashMap<Vec<u8>, Result<Checked, String>>> {
+    let known = Known::load(tx.connection(), workspace).await?;
+    let fields = Fields::of(&known);
+    let (mut checked, mut unknown) = (HashMap::new(), Vec::new());
+    for row in rows {
+        match memo::find(fields, &row.digest) {
+            Some(found) => {
+                checked.insert(row.digest.clone(), Ok(found));
+            }
+            None => unknown.push(row.id),
+        }
+    }
+    if unknown.is_empty() {
+        return Ok(checked);
+    }
+    for row in queries::criteria(tx.connection(), workspace, &unknown).await? {
+        let node = Criteria::read(&row.criteria);
+        let found = match node.and_then(|node| Criteria::check(RecordKind::Contact, &node, &known)) {
+            Ok(criteria) => {
+                let found = Checked { reads: reads_of(&criteria), criteria };
+                memo::keep(fields, &row.digest, row.criteria.to_string().len(), &found);
+                Ok(found)
+            }
+            Err(why) => Err(why.to_string()),
+        };
+        checked.insert(row.digest, found);
+    }
+    Ok(checked)
+}
+
 /// Lists that are named and not there for whoever named them.
 async fn missing_in(
     tx: &mut Tx,
     workspace: WorkspaceId,
-    asked: &[(KeptRow, Criteria)],
+    asked: &[(KeptRow, Checked)],
 ) -> Result<HashSet<(UserId, Uuid)>> {
     let mut named: BTreeMap<UserId, BTreeSet<ContactListId>> = BTreeMap::new();
-    for (row, criteria) in asked.iter().filter(|(_, criteria)| !criteria.lists().is_empty()) {
-        named.entry(row.created_by).or_default().extend(criteria.lists().iter().copied().map(ContactListId));
+    for (row, checked) in asked.iter().filter(|(_, checked)| !checked.criteria.lists().is_empty()) {
+        named.entry(row.created_by).or_default().extend(checked.criteria.lists().iter().copied().map(ContactListId));
     }
     let mut missing = HashSet::new();
     for (maker, lists) in named {

@@ -15,6 +15,7 @@ pub mod jobs;
 mod kept;
 pub mod live;
 pub mod members;
+mod memo;
 pub mod merge;
 pub mod model;
 pub mod ops;

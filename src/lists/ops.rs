@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     access, events,
-    freeze::freeze_in,
+    freeze::{self, freeze_in},
     jobs::PurgeList,
     kept,
     model::{ContactList, ListFilter, ListPlace, ListType, ListUse, Settings, Share, Sharing, Source},
@@ -30,7 +30,7 @@ use crate::{
     crm::record::{Field, FieldType, Raw, Value},
     ctx::Ctx,
     db::Tx,
-    jobs::{self, Enqueued, JobState, enqueue},
+    jobs::{Enqueued, enqueue},
     team::{
         audit,
         repeat::{self, Once, Turn},
@@ -308,18 +308,11 @@ pub async fn refresh(ctx: &Ctx, caller: &Caller, id: ContactListId) -> Result<Co
             "is of a static list, whose members are chosen; only dynamic ones are refreshed",
         ));
     }
-    if !is_building_in(&mut tx, caller, &present).await? {
+    if !segment::is_building_in(&mut tx, caller.workspace, present.build_job_id).await? {
         build_in(ctx, &mut tx, caller, id, present.version + 1).await?;
     }
     lists::note_counted(tx.connection(), caller.workspace, id, ctx.clock.now()).await?;
     answer(tx, caller, id).await
-}
-
-/// Whether a job is still at it.
-async fn is_building_in(tx: &mut Tx, caller: &Caller, list: &ContactList) -> Result<bool> {
-    let Some(job) = list.build_job_id else { return Ok(false) };
-    let job = jobs::find(tx, caller.workspace, job).await?;
-    Ok(job.is_some_and(|job| matches!(job.state, JobState::Queued | JobState::Running)))
 }
 
 /// What becomes of a list of which a snapshot is made.
@@ -344,6 +337,9 @@ pub async fn snapshot(ctx: &Ctx, caller: &Caller, id: ContactListId, kind: Snaps
     let present = access::lock_in(&mut tx, caller, id).await?;
     let by = By::caller(ctx, caller);
     if let Snapshot::Into(name) = kind {
+        if segment::is_building_in(&mut tx, caller.workspace, present.build_job_id).await? {
+            return Err(Error::conflict(freeze::BUILDING));
+        }
         let mut settings = present.settings();
         settings = Settings {
             list_type: ListType::Static,

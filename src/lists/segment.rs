@@ -24,7 +24,7 @@ use crate::{
     },
     ctx::Ctx,
     db::{Tx, locks},
-    jobs::{Enqueued, enqueue},
+    jobs::{self, Enqueued, JobState, enqueue},
 };
 
 /// The field that criteria come in, in errors.
@@ -123,4 +123,11 @@ pub async fn enqueue_build(
 ) -> Result<Option<JobId>> {
     let about = Enqueued { workspace: Some(caller.workspace), created_by: Some(caller.user), ..Enqueued::default() };
     enqueue::<Ctx, _>(tx, ctx.clock.now(), &BuildList { list, version }, about).await
+}
+
+/// Whether the job that is to build a list is still at it.
+pub async fn is_building_in(tx: &mut Tx, workspace: WorkspaceId, job: Option<JobId>) -> Result<bool> {
+    let Some(job) = job else { return Ok(false) };
+    let job = jobs::find(tx, workspace, job).await?;
+    Ok(job.is_some_and(|job| matches!(job.state, JobState::Queued | JobState::Running)))
 }

@@ -5,6 +5,7 @@ mod meaning;
 mod plain;
 mod plans;
 mod takes;
+mod together;
 
 use kontor::{
     base::ids::WorkspaceId,

@@ -6,7 +6,7 @@ mod contacts;
 mod deals;
 mod document;
 mod hostile;
-mod import;
+pub mod import;
 mod leads;
 mod products;
 mod records;

@@ -193,7 +193,7 @@ impl Root {
 }
 
 /// Most links in a row in the path to a field.
-const MOST_HOPS: usize = 3;
+pub const MOST_LINKS: usize = 3;
 
 /// Finds a field by its name, `custom.<key>`, or path.
 pub fn place(root: Root, name: &str, known: &Known) -> Option<Place> {
@@ -208,7 +208,7 @@ pub fn place(root: Root, name: &str, known: &Known) -> Option<Place> {
         let Some((first, behind)) = rest.split_once('.') else { break };
         let path = paths_of(entity).find(|path| path.name == first)?;
         hops.push(path);
-        if hops.len() > MOST_HOPS {
+        if hops.len() > MOST_LINKS {
             return None;
         }
         (entity, rest) = (path.to, behind);

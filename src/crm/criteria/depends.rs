@@ -43,7 +43,7 @@ impl Criteria {
     pub fn reached(&self, sql: &mut Sql, alias: &str, changed: &Changed<'_>, ids: &[Uuid]) -> bool {
         // reaching knows neither a time nor who asks
         let setting = Setting::new(chrono::DateTime::UNIX_EPOCH, chrono_tz::Tz::UTC, crate::team::Weekday::Monday);
-        let mut writer = Writer { sql, setting: &setting };
+        let mut writer = Writer::new(sql, &setting);
         let mut queries = Vec::new();
         for read in self.reads().reads.iter().filter(|read| read.meets(changed)) {
             queries.extend(self.reach(&mut writer, read, changed, ids));
@@ -106,7 +106,7 @@ impl Criteria {
     /// moments with nothing but the clock moving": of the same zone and week. False where no limit of a
     /// relative comparison moved; then nothing is written.
     pub fn flips(&self, sql: &mut Sql, alias: &str, from: &Setting, to: &Setting) -> bool {
-        let mut writer = Writer { sql, setting: to };
+        let mut writer = Writer::new(sql, to);
         let mut queries = Vec::new();
         let mut visit = |route: &[Step], _: Entity, seen: Seen<'_>| {
             if let Seen::Leaf(leaf) = seen

@@ -21,6 +21,58 @@ pub struct FieldDescription {
     pub is_custom: bool,
 }
 
+/// What a field holds, in the words of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, async_graphql::Enum)]
+#[graphql(name = "CriteriaFieldType")]
+pub enum ValueType {
+    Text,
+    LongText,
+    Email,
+    Url,
+    Phone,
+    /// A whole number.
+    Number,
+    Decimal,
+    Boolean,
+    /// One of the field's `choices`.
+    Choice,
+    /// A person's id.
+    User,
+    /// A record's id.
+    Record,
+    Tags,
+    MultiChoice,
+    /// A calendar day.
+    Date,
+    /// A moment.
+    Time,
+    /// An id of something else.
+    Id,
+}
+
+impl From<&Asked> for ValueType {
+    fn from(asked: &Asked) -> Self {
+        match asked {
+            Asked::Text => Self::Text,
+            Asked::LongText => Self::LongText,
+            Asked::Email => Self::Email,
+            Asked::Url => Self::Url,
+            Asked::Phone => Self::Phone,
+            Asked::Number => Self::Number,
+            Asked::Decimal => Self::Decimal,
+            Asked::Boolean => Self::Boolean,
+            Asked::Choice(_) => Self::Choice,
+            Asked::User => Self::User,
+            Asked::Link(_) => Self::Record,
+            Asked::Tags => Self::Tags,
+            Asked::MultiChoice(_) => Self::MultiChoice,
+            Asked::Date => Self::Date,
+            Asked::Time => Self::Time,
+            Asked::Id => Self::Id,
+        }
+    }
+}
+
 /// What stands beside an operator in a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, async_graphql::Enum)]
 #[graphql(name = "CriteriaOperand")]
@@ -103,22 +155,27 @@ pub struct RelationDescription {
     pub fields: Vec<FieldDescription>,
 }
 
-/// All fields of a kind: its own, custom ones, and those of what it is linked to, one link far.
-pub fn criteria_fields(kind: RecordKind, known: &Known) -> Vec<FieldDescription> {
+/// All fields of a kind: its own, custom ones, and those of what it is linked to, so many links far.
+pub fn criteria_fields(kind: RecordKind, known: &Known, links: usize) -> Vec<FieldDescription> {
     let mut fields = of_entity(Root::Kind(kind), known, "", "");
-    for path in paths_of(Entity::Record(kind)) {
-        let label = format!("{}: ", label(path.name));
-        for field in of_fields(fields_of(path.to), &format!("{}.", path.name), &label) {
-            // what is asked of the link as a field of the record needs no second name
-            if path.to.kind().is_some() || path.to == Entity::User {
-                fields.push(field);
-            }
-        }
-        if let Some(kind) = path.to.kind() {
-            fields.extend(custom(kind, known, &format!("{}.", path.name), &label));
-        }
-    }
+    linked(Entity::Record(kind), known, links, ("", ""), &mut fields);
     fields
+}
+
+/// The fields of what an entity is linked to, behind this path and label.
+fn linked(of: Entity, known: &Known, links: usize, (prefix, before): (&str, &str), fields: &mut Vec<FieldDescription>) {
+    if links == 0 {
+        return;
+    }
+    // what is asked of the link as a field of the record needs no second name
+    for path in paths_of(of).filter(|path| path.to.kind().is_some() || path.to == Entity::User) {
+        let (prefix, before) = (format!("{prefix}{}.", path.name), format!("{before}{}: ", label(path.name)));
+        fields.extend(of_fields(fields_of(path.to), &prefix, &before));
+        if let Some(kind) = path.to.kind() {
+            fields.extend(custom(kind, known, &prefix, &before));
+        }
+        linked(path.to, known, links - 1, (&prefix, &before), fields);
+    }
 }
 
 /// The relations of a kind.
@@ -183,12 +240,15 @@ fn label(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::checked::place, *};
+    use super::{
+        super::checked::{MOST_LINKS, place},
+        *,
+    };
 
     #[test]
     fn what_is_described_can_be_asked() {
         for kind in RecordKind::ALL {
-            for field in criteria_fields(*kind, &Known::default()) {
+            for field in criteria_fields(*kind, &Known::default(), MOST_LINKS) {
                 let place = place(Root::Kind(*kind), &field.name, &Known::default());
                 assert_eq!(place.expect("a field").asked, field.asked, "{}", field.name);
             }
@@ -198,5 +258,8 @@ mod tests {
         };
         assert_eq!(names(RecordKind::Account), [Relation::Contacts, Relation::Deals]);
         assert_eq!(label("lastContactDate"), "Last contact date");
+        let far = criteria_fields(RecordKind::Task, &Known::default(), MOST_LINKS);
+        let far = far.iter().find(|field| field.name == "deal.contact.account.industry").expect("three links far");
+        assert_eq!(far.label, "Deal: Contact: Account: Industry");
     }
 }

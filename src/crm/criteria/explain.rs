@@ -46,7 +46,7 @@ impl Criteria {
     ) -> Result<Option<Explanation>> {
         let mut sql = Sql::new(workspace);
         let (mut passed, mut seen) = (Vec::new(), Vec::new());
-        leaves(self.tree(), &mut Writer { sql: &mut sql, setting }, &mut passed, &mut seen);
+        leaves(self.tree(), &mut Writer::new(&mut sql, setting), &mut passed, &mut seen);
         sql.push(&format!(
             "SELECT ARRAY[{}]::boolean[] AS passed, ARRAY[{}]::jsonb[] AS seen FROM {} r \
              WHERE r.workspace_id = $1 AND r.id = ",

@@ -66,28 +66,6 @@ fn choice(words: &[&str]) -> Asked {
 }
 
 impl Asked {
-    /// In descriptions of the API.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Text => "TEXT",
-            Self::LongText => "LONG_TEXT",
-            Self::Email => "EMAIL",
-            Self::Url => "URL",
-            Self::Phone => "PHONE",
-            Self::Number => "NUMBER",
-            Self::Decimal => "DECIMAL",
-            Self::Boolean => "BOOLEAN",
-            Self::Choice(_) => "CHOICE",
-            Self::User => "USER",
-            Self::Link(_) => "RECORD",
-            Self::Tags => "TAGS",
-            Self::MultiChoice(_) => "MULTI_CHOICE",
-            Self::Date => "DATE",
-            Self::Time => "TIME",
-            Self::Id => "ID",
-        }
-    }
-
     pub fn choices(&self) -> Option<&[String]> {
         match self {
             Self::Choice(words) | Self::MultiChoice(words) => Some(words),

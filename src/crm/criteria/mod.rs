@@ -3,9 +3,10 @@
 //!
 //! What a client sends is a [`Node`], read from JSON or from REST's old form (`old`). [`Criteria::check`]
 //! holds it against the fields there are (`fields`, `relations`) and types its values; what passes is
-//! turned into SQL (`sql`), which looks for all records that match. For some that have changed, many trees
-//! are asked at once (`together`). What a tree reads, whom a change can concern, and whose answer moves with the clock, tell
-//! `reads` and `depends`; `explain` says why a record matches.
+//! turned into SQL (`sql`), which looks for all records that match, or for those of some. Many trees are
+//! asked at once about records that have changed by `together`. What a tree reads, whom a change can
+//! concern, and whose answer moves with the clock, tell `reads` and `depends`; `explain` says why a record
+//! matches.
 //!
 //! What the language means:
 //! - Every comparison is true or false. Negations (`NE`, `NOT_IN`, ...) hold for an empty field unless
@@ -34,15 +35,17 @@ mod tree;
 mod when;
 
 pub use check::Criteria;
+pub use checked::MOST_LINKS;
 pub use depends::Concern;
 pub use describe::{
-    FieldDescription, Operand, OperatorUse, RelationDescription, criteria_fields, criteria_relations, operator_use,
+    FieldDescription, Operand, OperatorUse, RelationDescription, ValueType, criteria_fields, criteria_relations,
+    operator_use,
 };
 pub use explain::Explanation;
 pub use fields::{Asked, CustomField, Entity, Known};
 pub use reads::{Changed, Meets, Read, Reads, Step};
 pub use sql::{Bind, LIST_SEEN, Sql, list_seen};
-pub use together::{Answers, Bits, Together};
+pub use together::Together;
 pub use tree::{
     Comparison, DEEPEST, LARGEST, MOST_LEAVES, MOST_VALUES, Node, Operator, Quantifier, RelatedNode, Relation,
     TimeUnit, within,

@@ -55,6 +55,28 @@ pub enum Bind {
     Bool(bool),
 }
 
+impl Bind {
+    /// Values of an array; of what is none, one.
+    fn len(&self) -> usize {
+        match self {
+            Self::Texts(texts) => texts.len(),
+            Self::Uuids(ids) => ids.len(),
+            Self::Ints(numbers) => numbers.len(),
+            _ => 1,
+        }
+    }
+
+    /// About how much memory it takes.
+    fn bytes(&self) -> usize {
+        let text = |text: &String| text.len() + size_of::<String>();
+        match self {
+            Self::Text(one) => text(one),
+            Self::Texts(texts) => texts.iter().map(text).sum(),
+            _ => self.len() * 40,
+        }
+    }
+}
+
 /// A statement that grows, with its values. `$1` is the workspace from the start.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sql {
@@ -113,7 +135,7 @@ impl Sql {
 
     /// The same condition, with its values bound; to be written somewhere, and as often as one likes.
     pub fn hold_condition(&mut self, criteria: &Criteria, alias: &str, setting: &Setting) -> String {
-        Writer { sql: self, setting }.tree(criteria.tree(), alias, false)
+        Writer::new(self, setting).tree(criteria.tree(), alias, false)
     }
 
     /// A condition that was written with this statement's values, with them apart.
@@ -167,11 +189,22 @@ pub(super) struct Form {
 
 impl Form {
     /// What those have in common that ask the same with other values.
-    pub fn key(&self) -> (&str, Vec<Discriminant<Bind>>) {
-        (&self.text, self.values.iter().map(discriminant).collect())
+    pub fn key(&self) -> (String, Vec<Discriminant<Bind>>) {
+        (self.text.clone(), self.values.iter().map(discriminant).collect())
     }
 
-    /// Whether it reads the record's own row alone. All of the text is ours, values are bound.
+    /// About how much memory it takes.
+    pub fn bytes(&self) -> usize {
+        self.text.len() + self.values.iter().map(Bind::bytes).sum::<usize>()
+    }
+
+    /// Values of its longest array.
+    pub fn longest(&self) -> usize {
+        self.values.iter().map(Bind::len).max().unwrap_or_default()
+    }
+
+    /// Whether it reads the record's own row alone. All of the text is ours, values are bound. (Which it is
+    /// decides how it is asked, and moves no answer.)
     pub fn is_of_row(&self) -> bool {
         !self.text.contains("SELECT")
     }
@@ -301,9 +334,16 @@ fn part_of(kind: RecordKind, column: &str) -> Option<Part> {
 pub(super) struct Writer<'a> {
     pub sql: &'a mut Sql,
     pub setting: &'a Setting,
+    /// Whether what is written need not hold for the whole to hold: then no index over custom values helps,
+    /// and all that it finds would be gathered, or gone through for each record.
+    is_optional: bool,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    pub fn new(sql: &'a mut Sql, setting: &'a Setting) -> Self {
+        Self { sql, setting, is_optional: false }
+    }
+
     /// A condition that is true exactly where the tree holds, or, denied, where it does not.
     pub fn tree(&mut self, tree: &Tree, alias: &str, denied: bool) -> String {
         match tree {
@@ -324,7 +364,10 @@ impl Writer<'_> {
     }
 
     fn nodes(&mut self, nodes: &[Tree], alias: &str, denied: bool, together: bool) -> String {
+        let was_optional = self.is_optional;
+        self.is_optional |= !together && nodes.len() > 1;
         let parts: Vec<_> = nodes.iter().map(|node| self.tree(node, alias, denied)).collect();
+        self.is_optional = was_optional;
         match (parts.as_slice(), together) {
             ([], true) => "TRUE".to_owned(),
             ([], false) => "FALSE".to_owned(),
@@ -449,7 +492,8 @@ impl Writer<'_> {
             }
             Source::Custom { id, key, is_indexed } => {
                 let key = self.sql.hold(Bind::Text(key.clone()));
-                let indexed = (*is_indexed && self.sql.by_kept).then(|| (*id, alias.to_owned()));
+                let finds = *is_indexed && self.sql.by_kept && !self.is_optional;
+                let indexed = finds.then(|| (*id, alias.to_owned()));
                 Operand {
                     sql: format!("({alias}.custom_fields -> {key})"),
                     is_json: true,

@@ -6,7 +6,11 @@
 //! What stands in the record itself is asked first, in one statement. Where that settles a tree, what it
 //! asks of other tables is not asked any more: planning such questions is what most of the time went into.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    mem::Discriminant,
+    sync::Arc,
+};
 
 use diesel_async::AsyncPgConnection;
 use fixedbitset::FixedBitSet;
@@ -28,19 +32,37 @@ use crate::{
 const VALUES: usize = 10_000;
 /// Questions that differ in their values only, of one plan.
 const ALIKE: usize = 200;
+/// Plans of one statement.
+const PLANS: usize = 50;
+/// Longest array that is asked as one of several: theirs are gone through anew for each record.
+const LONG: usize = 16;
+/// Questions asked together, and bytes of their values: with either there is no room for more trees.
+const QUESTIONS: usize = 2_500;
+const BYTES: usize = 8 << 20;
+/// Answers, of all questions about all records, that are in memory at once.
+const ANSWERS: usize = 500_000;
+/// Most records that are asked about at once.
+const RECORDS: usize = 1_000;
 
 /// Trees over records of one kind, to be asked together.
 #[derive(Debug)]
 pub struct Together {
     workspace: WorkspaceId,
     kind: RecordKind,
-    questions: Vec<Question>,
-    places: HashMap<Question, usize>,
+    questions: Vec<Arc<Question>>,
+    places: HashMap<Arc<Question>, usize>,
+    /// The forms by what they ask, and of each question which one it has.
+    forms: HashMap<FormKey, usize>,
+    form_of: Vec<Option<usize>>,
+    bytes: usize,
     shapes: Vec<Shape>,
 }
 
+/// What those have in common that ask the same with other values.
+type FormKey = (String, Vec<Discriminant<Bind>>);
+
 /// What is asked of a record.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 enum Question {
     /// Whether it is a member of this list.
     Member(Uuid),
@@ -57,21 +79,31 @@ enum Shape {
 }
 
 /// Records, by their places among those that were asked.
-pub type Bits = FixedBitSet;
+type Bits = FixedBitSet;
 
-/// What was found out about records.
+/// What was found out about records, which are named by their places among those that were asked.
 #[derive(Debug)]
 pub struct Answers {
-    /// Which of the records are there and not deleted.
-    pub live: Bits,
-    /// Which live ones match, for each tree in the order in which it was added.
-    pub matching: Vec<Bits>,
+    live: Bits,
+    /// For each tree, in the order in which they were added.
+    matching: Vec<Bits>,
     members: HashMap<Uuid, Bits>,
 }
 
 impl Answers {
-    /// The records that are in this list or in `matching`, and not in both; with whether it is the latter.
-    pub fn differing(&self, list: Uuid, matching: &Bits) -> Vec<(usize, bool)> {
+    /// Whether the record is there, and not deleted.
+    pub fn is_live(&self, record: usize) -> bool {
+        self.live.contains(record)
+    }
+
+    /// The live records that match a tree, which is named by its place.
+    pub fn matching(&self, tree: usize) -> Vec<usize> {
+        self.matching.get(tree).into_iter().flat_map(Bits::ones).collect()
+    }
+
+    /// The records that match a tree or are members of this list, and not both; with whether they match.
+    pub fn differing(&self, tree: usize, list: Uuid) -> Vec<(usize, bool)> {
+        let Some(matching) = self.matching.get(tree) else { return Vec::new() };
         let mut differing = matching.clone();
         if let Some(members) = self.members.get(&list) {
             differing.symmetric_difference_with(members);
@@ -86,21 +118,39 @@ struct Weighed {
     no: Bits,
 }
 
+/// Questions alike, with their places, and the records that they are to be asked about.
+type Group<'a> = (Vec<(usize, &'a Form)>, Bits);
+
 impl Together {
     pub fn new(workspace: WorkspaceId, kind: RecordKind) -> Self {
-        Self { workspace, kind, questions: Vec::new(), places: HashMap::new(), shapes: Vec::new() }
+        Self {
+            workspace,
+            kind,
+            questions: Vec::new(),
+            places: HashMap::new(),
+            forms: HashMap::new(),
+            form_of: Vec::new(),
+            bytes: 0,
+            shapes: Vec::new(),
+        }
     }
 
-    /// Adds a tree, of this kind; its place among the answers.
+    /// Adds a tree, which must be of this kind; its place among the answers.
     pub fn add(&mut self, criteria: &Criteria, setting: &Setting) -> usize {
+        debug_assert_eq!(criteria.kind(), self.kind, "of another kind");
         let shape = self.shape(criteria.tree(), setting);
         self.shapes.push(shape);
         self.shapes.len() - 1
     }
 
-    /// How many questions there are, each once.
-    pub fn questions(&self) -> usize {
-        self.questions.len()
+    /// Whether there is room for one more tree.
+    pub fn has_room(&self) -> bool {
+        self.questions.len() < QUESTIONS && self.bytes < BYTES
+    }
+
+    /// About how many records it can be asked at once.
+    pub fn records(&self) -> usize {
+        (ANSWERS / self.questions.len().max(1)).clamp(1, RECORDS)
     }
 
     fn shape(&mut self, tree: &Tree, setting: &Setting) -> Shape {
@@ -112,13 +162,22 @@ impl Together {
             Tree::Leaf(_) | Tree::Related(_) => {
                 // found by a value that stands in a table of its own, all that have it would be walked
                 let mut sql = Sql::of_others(self.workspace);
-                let condition = Writer { sql: &mut sql, setting }.tree(tree, "r", false);
+                let condition = Writer::new(&mut sql, setting).tree(tree, "r", false);
                 Question::Asked(sql.into_form(condition))
             }
         };
         let next = self.questions.len();
-        let place = *self.places.entry(question.clone()).or_insert(next);
+        let question = Arc::new(question);
+        let place = *self.places.entry(Arc::clone(&question)).or_insert(next);
         if place == next {
+            self.form_of.push(match &*question {
+                Question::Member(_) => None,
+                Question::Asked(form) => {
+                    self.bytes += form.bytes();
+                    let next = self.forms.len();
+                    Some(*self.forms.entry(form.key()).or_insert(next))
+                }
+            });
             self.questions.push(question);
         }
         Shape::Question(place)
@@ -130,13 +189,8 @@ impl Together {
         let (live, members) = self.ask_own(connection, lists, ids, &mut known).await?;
         let mut weighed: Vec<_> = self.shapes.iter().map(|shape| shape.weigh(&known, ids.len())).collect();
         let mut wanted: BTreeMap<usize, Bits> = BTreeMap::new();
-        for (shape, weighed) in self.shapes.iter().zip(&weighed) {
-            let mut open = live.clone();
-            open.difference_with(&weighed.yes);
-            open.difference_with(&weighed.no);
-            if !open.is_clear() {
-                shape.want(&known, &open, &mut wanted);
-            }
+        for shape in &self.shapes {
+            shape.want(&known, &live, &mut wanted);
         }
         if !wanted.is_empty() {
             self.ask_others(connection, &wanted, ids, &mut known).await?;
@@ -161,8 +215,8 @@ impl Together {
         ids: &[Uuid],
         known: &mut [Option<Bits>],
     ) -> Result<(Bits, HashMap<Uuid, Bits>)> {
-        let named = self.questions.iter().filter_map(|question| match question {
-            Question::Member(list) => Some(*list),
+        let named = self.questions.iter().filter_map(|question| match **question {
+            Question::Member(list) => Some(list),
             Question::Asked(_) => None,
         });
         let mut lists: Vec<_> = named.chain(lists.iter().copied()).collect();
@@ -174,7 +228,7 @@ impl Together {
         for (number, own) in self.own().iter().enumerate() {
             // who is in which list is asked once
             let lists = if number == 0 { lists.as_slice() } else { &[] };
-            for place in own {
+            for (place, _) in own {
                 known[*place] = Some(none.clone());
             }
             for row in queries::own(connection, &self.own_statement(own, lists, ids)).await? {
@@ -185,25 +239,25 @@ impl Together {
                 for list in &row.held {
                     members.entry(*list).or_insert_with(|| none.clone()).insert(record);
                 }
-                for (place, _) in own.iter().zip(&row.answers).filter(|(_, holds)| **holds) {
+                for ((place, _), _) in own.iter().zip(&row.answers).filter(|(_, holds)| **holds) {
                     known[*place].get_or_insert_with(|| none.clone()).insert(record);
                 }
             }
         }
         for (place, question) in self.questions.iter().enumerate() {
-            if let Question::Member(list) = question {
+            if let Question::Member(list) = &**question {
                 known[place] = members.get(list).cloned();
             }
         }
         Ok((live, members))
     }
 
-    /// The questions about the records' own rows, as many at a time as go into one statement; one time at
-    /// least, for whether the records are there.
-    fn own(&self) -> Vec<Vec<usize>> {
+    /// The questions about the records' own rows with their places, as many at a time as go into one
+    /// statement; one time at least, for whether the records are there.
+    fn own(&self) -> Vec<Vec<(usize, &Form)>> {
         let (mut parts, mut values) = (vec![Vec::new()], 0);
         for (place, question) in self.questions.iter().enumerate() {
-            if let Question::Asked(form) = question
+            if let Question::Asked(form) = &**question
                 && form.is_of_row()
             {
                 values += form.values.len();
@@ -212,22 +266,17 @@ impl Together {
                     parts.push(Vec::new());
                 }
                 if let Some(part) = parts.last_mut() {
-                    part.push(place);
+                    part.push((place, form));
                 }
             }
         }
         parts
     }
 
-    fn own_statement(&self, own: &[usize], lists: &[Uuid], ids: &[Uuid]) -> Sql {
+    fn own_statement(&self, own: &[(usize, &Form)], lists: &[Uuid], ids: &[Uuid]) -> Sql {
         let mut sql = Sql::new(self.workspace);
         let (ids, lists) = (sql.hold(Bind::Uuids(ids.to_vec())), sql.hold(Bind::Uuids(lists.to_vec())));
-        let mut answers = Vec::new();
-        for place in own {
-            if let Some(Question::Asked(form)) = self.questions.get(*place) {
-                answers.push(format!("({}) IS TRUE", form.hold(&mut sql)));
-            }
-        }
+        let answers: Vec<_> = own.iter().map(|(_, form)| format!("({}) IS TRUE", form.hold(&mut sql))).collect();
         sql.push(&format!(
             "SELECT x.place - 1 AS place, r.id IS NOT NULL AS is_live, ARRAY[{}]::boolean[] AS answers, \
                     ARRAY(SELECT m.list_id FROM list_members m WHERE m.workspace_id = $1 AND m.record_id = x.id \
@@ -251,7 +300,7 @@ impl Together {
         for place in wanted.keys() {
             known[*place] = Some(Bits::with_capacity(ids.len()));
         }
-        for sql in self.others(wanted, ids) {
+        for sql in self.other_statements(&self.groups(wanted), ids) {
             for row in queries::others(connection, &sql).await? {
                 let (Ok(place), Ok(record)) = (usize::try_from(row.question), usize::try_from(row.place)) else {
                     continue;
@@ -266,40 +315,49 @@ impl Together {
         Ok(())
     }
 
-    /// The statements that ask. Questions that differ in their values only are rows beside one condition:
-    /// PostgreSQL plans it once.
-    fn others(&self, wanted: &BTreeMap<usize, Bits>, ids: &[Uuid]) -> Vec<Sql> {
-        let mut alike: Vec<(Vec<(usize, &Form)>, Bits)> = Vec::new();
+    /// Questions that differ in their values only are rows beside one condition: PostgreSQL plans it once.
+    fn groups(&self, wanted: &BTreeMap<usize, Bits>) -> Vec<Group<'_>> {
+        let (mut groups, mut open): (Vec<Group<'_>>, HashMap<usize, usize>) = (Vec::new(), HashMap::new());
         for (place, records) in wanted {
-            let Some(Question::Asked(form)) = self.questions.get(*place) else { continue };
-            let fits = |group: &(Vec<(usize, &Form)>, Bits)| {
-                group.0.len() < ALIKE && group.0.first().is_some_and(|(_, first)| first.key() == form.key())
+            let (Some(Question::Asked(form)), Some(kind)) =
+                (self.questions.get(*place).map(|question| &**question), self.form_of.get(*place).copied().flatten())
+            else {
+                continue;
             };
-            match alike.iter().position(fits).and_then(|at| alike.get_mut(at)) {
+            let most = if form.longest() > LONG { 1 } else { (VALUES / (form.values.len() + 1)).clamp(1, ALIKE) };
+            match open.get(&kind).and_then(|at| groups.get_mut(*at)).filter(|(group, _)| group.len() < most) {
                 Some((group, asked)) => {
                     group.push((*place, form));
                     asked.union_with(records);
                 }
-                None => alike.push((vec![(*place, form)], records.clone())),
-            }
-        }
-        let (mut statements, mut sql): (Vec<Sql>, Option<Sql>) = (Vec::new(), None);
-        for (group, records) in &alike {
-            let more = group.iter().map(|(_, form)| form.values.len() + 1).sum::<usize>();
-            if sql.as_ref().is_some_and(|sql| sql.values() + more > VALUES) {
-                statements.extend(sql.take());
-            }
-            let sql = match &mut sql {
-                Some(sql) => {
-                    sql.push(" UNION ALL ");
-                    sql
+                None => {
+                    open.insert(kind, groups.len());
+                    groups.push((vec![(*place, form)], records.clone()));
                 }
-                None => sql.insert(Sql::new(self.workspace)),
-            };
-            self.push_others(sql, group, records, ids);
+            }
         }
-        statements.extend(sql);
-        statements
+        groups
+    }
+
+    fn other_statements(&self, groups: &[Group<'_>], ids: &[Uuid]) -> Vec<Sql> {
+        let mut statements: Vec<(Sql, usize)> = Vec::new();
+        for (group, records) in groups {
+            let more = group.iter().map(|(_, form)| form.values.len()).sum::<usize>() + 2;
+            let fits = |(sql, plans): &&mut (Sql, usize)| *plans < PLANS && sql.values() + more <= VALUES;
+            match statements.last_mut().filter(|last| fits(&last)) {
+                Some((sql, plans)) => {
+                    *plans += 1;
+                    sql.push(" UNION ALL ");
+                    self.push_others(sql, group, records, ids);
+                }
+                None => {
+                    let mut sql = Sql::new(self.workspace);
+                    self.push_others(&mut sql, group, records, ids);
+                    statements.push((sql, 1));
+                }
+            }
+        }
+        statements.into_iter().map(|(sql, _)| sql).collect()
     }
 
     fn push_others(&self, sql: &mut Sql, group: &[(usize, &Form)], records: &Bits, ids: &[Uuid]) {
@@ -361,15 +419,21 @@ impl Shape {
         }
     }
 
-    /// Notes of which records each question that has no answer yet is to be asked.
-    fn want(&self, known: &[Option<Bits>], open: &Bits, wanted: &mut BTreeMap<usize, Bits>) {
+    /// Notes about which of these records each question that has no answer yet is to be asked: those of which
+    /// it is not settled yet what this part says.
+    fn want(&self, known: &[Option<Bits>], records: &Bits, wanted: &mut BTreeMap<usize, Bits>) {
+        let weighed = self.weigh(known, records.len());
+        let mut open = records.clone();
+        open.difference_with(&weighed.yes);
+        open.difference_with(&weighed.no);
+        if open.is_clear() {
+            return;
+        }
         match self {
-            Self::All(shapes) | Self::Any(shapes) => shapes.iter().for_each(|shape| shape.want(known, open, wanted)),
-            Self::Not(shape) => shape.want(known, open, wanted),
+            Self::All(shapes) | Self::Any(shapes) => shapes.iter().for_each(|shape| shape.want(known, &open, wanted)),
+            Self::Not(shape) => shape.want(known, &open, wanted),
             Self::Question(place) => {
-                if let Some(None) = known.get(*place) {
-                    wanted.entry(*place).or_insert_with(|| Bits::with_capacity(open.len())).union_with(open);
-                }
+                wanted.entry(*place).or_insert_with(|| Bits::with_capacity(open.len())).union_with(&open);
             }
         }
     }

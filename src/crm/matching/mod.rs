@@ -16,8 +16,8 @@ use uuid::Uuid;
 use super::{
     RecordKind,
     criteria::{
-        Criteria, Explanation, FieldDescription, Known, Node, RelationDescription, Setting, Visible, criteria_fields,
-        criteria_relations, within,
+        Criteria, Explanation, FieldDescription, Known, MOST_LINKS, Node, RelationDescription, Setting, Visible,
+        criteria_fields, criteria_relations, within,
     },
     record::{
         Record, Rules, Sight,
@@ -140,9 +140,11 @@ async fn begin(ctx: &Ctx, workspace: WorkspaceId) -> Result<Tx> {
     Ok(tx)
 }
 
-/// What criteria of a kind can ask about.
-pub async fn fields(ctx: &Ctx, caller: &Caller, kind: RecordKind) -> Result<Vec<FieldDescription>> {
-    Ok(criteria_fields(kind, &known(ctx, caller, kind).await?))
+/// What criteria of a kind can ask about, so many links far.
+pub async fn fields(ctx: &Ctx, caller: &Caller, kind: RecordKind, links: i32) -> Result<Vec<FieldDescription>> {
+    let links = usize::try_from(links).ok().filter(|links| *links <= MOST_LINKS);
+    let links = links.ok_or_else(|| Error::invalid("links", format!("must be from 0 to {MOST_LINKS}")))?;
+    Ok(criteria_fields(kind, &known(ctx, caller, kind).await?, links))
 }
 
 /// What criteria of a kind can ask about related records.

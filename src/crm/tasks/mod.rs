@@ -58,7 +58,7 @@ pub type LeadLink = Option<LeadId>;
 pub type DealLink = Option<DealId>;
 
 /// What a task is about in two words, the kind and the id, however the links are kept: to be filtered and
-/// sorted by, never to be set. No index serves them alone.
+/// sorted by, never to be set. An index serves the id, with this very expression.
 pub const ABOUT: &[Field] = &[
     Field {
         name: "relatedToType",

@@ -12,7 +12,7 @@ use crate::{
         RecordKind,
         criteria::{
             Comparison, Explanation, FieldDescription, Node, Operand, Operator, OperatorUse, Quantifier, RelatedNode,
-            Relation, RelationDescription, TimeUnit, operator_use,
+            Relation, RelationDescription, TimeUnit, ValueType, operator_use,
         },
     },
     lists::{Source, explain::Membership},
@@ -130,10 +130,9 @@ pub struct CriteriaFieldObject {
     /// As comparisons name it, with its path.
     name: String,
     label: String,
-    /// What it holds: `TEXT`, `LONG_TEXT`, `EMAIL`, `URL`, `PHONE`, `NUMBER`, `DECIMAL`, `BOOLEAN`, `CHOICE`,
-    /// `USER`, `RECORD`, `TAGS`, `MULTI_CHOICE`, `DATE`, `TIME` or `ID`.
+    /// What it holds.
     #[graphql(name = "type")]
-    field_type: String,
+    field_type: ValueType,
     is_custom: bool,
     operators: Vec<CriteriaOperatorUse>,
     /// What a choice may hold; of other types none.
@@ -229,7 +228,7 @@ impl From<FieldDescription> for CriteriaFieldObject {
         let choice =
             |value: String| CriteriaChoice { label: if is_custom { value.clone() } else { words(&value) }, value };
         Self {
-            field_type: field.asked.name().to_owned(),
+            field_type: ValueType::from(&field.asked),
             operators,
             choices: field.choices.into_iter().map(choice).collect(),
             name: field.name,

@@ -7,7 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{compare::move_in, concern::Work};
+use super::{
+    compare::move_in,
+    concern::{AT_ONCE, Work},
+};
 use crate::{
     base::{Result, ids::WorkspaceId},
     crm::criteria::{Bind, Setting, Sql},
@@ -105,10 +108,14 @@ async fn flipped_in(
         }
     }
     let many = found.iter().filter(|(_, ids)| ids.len() > MOST).map(|(place, _)| *place).collect::<BTreeSet<_>>();
-    let few = found.into_iter().filter(|(place, _)| !many.contains(place));
+    let few: Vec<_> = found.into_iter().filter(|(place, _)| !many.contains(place)).collect();
+    let all: BTreeSet<_> = few.iter().flat_map(|(_, ids)| ids.iter().copied()).collect();
     let mut work = Work::new();
-    for (place, ids) in few {
-        work.insert(vec![place], ids);
+    if !all.is_empty() && all.len() <= AT_ONCE {
+        // each list is asked of a few that are not its own, and all of them together
+        work.insert(few.into_iter().map(|(place, _)| place).collect(), all);
+    } else {
+        work.extend(few.into_iter().map(|(place, ids)| (vec![place], ids)));
     }
     Ok((work, many))
 }

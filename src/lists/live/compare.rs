@@ -19,11 +19,6 @@ use crate::{
     },
 };
 
-/// Contacts that are asked about at once.
-const CONTACTS: usize = 1_000;
-/// And answers about them.
-const ANSWERS: usize = 500_000;
-
 /// The memberships that are not what the criteria say.
 pub async fn differences_in(
     tx: &mut Tx,
@@ -33,26 +28,41 @@ pub async fn differences_in(
 ) -> Result<Vec<Difference>> {
     let mut found = BTreeMap::new();
     for (places, ids) in work {
-        let asked: Vec<_> = places.iter().filter_map(|place| lists.get(*place)).collect();
-        let mut together = Together::new(workspace, RecordKind::Contact);
-        for list in &asked {
-            together.add(&list.criteria, &list.setting);
-        }
-        let list_ids: Vec<_> = asked.iter().map(|list| list.id.0).collect();
         let ids: Vec<_> = ids.iter().copied().collect();
-        for ids in ids.chunks((ANSWERS / together.questions().max(1)).clamp(1, CONTACTS)) {
-            let answers = together.ask(tx.connection(), &list_ids, ids).await?;
-            for (list, matching) in asked.iter().zip(&answers.matching) {
-                for (record, enters) in answers.differing(list.id.0, matching) {
-                    let Some(record_id) = ids.get(record).copied() else { continue };
-                    let is_live = answers.live.contains(record);
-                    let difference = Difference { list_id: list.id, record_id, enters, is_live };
-                    found.insert((list.id, record_id), difference);
-                }
+        let asked: Vec<_> = places.iter().filter_map(|place| lists.get(*place)).collect();
+        let mut left = asked.into_iter().peekable();
+        while left.peek().is_some() {
+            let (mut together, mut asked) = (Together::new(workspace, RecordKind::Contact), Vec::new());
+            while let Some(list) = left.next_if(|_| together.has_room()) {
+                together.add(&list.criteria, &list.setting);
+                asked.push(list.id);
             }
+            ask_in(tx, &together, &asked, &ids, &mut found).await?;
         }
     }
     Ok(found.into_values().collect())
+}
+
+/// The differences between these lists, whose trees were added in this order, and these contacts.
+async fn ask_in(
+    tx: &mut Tx,
+    together: &Together,
+    asked: &[ContactListId],
+    ids: &[Uuid],
+    found: &mut BTreeMap<(ContactListId, Uuid), Difference>,
+) -> Result<()> {
+    let list_ids: Vec<_> = asked.iter().map(|list| list.0).collect();
+    for ids in ids.chunks(together.records()) {
+        let answers = together.ask(tx.connection(), &list_ids, ids).await?;
+        for (tree, list_id) in asked.iter().copied().enumerate() {
+            for (record, enters) in answers.differing(tree, list_id.0) {
+                let Some(record_id) = ids.get(record).copied() else { continue };
+                let difference = Difference { list_id, record_id, enters, is_live: answers.is_live(record) };
+                found.insert((list_id, record_id), difference);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Moves whoever is not where the criteria say; how many did, and in which lists something differed.

@@ -16,7 +16,7 @@ use crate::{
 
 /// Contacts behind a linked thing that are looked at together with what a person did; more of them wait
 /// in line with all that is many.
-const AT_ONCE: usize = 1_000;
+pub const AT_ONCE: usize = 1_000;
 /// With more, the list is built anew.
 const MOST: usize = 100_000;
 

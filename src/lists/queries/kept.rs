@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{Array, Bool, Int4, Int8, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, Binary, Bool, Int4, Int8, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value as Json;
@@ -33,14 +33,24 @@ pub struct KeptRow {
     pub is_rebuilding: bool,
     #[diesel(sql_type = SqlUuid)]
     pub created_by: UserId,
-    #[diesel(sql_type = Jsonb)]
-    pub criteria: Json,
+    /// What its criteria are known by.
+    #[diesel(sql_type = Binary)]
+    pub digest: Vec<u8>,
     #[diesel(sql_type = Nullable<Array<Text>>)]
     pub reads: Option<Vec<String>>,
 }
 
+/// Criteria, and what they are known by.
+#[derive(Debug, Clone, QueryableByName)]
+pub struct CriteriaRow {
+    #[diesel(sql_type = Binary)]
+    pub digest: Vec<u8>,
+    #[diesel(sql_type = Jsonb)]
+    pub criteria: Json,
+}
+
 const KEPT: &str = "SELECT l.id, l.version, l.built_version BETWEEN 1 AND l.version - 1 AS is_rebuilding, \
-     l.created_by, l.criteria, l.reads FROM contact_lists l \
+     l.created_by, l.criteria_digest AS digest, l.reads FROM contact_lists l \
      WHERE l.workspace_id = $1 AND l.list_type = 'dynamic' AND l.deleted_at IS NULL";
 
 /// The lists whose criteria can be answered, as far as is known: those that read any of these, or all.
@@ -62,6 +72,18 @@ pub async fn rows(
 pub async fn broken_rows(connection: &mut AsyncPgConnection, workspace: WorkspaceId) -> Result<Vec<KeptRow>> {
     let statement = format!("{KEPT} AND l.broken IS NOT NULL ORDER BY l.id");
     Ok(sql_query(statement).bind::<SqlUuid, _>(workspace).load(connection).await?)
+}
+
+/// The criteria of these dynamic lists.
+pub async fn criteria(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    lists: &[ContactListId],
+) -> Result<Vec<CriteriaRow>> {
+    let statement = "SELECT DISTINCT ON (l.criteria_digest) l.criteria_digest AS digest, l.criteria FROM contact_lists l \
+          WHERE l.workspace_id = $1 AND l.id = ANY($2) AND l.list_type = 'dynamic'";
+    let rows = sql_query(statement).bind::<SqlUuid, _>(workspace).bind::<Array<SqlUuid>, _>(lists);
+    Ok(rows.load(connection).await?)
 }
 
 /// The list, its row locked, if this is still its version.

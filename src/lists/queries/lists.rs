@@ -289,6 +289,16 @@ pub async fn note_counted(
     Ok(())
 }
 
+/// The job that is to build the list, its row locked; none where no job is.
+pub async fn lock_build(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    id: ContactListId,
+) -> Result<Option<JobId>> {
+    let job = contact_lists::table.find((workspace, id)).select(contact_lists::build_job_id).for_no_key_update();
+    Ok(job.first::<Option<JobId>>(connection).await.optional()?.flatten())
+}
+
 /// Makes a dynamic list a static one with the members that it has; whether it was dynamic.
 pub async fn freeze(
     connection: &mut AsyncPgConnection,
@@ -318,16 +328,27 @@ pub struct Due {
     pub id: ContactListId,
     #[diesel(sql_type = SqlUuid)]
     pub created_by: UserId,
+    #[diesel(sql_type = Timestamptz)]
+    pub freeze_at: DateTime<Utc>,
 }
 
-/// Lists of any workspace that are to become static by now.
-pub async fn due_to_freeze(connection: &mut AsyncPgConnection, now: DateTime<Utc>, most: i64) -> Result<Vec<Due>> {
+/// Lists of any workspace that are to become static by now, behind this time and id.
+pub async fn due_to_freeze(
+    connection: &mut AsyncPgConnection,
+    now: DateTime<Utc>,
+    behind: Option<(DateTime<Utc>, ContactListId)>,
+    most: i64,
+) -> Result<Vec<Due>> {
+    let (at, id) = behind.unzip();
     Ok(sql_query(
-        "SELECT workspace_id, id, created_by FROM contact_lists \
-          WHERE freeze_at <= $1 AND deleted_at IS NULL AND list_type = 'dynamic' ORDER BY freeze_at LIMIT $2",
+        "SELECT workspace_id, id, created_by, freeze_at FROM contact_lists \
+          WHERE freeze_at <= $1 AND deleted_at IS NULL AND list_type = 'dynamic' \
+            AND ($3 IS NULL OR (freeze_at, id) > ($3, $4)) ORDER BY freeze_at, id LIMIT $2",
     )
     .bind::<Timestamptz, _>(now)
     .bind::<BigInt, _>(most)
+    .bind::<Nullable<Timestamptz>, _>(at)
+    .bind::<Nullable<SqlUuid>, _>(id)
     .load(connection)
     .await?)
 }

@@ -144,10 +144,9 @@ impl Scene {
         let mut tx = self.tx().await;
         let answers = together.ask(tx.connection(), &[], some).await;
         let answers = answers.unwrap_or_else(|error| panic!("seed {}: {tree}: {error:?}", self.seed));
-        assert_eq!(answers.matching.len(), asked.len());
-        asked.into_iter().zip(&answers.matching).find_map(|((tree, setting), matching)| {
+        asked.into_iter().enumerate().find_map(|(place, (tree, setting))| {
             let plain = self.plain(kind, &tree, &setting);
-            let found: Ids = matching.ones().map(|record| some[record]).collect();
+            let found: Ids = answers.matching(place).into_iter().map(|record| some[record]).collect();
             (found != some.iter().copied().filter(|id| plain.contains(id)).collect()).then_some(tree)
         })
     }

@@ -107,7 +107,7 @@ async fn every_operator_of_every_field_is_a_statement() {
     let later = setting.at(setting.now + chrono::TimeDelta::days(1));
     let mut wrong = Vec::new();
     for kind in RecordKind::ALL {
-        let mut trees = comparisons(&criteria_fields(*kind, &known));
+        let mut trees = comparisons(&criteria_fields(*kind, &known, 1));
         for RelationDescription { name, fields, .. } in criteria_relations(*kind, &known) {
             // they are of tables that later versions have
             if ["PRODUCTS", "CONVERSATIONS", "MESSAGES"].contains(&name.as_str())

@@ -196,6 +196,21 @@ async fn what_can_be_asked_is_told_with_all_that_goes_with_it() {
         [&ne["operand"], &ne["takesField"], &ne["takesMatchEmpty"], &ne["takesCaseSensitive"]],
         [&json!("VALUE"), &json!(true), &json!(true), &json!(true)]
     );
+    let far = "query ($links: Int!) { criteriaFields(kind: TASK, links: $links) { name label type } }";
+    let told_far = ada.data(far, json!({ "links": 3 })).await;
+    let three_links = json!({ "name": "deal.contact.account.employees", "label": "Deal: Contact: Account: Employees", "type": "NUMBER" });
+    assert!(told_far["criteriaFields"].as_array().expect("fields").contains(&three_links));
+    let own = ada.data(far, json!({ "links": 0 })).await;
+    assert!(
+        own["criteriaFields"]
+            .as_array()
+            .expect("fields")
+            .iter()
+            .all(|field| !field["name"].to_string().contains("owner."))
+    );
+    for links in [-1, 4] {
+        ada.refused(far, json!({ "links": links }), "BAD_USER_INPUT").await;
+    }
     let relations = told["criteriaRelations"].as_array().expect("relations");
     let relation = |name: &str| relations.iter().find(|relation| relation["relation"] == name).expect("a relation");
     assert_eq!((&relation("DEALS")["kind"], &relation("LISTS")["kind"]), (&json!("DEAL"), &Value::Null));

@@ -7,6 +7,7 @@
 use chrono::TimeDelta;
 use kontor::auth::Role;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
@@ -14,7 +15,10 @@ use super::{
     settled::{settled, wrong},
     text,
 };
-use crate::support::{client::Client, server::TestServer, sql};
+use crate::{
+    rest::import,
+    support::{client::Client, server::TestServer, sql},
+};
 
 const CITIES: [&str; 4] = ["Riga", "Bergen", "Oslo", "L\u{fc}beck"];
 const TAGS: [&str; 3] = ["vip", "news", "partner"];
@@ -64,8 +68,8 @@ impl Town {
         }
         let team = "mutation($of: [ID!]!) { createTeam(input: { name: \"T\", members: $of }) { team { id } } }";
         let team = ada.data(team, json!({ "of": [people[0].user(), people[2].user()] })).await;
-        let field = "mutation { createCustomField(input: { kind: CONTACT, label: \"Plan\", key: \"plan\", type: TEXT, isIndexed: true }) {
-            customField { id } } }";
+        let field = "mutation { createCustomField(input: { kind: CONTACT, label: \"Plan\", key: \"plan\", type: TEXT,
+            isIndexed: true }) { customField { id } } }";
         ada.data(field, json!({})).await;
         let stages = "SELECT id::text AS value FROM pipeline_stages ORDER BY 1";
         let stages = sql::texts(&server.database.db, stages).await;
@@ -267,7 +271,7 @@ impl Town {
     async fn step(&mut self) {
         let ada = self.ada.clone();
         let contact = self.one(&self.contacts.clone());
-        match self.below(26) {
+        match self.below(30) {
             0..6 => {
                 let patch = self.contact_fields();
                 self.change("contact", &contact, patch).await;
@@ -354,6 +358,10 @@ impl Town {
                 let steal = "UPDATE jobs SET lease_until = now() - interval '1 s', crashes = 0 WHERE state = 'running'";
                 sql::run(&self.server.database.db, steal).await;
             }
+            25 => self.snapshot().await,
+            26 => self.delete_list().await,
+            27 => self.change_field().await,
+            28 => self.import().await,
             _ => match self.below(4) {
                 0 => {
                     let person = self.people[3].user();
@@ -374,6 +382,74 @@ impl Town {
                 }
             },
         }
+    }
+
+    /// Keeps a list's members in a new list, or in place.
+    async fn snapshot(&mut self) {
+        let (number, in_place) = (self.below(self.dynamic.len()), self.below(3) == 0);
+        let (id, name) = (self.dynamic[number].clone(), format!("Copy {}", self.done.len()));
+        let query = "mutation($id: ID!, $n: String) { snapshotContactList(input: { id: $id, name: $n }) { contactList { id } } }";
+        let name = (!in_place).then_some(name);
+        let made = self.ask(&self.ada.clone(), query, json!({ "id": id, "n": name })).await;
+        if let Some(id) = made["snapshotContactList"]["contactList"]["id"].as_str() {
+            self.chosen.push(id.to_owned());
+            if in_place {
+                self.dynamic.remove(number);
+                self.create_list().await;
+            }
+        }
+    }
+
+    /// Deletes a list, whether or not others name it, and makes another one.
+    async fn delete_list(&mut self) {
+        let query =
+            "mutation($id: ID!, $f: Boolean!) { deleteContactList(input: { id: $id, force: $f }) { deletedId } }";
+        let number = self.below(self.dynamic.len());
+        let (id, force) = (self.dynamic[number].clone(), self.below(2) == 0);
+        let gone = self.ask(&self.ada.clone(), query, json!({ "id": id, "f": force })).await;
+        if !gone["deleteContactList"].is_null() {
+            self.dynamic.remove(number);
+            self.create_list().await;
+        }
+    }
+
+    /// The custom field goes, comes again with another index, or is indexed or not any more.
+    async fn change_field(&mut self) {
+        let ada = self.ada.clone();
+        let fields = ada.data("{ customFields(kind: CONTACT) { id isIndexed } }", json!({})).await;
+        let field = &fields["customFields"][0];
+        let (query, variables) = match field["id"].as_str() {
+            None => (
+                "mutation($i: Boolean!) { createCustomField(input: { kind: CONTACT, label: \"Plan\", key: \"plan\",
+                    type: TEXT, isIndexed: $i }) { customField { id } } }",
+                json!({ "i": self.below(2) == 0 }),
+            ),
+            Some(id) if self.below(2) == 0 => (
+                "mutation($id: ID!) { deleteCustomField(input: { id: $id, force: true }) { deletedId } }",
+                json!({ "id": id }),
+            ),
+            Some(id) => (
+                "mutation($id: ID!, $i: Boolean!) { updateCustomField(input: { id: $id, isIndexed: $i }) { customField { id } } }",
+                json!({ "id": id, "i": field["isIndexed"] != true }),
+            ),
+        };
+        self.ask(&ada, query, variables).await;
+    }
+
+    /// A file with somebody new and a change of those who came by the last one.
+    async fn import(&mut self) {
+        let mut file = String::from("last_name,email,city\n");
+        for number in 0..3 + self.below(3) {
+            file += &format!("I{number},i{number}@example.com,{}\n", self.one(&CITIES));
+        }
+        self.done.push(format!("import {file}"));
+        let parts: [import::Part<'_>; 3] = [
+            ("file", Some("people.csv"), file.as_bytes()),
+            ("entity_type", None, b"contacts"),
+            ("import_options", None, br#"{ "update_existing": true }"#),
+        ];
+        let job = import::post(&self.ada, &parts).await.expect(StatusCode::CREATED);
+        import::ended(&self.ada, &job).await;
     }
 
     async fn check(&mut self, seed: u64) {

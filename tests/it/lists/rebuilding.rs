@@ -57,6 +57,11 @@ async fn a_list_keeps_its_former_members_until_the_new_ones_are_known() {
     let edited = ada.data(edit, json!({ "id": id, "c": equals("city", "Oslo") })).await;
     let expected = json!({ "contactCount": MANY / 3, "building": { "status": "PENDING" } });
     assert_eq!(edited["updateContactList"]["contactList"], expected);
+    // what it has now is neither the one nor the other
+    let keep = "mutation($id: ID!, $name: String) { snapshotContactList(input: { id: $id, name: $name }) { contactList { id } } }";
+    for name in [None, Some("Copy")] {
+        ada.refused(keep, json!({ "id": id, "name": name }), "CONFLICT").await;
+    }
     // the job is held up between two of its transactions
     let lock = format!("SELECT 1 FROM contact_lists WHERE id = '{id}' FOR UPDATE");
     let mut before = db.system().await.expect("a transaction");

@@ -291,6 +291,7 @@ async fn a_snapshot_keeps_the_members_here_or_in_a_new_list() {
     assert_eq!(freeze().await, json!({ "listType": "STATIC", "criteria": null, "freezeAt": null }));
 
     let at_once = list(&ada, json!({ "name": "E", "listType": "DYNAMIC", "criteria": { "all": [] } })).await;
+    server.jobs_done().await;
     assert_eq!(snapshot(json!({ "id": at_once })).await["listType"], "STATIC");
     add(&ada, &at_once, &ids).await;
     assert_eq!(held(&ada, &at_once).await.0, 4);

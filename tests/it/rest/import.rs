@@ -20,7 +20,7 @@ use crate::support::{
 const BOUNDARY: &str = "--------------------------a1b2c3";
 
 /// A part of a form: name, file name where it is a file, content.
-type Part<'a> = (&'a str, Option<&'a str>, &'a [u8]);
+pub type Part<'a> = (&'a str, Option<&'a str>, &'a [u8]);
 
 fn form(parts: &[Part<'_>]) -> Vec<u8> {
     let mut body = Vec::new();
@@ -41,7 +41,7 @@ async fn send(client: &Client, body: Vec<u8>) -> Answer {
     client.send(Method::POST, "/import", |request| request.header(CONTENT_TYPE, kind).body(body)).await
 }
 
-async fn post(client: &Client, parts: &[Part<'_>]) -> Answer {
+pub async fn post(client: &Client, parts: &[Part<'_>]) -> Answer {
     send(client, form(parts)).await
 }
 
@@ -52,7 +52,7 @@ fn worker(server: &TestServer) -> RunnerHandle {
         .start(&CancellationToken::new())
 }
 
-async fn ended(client: &Client, job: &Value) -> Value {
+pub async fn ended(client: &Client, job: &Value) -> Value {
     let path = format!("/import/{}", job["id"].as_str().expect("an id"));
     let mut job = Value::Null;
     eventually("the import ends", async || {

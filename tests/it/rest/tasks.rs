@@ -1,10 +1,14 @@
 //! `/tasks`
 
+use kontor::crm::tasks::ABOUT;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::records::{Fields, keys, same, set_read_and_clear};
-use crate::support::server::{Client, TestServer, with_query};
+use crate::support::{
+    server::{Client, TestServer, with_query},
+    sql,
+};
 
 async fn contact(ada: &Client, email: &str) -> Value {
     let contact = json!({ "first_name": "G", "last_name": "H", "email": email });
@@ -94,7 +98,7 @@ async fn what_a_task_is_about_changes_in_part_too() {
     let hidden = ada.put(&path, json!({ "related_to_type": "contact", "title": "U" })).await.data();
     assert_eq!(about(&hidden), [Value::Null, Value::Null]);
     let kept = "SELECT count(*) AS value FROM tasks WHERE contact_id IS NOT NULL AND title = 'U'";
-    assert_eq!(crate::support::sql::number(&server.database.db, kept).await, 1);
+    assert_eq!(sql::number(&server.database.db, kept).await, 1);
 }
 
 #[tokio::test]
@@ -137,4 +141,26 @@ async fn tasks_are_found_by_what_they_are_about() {
         let refusal = ada.get(&with_query("/tasks", &[(field, wrong)])).await.refused(400);
         assert_eq!(keys(&refusal["fields"]), [field]);
     }
+}
+
+#[tokio::test]
+async fn tasks_about_something_are_found_by_an_index_whatever_it_is() {
+    let server = TestServer::start().await;
+    let ada = server.sign_up("ada@example.com").await;
+    ada.post("/tasks", json!({ "title": "T" })).await.data();
+    let db = &server.database.db;
+    let many = "INSERT INTO tasks (workspace_id, id, title, status, priority, created_by, created_at, updated_at) \
+         SELECT workspace_id, gen_random_uuid(), title, status, priority, created_by, created_at, updated_at \
+           FROM tasks, generate_series(1, 5000)";
+    sql::run(db, many).await;
+    sql::run(db, "ANALYZE tasks").await;
+    let about = ABOUT.iter().find(|field| field.rest == "related_to_id").expect("a field").column;
+    let workspace = sql::texts(db, "SELECT DISTINCT workspace_id::text AS value FROM tasks").await.remove(0);
+    let found = format!(
+        "EXPLAIN SELECT t.id FROM tasks t WHERE t.workspace_id = '{workspace}' AND t.deleted_at IS NULL \
+            AND {about} = '{}' ORDER BY t.workspace_id DESC, t.id DESC LIMIT 51",
+        uuid::Uuid::now_v7()
+    );
+    let plan = sql::plan(db, &found).await;
+    assert!(plan.contains("tasks_about_idx"), "{plan}");
 }

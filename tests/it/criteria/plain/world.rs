@@ -128,8 +128,8 @@ pub enum Sort {
 impl Catalog {
     pub fn new(known: Known) -> Self {
         let is_own = |field: &FieldDescription| !field.name.contains('.') || field.name.starts_with("custom.");
-        let own = |kind: &RecordKind| criteria_fields(*kind, &known).into_iter().filter(is_own).collect();
-        let users = criteria_fields(RecordKind::Lead, &known).into_iter();
+        let own = |kind: &RecordKind| criteria_fields(*kind, &known, 1).into_iter().filter(is_own).collect();
+        let users = criteria_fields(RecordKind::Lead, &known, 1).into_iter();
         let users = users.filter_map(|field| {
             let name = field.name.strip_prefix("owner.")?.to_owned();
             Some(FieldDescription { name, ..field })

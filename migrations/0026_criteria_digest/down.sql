@@ -1,0 +1,2 @@
+ALTER TABLE contact_lists DROP COLUMN criteria_digest;
+DROP FUNCTION json_digest;
