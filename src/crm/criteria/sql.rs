@@ -426,12 +426,20 @@ impl<'a> Writer<'a> {
         let count = related.count;
         // never more rows than tell
         let counted = |limit: i64| format!("(SELECT count(*) FROM ({rows} LIMIT {limit}) AS counted)");
+        // all records would be gone through for their counts; those that have any are found by an index
+        let of_some = |condition: String| match count > 0 && !denied && !self.is_optional {
+            true => format!("({} AND {condition})", exists(true)),
+            false => condition,
+        };
         match related.quantifier {
             Quantifier::Any => exists(!denied),
             Quantifier::None | Quantifier::All => exists(denied),
-            Quantifier::AtLeast => format!("{} {} {count}", counted(count), if denied { "<" } else { ">=" }),
+            Quantifier::AtLeast if count == 1 => exists(!denied),
+            Quantifier::AtLeast => of_some(format!("{} {} {count}", counted(count), if denied { "<" } else { ">=" })),
             Quantifier::AtMost => format!("{} {} {count}", counted(count + 1), if denied { ">" } else { "<=" }),
-            Quantifier::Exactly => format!("{} {} {count}", counted(count + 1), if denied { "<>" } else { "=" }),
+            Quantifier::Exactly => {
+                of_some(format!("{} {} {count}", counted(count + 1), if denied { "<>" } else { "=" }))
+            }
         }
     }
 

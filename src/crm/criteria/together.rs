@@ -344,7 +344,7 @@ impl Together {
         for (group, records) in groups {
             let more = group.iter().map(|(_, form)| form.values.len()).sum::<usize>() + 2;
             let fits = |(sql, plans): &&mut (Sql, usize)| *plans < PLANS && sql.values() + more <= VALUES;
-            match statements.last_mut().filter(|last| fits(&last)) {
+            match statements.last_mut().filter(|last| fits(last)) {
                 Some((sql, plans)) => {
                     *plans += 1;
                     sql.push(" UNION ALL ");
