@@ -134,6 +134,8 @@ impl Names for Plain {
             "refreshToken" | "currentPassword" | "newPassword" => field.to_owned(),
             // what the person calls themself names their first workspace
             "workspaceName" => "full_name".to_owned(),
+            // criteria are sent with names of their own, and the path to what is wrong in them is theirs
+            _ if field.starts_with("criteria.") => field.to_owned(),
             _ => snake(field),
         }
     }
@@ -249,6 +251,7 @@ mod tests {
         assert_eq!(Plain::name("fullName"), "full_name");
         assert_eq!(Plain::name("email"), "email");
         assert_eq!(Plain::name("newPassword"), "newPassword");
+        assert_eq!(Plain::name("criteria.not.inList"), "criteria.not.inList");
     }
 
     #[test]
