@@ -1,7 +1,8 @@
 //! Lists whose criteria are changed, and whether lists are what they should be: the old members are served
-//! until the new ones are known; what nobody followed is found at night and mended; a reactor that starts
-//! anew finds all that it missed.
+//! until the new ones are known; what nobody followed is found at night and mended; reactors that stood
+//! still until the log had forgotten what they missed look at everything anew.
 
+use chrono::TimeDelta;
 use kontor::{
     ctx::Ctx,
     jobs::{Enqueued, Job, enqueue},
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    contacts, held, list,
+    add, contacts, held, list, reversed,
     settled::{nothing_is_open, settled, wrong},
 };
 use crate::support::{client::Client, eventually, server::TestServer, sql};
@@ -126,7 +127,7 @@ async fn what_nobody_followed_is_found_at_night_and_mended() {
     let suspected = "SELECT count(*) AS value FROM jobs WHERE kind = 'lists.mend' AND state = 'queued'";
     eventually("they are suspected", async || sql::number(db, suspected).await == 1).await;
     assert_eq!(held(&ada, &id).await.0, 1, "a change may be on its way");
-    server.advance(chrono::TimeDelta::minutes(2));
+    server.advance(TimeDelta::minutes(2));
     let ada = ada.again().await;
     eventually("they are members again", async || held(&ada, &id).await.0 == 3).await;
     nothing_is_open(db).await;
@@ -134,4 +135,74 @@ async fn what_nobody_followed_is_found_at_night_and_mended() {
     run_job(&server, &AuditLists {}).await;
     nothing_is_open(db).await;
     assert_eq!(sql::number(db, suspected).await, 0);
+}
+
+/// Those of `lists.records` and `lists.live` both; the lists are of two workspaces.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reactors_that_missed_what_the_log_has_forgotten_bring_all_lists_in_line() {
+    let server = TestServer::start_idle().await;
+    let (ada, eve) = (server.admin().await, server.other_workspace().await);
+    let db = &server.database.db;
+    let (ids, theirs) = (contacts(&server, &ada, 6).await, contacts(&server, &eve, 2).await);
+    let node = server.second_node().await;
+    let chosen = list(&ada, json!({ "name": "S", "contactIds": ids })).await;
+    let all = dynamic(&ada, json!({ "all": [] })).await;
+    let in_riga = dynamic(&ada, equals("city", "Riga")).await;
+    let of_chosen = dynamic(&ada, json!({ "inList": chosen })).await;
+    let of_eve = dynamic(&eve, json!({ "all": [] })).await;
+    let chosen_by_eve = list(&eve, json!({ "name": "E", "contactIds": theirs })).await;
+    let update =
+        "mutation($id: ID!) { updateContact(input: { id: $id, patch: { city: \"Riga\" } }) { contact { id } } }";
+    ada.data(update, json!({ "id": ids[4] })).await;
+    settled(&server).await;
+    assert_eq!(held(&ada, &in_riga).await, (1, ids[4..5].to_vec()));
+    drop(node);
+
+    // something that nobody reads before it is gone
+    ada.data(update, json!({ "id": ids[5] })).await;
+    server.events_logged().await;
+    server.advance(TimeDelta::days(32));
+    let (ada, eve) = (ada.again().await, eve.again().await);
+    add(&eve, &chosen_by_eve, &contacts(&server, &eve, 1).await).await;
+    server.events_logged().await;
+    server.events.drop_old_partitions().await.expect("dropped");
+    let behind = "SELECT count(*) AS value FROM reactors, event_log_state \
+                   WHERE name IN ('lists.records', 'lists.live') AND position < dropped_position";
+    assert_eq!(sql::number(db, behind).await, 2, "both have missed it");
+    // and what no event ever told of: one was deleted, one came back, one left Riga, some got lost
+    let member = |list: &str, contact: &str| format!("list_id = '{list}' AND record_id = '{contact}'");
+    let now = server.clock.now().to_rfc3339();
+    for statement in [
+        format!("UPDATE contacts SET deleted_at = '{now}' WHERE id IN ('{}', '{}')", ids[0], theirs[0]),
+        format!("UPDATE list_members SET is_suspended = true WHERE {}", member(&chosen, &ids[1])),
+        format!("UPDATE contact_lists SET member_count = member_count - 1 WHERE id = '{chosen}'"),
+        format!("UPDATE contacts SET city = 'Oslo' WHERE id = '{}'", ids[4]),
+        format!("DELETE FROM list_members WHERE {}", member(&all, &ids[2])),
+        format!("DELETE FROM list_members WHERE {}", member(&all, &ids[3])),
+        format!("UPDATE contact_lists SET member_count = member_count - 2 WHERE id = '{all}'"),
+        format!("DELETE FROM list_members WHERE {}", member(&of_eve, &theirs[1])),
+        format!("UPDATE contact_lists SET member_count = member_count - 1 WHERE id = '{of_eve}'"),
+    ] {
+        sql::run(db, &statement).await;
+    }
+    for workspace in [ada.workspace(), eve.workspace()] {
+        assert!(!wrong(&server.ctx, db, workspace).await.is_empty());
+    }
+
+    let _node = server.second_node().await;
+    eventually("both have passed", async || sql::number(db, behind).await == 0).await;
+    nothing_is_open(db).await;
+    for workspace in [ada.workspace(), eve.workspace()] {
+        let wrong = wrong(&server.ctx, db, workspace).await;
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+    let live = reversed(&ids[1..]);
+    for list in [&chosen, &all, &of_chosen] {
+        assert_eq!(held(&ada, list).await, (5, live.clone()));
+    }
+    assert_eq!(held(&ada, &in_riga).await, (1, ids[5..].to_vec()));
+    assert_eq!((held(&eve, &of_eve).await.0, held(&eve, &chosen_by_eve).await.0), (2, 2));
+    // nobody mends by night what was found by then
+    let mended = "SELECT count(*) AS value FROM jobs WHERE kind = 'lists.mend' AND state <> 'queued'";
+    assert_eq!(sql::number(db, mended).await, 0);
 }
