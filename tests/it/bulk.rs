@@ -2,6 +2,7 @@
 //! taking it back, and that a run which dies anywhere ends as if it had not.
 
 pub mod crashing;
+mod deleting;
 mod rights;
 mod undoing;
 mod updating;
