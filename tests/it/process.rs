@@ -7,6 +7,7 @@ mod lists;
 mod memory;
 mod nodes;
 mod outage;
+mod reminders;
 mod resuming;
 mod running;
 mod secrets;

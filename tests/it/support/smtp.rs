@@ -1,13 +1,16 @@
-//! A small mail server: takes what it is sent, or refuses as it was told to.
+//! A small mail server: takes what it is sent, or refuses as it was told to, or says nothing more.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
 };
 
-/// How the server answers, by the command; everything else is fine.
+/// How the server answers, by the command; everything else is fine. An empty answer is none at all.
 pub type Answers = &'static [(&'static str, &'static str)];
 
 /// What one connection brought.
@@ -22,20 +25,26 @@ pub struct Delivery {
 pub struct SmtpServer {
     pub port: u16,
     deliveries: Arc<Mutex<Vec<Delivery>>>,
+    waiting: Arc<AtomicUsize>,
 }
 
 impl SmtpServer {
     pub async fn start(answers: Answers) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("bound").port();
-        let deliveries = Arc::new(Mutex::new(Vec::new()));
-        let taken = deliveries.clone();
+        let (deliveries, waiting) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicUsize::new(0)));
+        let (taken, unanswered) = (deliveries.clone(), waiting.clone());
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
-                tokio::spawn(serve(socket, answers, taken.clone()));
+                tokio::spawn(serve(socket, answers, taken.clone(), unanswered.clone()));
             }
         });
-        Self { port, deliveries }
+        Self { port, deliveries, waiting }
+    }
+
+    /// How many have come so far to wait for an answer that they do not get.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
     }
 
     /// The messages that were taken.
@@ -44,7 +53,12 @@ impl SmtpServer {
     }
 }
 
-async fn serve(socket: TcpStream, answers: Answers, deliveries: Arc<Mutex<Vec<Delivery>>>) -> std::io::Result<()> {
+async fn serve(
+    socket: TcpStream,
+    answers: Answers,
+    deliveries: Arc<Mutex<Vec<Delivery>>>,
+    waiting: Arc<AtomicUsize>,
+) -> std::io::Result<()> {
     let mut socket = BufReader::new(socket);
     socket.write_all(b"220 mail.test ESMTP\r\n").await?;
     let mut delivery = Delivery::default();
@@ -65,6 +79,10 @@ async fn serve(socket: TcpStream, answers: Answers, deliveries: Arc<Mutex<Vec<De
             (None, "QUIT") => "221 bye",
             (None, _) => "250 fine",
         };
+        if answer.is_empty() {
+            waiting.fetch_add(1, Ordering::SeqCst);
+            continue;
+        }
         socket.write_all(format!("{answer}\r\n").as_bytes()).await?;
         if answer.starts_with("354") {
             delivery.message = read_message(&mut socket).await?;
