@@ -1,6 +1,11 @@
-//! Live changes of the records that criteria mean.
+//! Live changes of the records that criteria mean, of every kind.
 
-use kontor::{auth::Role, crm::Contact};
+use std::collections::BTreeSet;
+
+use kontor::{
+    auth::Role,
+    crm::{Account, Contact, Deal, Lead, Product, Task, record::Record},
+};
 use reqwest::{Method, StatusCode, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 
@@ -191,4 +196,167 @@ async fn of_a_bulk_change_those_are_told_that_are_meant() {
     // from the middle of the event on
     let mut live = ada.subscribe(query, variables(&middle)).await;
     assert_eq!(live.next().await["recordChanged"]["record"]["lastName"], "N202");
+}
+
+/// Follows the records of a kind that these criteria mean.
+async fn follow(client: &Client, kind: &str, criteria: &Value, after: &str) -> Live {
+    let query = format!(
+        "subscription($where: RecordCriteria, $after: String) {{
+            recordChanged(kind: {kind}, where: $where, after: $after) {{ cursor action recordId }} }}"
+    );
+    client.subscribe(&query, json!({ "where": criteria, "after": after })).await
+}
+
+/// Changes a record of a kind, which is named as in the fields of the schema.
+async fn change(client: &Client, kind: &str, id: &str, patch: &Value) {
+    let name = format!("{}{}", kind[..1].to_uppercase(), &kind[1..]);
+    let update = format!(
+        "mutation($id: ID!, $p: {name}Input!) {{ update{name}(input: {{ id: $id, patch: $p }}) {{ {kind} {{ id }} }} }}"
+    );
+    client.data(&update, json!({ "id": id, "p": patch })).await;
+}
+
+#[tokio::test]
+async fn records_of_every_kind_are_told_as_they_come_stay_and_go() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let (person, thing, task) = (json!({ "lastName": "N" }), json!({ "name": "N" }), json!({ "title": "N" }));
+    // the kind; two of its records; what is asked; what lets one in, and out; what matters to nobody
+    let cases = [
+        (
+            "lead",
+            two::<Lead>(&server, &ada, &person).await,
+            compare("status", "EQ", "qualified"),
+            json!({ "status": "QUALIFIED" }),
+            json!({ "status": "UNQUALIFIED" }),
+            "company",
+        ),
+        (
+            "contact",
+            two::<Contact>(&server, &ada, &person).await,
+            compare("city", "EQ", "Riga"),
+            json!({ "city": "Riga" }),
+            json!({ "city": null }),
+            "title",
+        ),
+        (
+            "account",
+            two::<Account>(&server, &ada, &thing).await,
+            compare("annualRevenue", "GT", "1000"),
+            json!({ "annualRevenue": "1000.01" }),
+            json!({ "annualRevenue": null }),
+            "industry",
+        ),
+        (
+            "deal",
+            two::<Deal>(&server, &ada, &thing).await,
+            compare("amount", "GTE", "1000"),
+            json!({ "amount": "1000" }),
+            json!({ "amount": "999.99" }),
+            "nextStep",
+        ),
+        (
+            "product",
+            two::<Product>(&server, &ada, &thing).await,
+            json!({ "compare": { "field": "stockQuantity", "op": "BETWEEN", "values": [1, 5] } }),
+            json!({ "stockQuantity": 5 }),
+            json!({ "stockQuantity": 6 }),
+            "category",
+        ),
+        (
+            "task",
+            two::<Task>(&server, &ada, &task).await,
+            compare("dueDate", "ON", "2031-01-31"),
+            json!({ "dueDate": "2031-01-31T23:59:59Z" }),
+            json!({ "dueDate": "2031-02-01T00:00:00Z" }),
+            "notes",
+        ),
+    ];
+    let kinds = ada.data("{ __type(name: \"RecordKind\") { enumValues { name } } }", json!({})).await;
+    let known = kinds["__type"]["enumValues"].as_array().expect("values").iter();
+    let known: BTreeSet<_> = known.map(|value| value["name"].as_str().expect("a name").to_lowercase()).collect();
+    assert_eq!(cases.iter().map(|(kind, ..)| (*kind).to_owned()).collect::<BTreeSet<_>>(), known);
+    for (kind, [id, witness], criteria, comes, goes, beside) in cases {
+        change(&ada, kind, &witness, &comes).await;
+        let after = server.cursor().await;
+        let mut live = follow(&ada, &kind.to_uppercase(), &criteria, &after).await;
+        let mut is = async |action: &str, record: &str| {
+            let (told, of, _) = next(&mut live).await;
+            assert_eq!((kind, told.as_str(), of.as_str()), (kind, action, record));
+        };
+        let beside = |text: &str| json!({ beside: text });
+        // what is not told was looked at by the time the witness is told of
+        change(&ada, kind, &id, &beside("a")).await;
+        change(&ada, kind, &witness, &beside("a")).await;
+        is("UPDATED", &witness).await;
+        for patch in [&comes, &beside("b"), &goes] {
+            change(&ada, kind, &id, patch).await;
+            is("UPDATED", &id).await;
+        }
+        change(&ada, kind, &id, &beside("c")).await;
+        change(&ada, kind, &witness, &beside("c")).await;
+        is("UPDATED", &witness).await;
+        change(&ada, kind, &id, &comes).await;
+        is("UPDATED", &id).await;
+        let name = format!("{}{}", kind[..1].to_uppercase(), &kind[1..]);
+        let deleting = format!("mutation($id: ID!) {{ delete{name}(input: {{ id: $id }}) {{ deletedId }} }}");
+        let restoring = format!("mutation($id: ID!) {{ restore{name}(input: {{ id: $id }}) {{ {kind} {{ id }} }} }}");
+        for (mutation, action) in [(&deleting, "DELETED"), (&restoring, "RESTORED")] {
+            ada.data(mutation, json!({ "id": id })).await;
+            is(action, &id).await;
+        }
+    }
+}
+
+async fn two<R: Record>(server: &TestServer, client: &Client, fields: &Value) -> [String; 2] {
+    [made::<R>(server, client, fields.clone()).await, made::<R>(server, client, fields.clone()).await]
+}
+
+/// By the stage that a deal is on, whose name and type are those of now; one by one and many at once.
+#[tokio::test]
+async fn a_deal_comes_and_goes_with_its_stage() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let create = "mutation { createPipeline(input: { name: \"P\", stages: [
+        { name: \"Talks\", type: OPEN, probability: 10 }, { name: \"Signed\", type: WON }] }) {
+        pipeline { stages { id } } } }";
+    let stages = ada.data(create, json!({})).await["createPipeline"]["pipeline"]["stages"].take();
+    let (talks, signed) = (json!({ "stageId": stages[0]["id"] }), json!({ "stageId": stages[1]["id"] }));
+    let mut deals = Vec::new();
+    for amount in ["50", "2000", "3000"] {
+        let fields = json!({ "name": "D", "amount": amount, "stageId": stages[0]["id"] });
+        deals.push(made::<Deal>(&server, &ada, fields).await);
+    }
+    let won = json!({ "all": [compare("stageType", "EQ", "won"), compare("amount", "GT", "1000")] });
+    let after = server.cursor().await;
+    let mut live = follow(&ada, "DEAL", &won, &after).await;
+    // the small one is never meant
+    change(&ada, "deal", &deals[0], &signed).await;
+    change(&ada, "deal", &deals[1], &signed).await;
+    assert_eq!(next(&mut live).await.1, deals[1]);
+    change(&ada, "deal", &deals[1], &talks).await;
+    assert_eq!(next(&mut live).await.1, deals[1]);
+    // what is not told was looked at by the time the witness is told of
+    change(&ada, "deal", &deals[1], &json!({ "nextStep": "Call" })).await;
+    let witness = json!({ "name": "W", "amount": "1001", "stageId": stages[1]["id"] });
+    let witness = made::<Deal>(&server, &ada, witness).await;
+    let (action, id, _) = next(&mut live).await;
+    assert_eq!((action.as_str(), &id), ("CREATED", &witness));
+    let bulk = "mutation($input: BulkUpdateInput!) { bulkUpdate(input: $input) { matched } }";
+    for stage in [&signed, &talks] {
+        let input = json!({ "kind": "DEAL", "ids": deals, "patch": { "deal": stage } });
+        ada.data(bulk, json!({ "input": input })).await;
+        server.jobs_done().await;
+        let mut told = BTreeSet::new();
+        for _ in 0..2 {
+            let (action, id, _) = next(&mut live).await;
+            assert_eq!(action, "UPDATED");
+            told.insert(id);
+        }
+        assert_eq!(told, deals[1..].iter().cloned().collect());
+    }
+    // and then nothing more of them
+    change(&ada, "deal", &deals[2], &json!({ "nextStep": "Call" })).await;
+    change(&ada, "deal", &witness, &json!({ "nextStep": "Call" })).await;
+    assert_eq!(next(&mut live).await.1, witness);
 }
