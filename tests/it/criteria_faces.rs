@@ -3,6 +3,7 @@
 
 mod asking;
 mod following;
+mod gone;
 mod hostile;
 mod membership;
 
