@@ -2,6 +2,7 @@
 //! repeated mutations, live changes, what a request may cost.
 
 mod cost;
+mod fields;
 mod kinds;
 mod live;
 mod pages;
