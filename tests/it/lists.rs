@@ -5,6 +5,7 @@ mod building;
 mod counts;
 mod dynamic;
 mod following;
+mod freezing;
 mod live;
 mod old_form;
 mod random;
