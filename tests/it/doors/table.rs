@@ -441,7 +441,7 @@ fn common() -> Vec<Door> {
         mutation("removeContactsFromList(input: { id: $list, contactIds: [$contact] }) { changedCount }")
             .needs(&[WriteLists, ReadContacts]),
         mutation("refreshContactList(input: { id: $dynamicList }) { contactList { id } }").needs(&[WriteLists]),
-        mutation("snapshotContactList(input: { id: $dynamicList }) { contactList { id } }").needs(&[WriteLists]),
+        mutation("snapshotContactList(input: { id: $dynamicList, at: \"2099-01-01T00:00:00Z\" }) { contactList { id } }").needs(&[WriteLists]),
         mutation("snapshotContactList(input: { id: $privateList, name: \"N\" }) { contactList { id } }")
             .needs(&[WritePrivateLists]),
         mutation("setListFavorite(input: { id: $viewedList, favorite: true }) { contactList { id } }").needs(&[WriteLists]),
