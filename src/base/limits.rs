@@ -63,6 +63,8 @@ pub struct Limits {
     pub sign_in_window_seconds: u64,
     /// Most contacts that one call adds to a list, removes from it, or sets as its members.
     pub list_ids: usize,
+    /// Ids of members that one answer with many lists shows in all.
+    pub lists_ids: usize,
     /// Most ids that one bulk change names.
     pub bulk_ids: usize,
     /// Most records of one bulk change, however they are told.
@@ -127,6 +129,7 @@ impl Default for Limits {
             sign_in_attempts: 10,
             sign_in_window_seconds: 15 * 60,
             list_ids: 10_000,
+            lists_ids: 100_000,
             bulk_ids: 10_000,
             bulk_records: 1_000_000,
             bulk_batch_records: 2_000,

@@ -44,7 +44,7 @@ const HASHES: [&str; 6] = ["signIn", "register", "acceptInvitation", "resetPassw
 /// What a list without a page counts as: those are short.
 const LIST_ROWS: usize = 10;
 /// Those that may be longer, by their type and name.
-const LONG_LISTS: [(&str, &str, usize); 7] = [
+const LONG_LISTS: [(&str, &str, usize); 10] = [
     ("Team", "members", 100),
     ("User", "teams", 20),
     ("Deal", "lineItems", 30),
@@ -52,6 +52,9 @@ const LONG_LISTS: [(&str, &str, usize); 7] = [
     ("Query", "duplicates", 50),
     ("Query", "merges", 50),
     ("DuplicateGroup", "records", 50),
+    ("Query", "criteriaFields", 150),
+    ("CriteriaRelation", "fields", 30),
+    ("CriteriaField", "operators", 15),
 ];
 /// The types besides the roots whose every field asks the database for itself.
 const ASKING: [&str; 1] = ["Viewer"];

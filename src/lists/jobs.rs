@@ -73,7 +73,8 @@ impl Job<Ctx> for FreezeLists {
                     Ok(_) => tx.commit().await?,
                     // it is being built: the next time
                     Err(Error::Conflict(_)) => {}
-                    Err(error) => return Err(error.into()),
+                    // the others are not to wait for it
+                    Err(error) => tracing::warn!(?error, list = %id, "a list was not frozen; it will be tried again"),
                 }
             }
         }

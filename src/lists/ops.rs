@@ -168,7 +168,7 @@ pub async fn update(ctx: &Ctx, caller: &Caller, id: ContactListId, patch: ListPa
     }
     if let (Some(criteria), true) = (&after.criteria, before.criteria != after.criteria) {
         // in the form that is kept, so that what is sent back as it was shown is no change
-        after.criteria = Some(segment::check(&mut tx, caller, Some(id), criteria).await?);
+        after.criteria = Some(segment::check(&mut tx, caller, Some(&present), criteria).await?);
     }
     let mut changed = before.changed(&after);
     if !changed.is_empty() {

@@ -33,13 +33,21 @@ const FIELD: &str = "criteria";
 const MOST_BEHIND: usize = 200;
 
 /// The criteria as they are to be kept. `list` is the one that they are for, where it exists: it
-/// must not end up in a circle. Lists that they name must be the caller's to see.
-pub async fn check(tx: &mut Tx, caller: &Caller, list: Option<ContactListId>, given: &Json) -> Result<Json> {
+/// must not end up in a circle. Lists that they name must be the caller's to see, and all that they read
+/// the caller's to read.
+pub async fn check(tx: &mut Tx, caller: &Caller, list: Option<&ContactList>, given: &Json) -> Result<Json> {
     let known = Known::load(tx.connection(), caller.workspace).await?;
     let node = matching::read(given, FIELD)?;
     let checked = matching::checked_in(tx, caller, RecordKind::Contact, &node, &known, FIELD).await?;
+    matching::require_reads(caller, &checked)?;
     if let Some(list) = list {
-        refuse_circle(tx, caller, list, &checked, &known).await?;
+        // they are asked for the list's maker
+        let counts_lists = checked.reads().reads.iter().any(|read| read.source == "list");
+        if counts_lists && list.created_by != caller.user {
+            let why = "can ask about LISTS only in a list of one's own: they are asked for whoever made the list";
+            return Err(Error::invalid(FIELD, why));
+        }
+        refuse_circle(tx, caller, list.id, &checked, &known).await?;
     }
     serde_json::to_value(checked.node()).map_err(Error::internal)
 }

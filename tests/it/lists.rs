@@ -13,6 +13,7 @@ mod rebuilding;
 mod rest;
 pub mod settled;
 mod sharing;
+mod slow;
 mod writing;
 
 use kontor::crm::Contact;

@@ -54,7 +54,7 @@ impl Criteria {
     fn reach(&self, writer: &mut Writer<'_>, read: &Read, changed: &Changed<'_>, ids: &[Uuid]) -> Vec<String> {
         match read.meets {
             Meets::Ids => {
-                let (root, tables, mut joins, at) = self.route(writer, &read.route);
+                let (root, tables, mut joins, at) = self.route(writer, &read.route, false);
                 let key = match read.route.last() {
                     Some(Step::Path(path)) => path.key.replace("{b}", &at),
                     Some(Step::Relation(relation)) => relation.key.replace("{b}", &at),
@@ -69,7 +69,7 @@ impl Criteria {
             Meets::User => {
                 let mut queries = Vec::new();
                 for (route, place) in &self.reads().users {
-                    let (root, tables, mut joins, at) = self.route(writer, route);
+                    let (root, tables, mut joins, at) = self.route(writer, route, false);
                     let operand = writer.operand(place, &at);
                     joins.push(writer.is_one_of(ids, &operand));
                     queries.push(select(&root, &tables, &joins));
@@ -77,7 +77,7 @@ impl Criteria {
                 queries
             }
             Meets::Everybody => {
-                let (root, tables, joins, _) = self.route(writer, &[]);
+                let (root, tables, joins, _) = self.route(writer, &[], false);
                 vec![select(&root, &tables, &joins)]
             }
         }
@@ -91,7 +91,7 @@ impl Criteria {
         if !moved {
             return None;
         }
-        let (root, mut tables, mut joins, at) = self.route(writer, before);
+        let (root, mut tables, mut joins, at) = self.route(writer, before, false);
         let history = writer.sql.alias();
         tables.push(format!("record_changes {history}"));
         joins.push(format!(
@@ -134,7 +134,7 @@ impl Criteria {
             Base::When(stretch) => {
                 let crossed = crossed(range_of(*stretch, of_days, from), range_of(*stretch, of_days, to));
                 let query = |range| {
-                    let (root, tables, mut joins, at) = self.route(writer, &route);
+                    let (root, tables, mut joins, at) = self.route(writer, &route, true);
                     let operand = writer.operand(&leaf.place, &at);
                     joins.push(writer.within(&operand, range));
                     select(&root, &tables, &joins)
@@ -144,7 +144,7 @@ impl Criteria {
             Base::Changed(span) => {
                 let crossed = crossed(when::last(*span, from), when::last(*span, to));
                 let query = |range| {
-                    let (root, mut tables, mut joins, at) = self.route(writer, &route);
+                    let (root, mut tables, mut joins, at) = self.route(writer, &route, true);
                     let history = writer.sql.alias();
                     tables.push(format!("record_changes {history}"));
                     joins.push(writer.of_history(&leaf.place, &at, &history));
@@ -163,7 +163,7 @@ impl Criteria {
                 if moved.is_empty() {
                     return Vec::new();
                 }
-                let (root, tables, mut joins, at) = self.route(writer, &route);
+                let (root, tables, mut joins, at) = self.route(writer, &route, true);
                 let operand = writer.operand(&leaf.place, &at);
                 joins.push(writer.on_days(&operand, moved));
                 vec![select(&root, &tables, &joins)]
@@ -173,11 +173,20 @@ impl Criteria {
     }
 
     /// The records themselves and what the route leads to: the record's alias, tables, joins, and the
-    /// alias at the end.
-    fn route(&self, writer: &mut Writer<'_>, route: &[Step]) -> (String, Vec<String>, Vec<String>, String) {
+    /// alias at the end. Time moves answers by what is live and counts alone, which has the indexes; a change
+    /// may be that something is not live any more.
+    fn route(
+        &self,
+        writer: &mut Writer<'_>,
+        route: &[Step],
+        only_live: bool,
+    ) -> (String, Vec<String>, Vec<String>, String) {
         let root = writer.sql.alias();
-        let (mut tables, mut joins, at) = writer.chain(&root, route, false);
+        let (mut tables, mut joins, at) = writer.chain(&root, route, only_live);
         tables.insert(0, format!("{} {root}", self.kind().table()));
+        if only_live {
+            joins.insert(0, format!("{root}.deleted_at IS NULL"));
+        }
         joins.insert(0, format!("{root}.workspace_id = $1"));
         (root, tables, joins, at)
     }

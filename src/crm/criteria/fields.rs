@@ -453,6 +453,20 @@ impl Known {
         Self(Arc::new(fields))
     }
 
+    /// The same fields with other choices for one of them.
+    pub fn with_choices(&self, field: Uuid, choices: &[String]) -> Self {
+        let of = |known: &CustomField| match &known.asked {
+            Asked::Choice(_) if known.id == field => {
+                CustomField { asked: Asked::Choice(choices.into()), ..known.clone() }
+            }
+            Asked::MultiChoice(_) if known.id == field => {
+                CustomField { asked: Asked::MultiChoice(choices.into()), ..known.clone() }
+            }
+            _ => known.clone(),
+        };
+        Self::new(self.0.iter().map(of).collect())
+    }
+
     /// The same fields as if none were indexed: for records that are not those of the tables, and that
     /// the index over custom values does not have.
     pub fn unindexed(&self) -> Self {

@@ -17,6 +17,7 @@
 //! - `IN_LAST` 7 `DAY` is 7 times 24 hours up to now; months and longer go by the calendar, on the
 //!   clocks of the zone. Of dates, spans count days and today is one of them.
 //! - `related` counts live records that each satisfy all of `where`; `ALL` holds where there is none.
+//! - In the criteria of a dynamic list `LISTS` are static ones: of others it could be one itself.
 
 mod check;
 mod checked;

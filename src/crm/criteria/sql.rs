@@ -337,11 +337,13 @@ pub(super) struct Writer<'a> {
     /// Whether what is written need not hold for the whole to hold: then no index over custom values helps,
     /// and all that it finds would be gathered, or gone through for each record.
     is_optional: bool,
+    /// Whether what is written is about a related record.
+    is_related: bool,
 }
 
 impl<'a> Writer<'a> {
     pub fn new(sql: &'a mut Sql, setting: &'a Setting) -> Self {
-        Self { sql, setting, is_optional: false }
+        Self { sql, setting, is_optional: false, is_related: false }
     }
 
     /// A condition that is true exactly where the tree holds, or, denied, where it does not.
@@ -406,7 +408,9 @@ impl<'a> Writer<'a> {
             }
             Entity::Other("list") => {
                 let user = self.sql.hold(Bind::Uuid(visible.lists_of?.0));
-                Some(list_seen(alias, &user))
+                let chosen =
+                    if visible.chosen_lists { format!(" AND {alias}.list_type = 'static'") } else { String::new() };
+                Some(format!("{}{chosen}", list_seen(alias, &user)))
             }
             _ => None,
         }
@@ -415,6 +419,7 @@ impl<'a> Writer<'a> {
     fn related(&mut self, related: &Related, alias: &str, denied: bool) -> String {
         let (tables, mut joins, to) = self.chain(alias, &[Step::Relation(related.relation)], true);
         let for_all = related.quantifier == Quantifier::All;
+        let was_related = std::mem::replace(&mut self.is_related, true);
         match &related.condition {
             Some(condition) => joins.push(self.tree(condition, &to, for_all)),
             // nothing fails to satisfy no condition
@@ -426,8 +431,10 @@ impl<'a> Writer<'a> {
         let count = related.count;
         // never more rows than tell
         let counted = |limit: i64| format!("(SELECT count(*) FROM ({rows} LIMIT {limit}) AS counted)");
-        // all records would be gone through for their counts; those that have any are found by an index
-        let of_some = |condition: String| match count > 0 && !denied && !self.is_optional {
+        self.is_related = was_related;
+        // all records would be gone through for their counts; those that have any are found by an index.
+        // (Within another relation there are few, and at each level it would double the text.)
+        let of_some = |condition: String| match count > 0 && !denied && !self.is_optional && !was_related {
             true => format!("({} AND {condition})", exists(true)),
             false => condition,
         };

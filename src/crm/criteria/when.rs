@@ -29,6 +29,8 @@ pub struct Visible {
     pub leads_of: Option<UserId>,
     /// Only lists that this person sees.
     pub lists_of: Option<UserId>,
+    /// Only lists whose members are chosen.
+    pub chosen_lists: bool,
 }
 
 impl Setting {
@@ -37,9 +39,11 @@ impl Setting {
     }
 
     /// For criteria that are kept: they are asked for whoever made them, and tell of no list that this
-    /// person does not see.
+    /// person does not see. Of dynamic lists they count none: whoever was in no list, and so came into
+    /// this one, would have to leave it again, and so on for ever.
     pub fn kept_by(self, user: UserId) -> Self {
-        Self { me: Some(user), visible: Visible { leads_of: None, lists_of: Some(user) }, ..self }
+        let visible = Visible { leads_of: None, lists_of: Some(user), chosen_lists: true };
+        Self { me: Some(user), visible, ..self }
     }
 
     pub fn at(&self, now: DateTime<Utc>) -> Self {

@@ -180,6 +180,7 @@ pub async fn update(ctx: &Ctx, caller: &Caller, id: CustomFieldId, patch: FieldP
     }
     if !patch.force {
         require_unchosen(&mut tx, caller, &before, &after).await?;
+        require_unasked(&mut tx, caller, &before, &after).await?;
     }
     let becomes_unique = after.is_unique && !before.is_unique;
     if becomes_unique {
@@ -205,7 +206,7 @@ pub async fn delete(ctx: &Ctx, caller: &Caller, id: CustomFieldId, force: bool) 
     let field = locked(&mut tx, caller, id).await?;
     let lists = lists_naming(&mut tx, caller, &field).await?;
     if !force && !lists.is_empty() {
-        return Err(in_use(&lists));
+        return Err(in_use(&lists, "the field", "delete it"));
     }
     queries::delete(tx.connection(), caller.workspace, id).await?;
     let job = RemoveCustomField { kind: field.kind, field: id, key: field.key.clone() };
@@ -377,6 +378,22 @@ async fn require_unchosen(tx: &mut Tx, caller: &Caller, before: &CustomField, af
     }))
 }
 
+/// Refuses to take choices away that criteria of lists name: those lists could not be answered any more.
+async fn require_unasked(tx: &mut Tx, caller: &Caller, before: &CustomField, after: &CustomField) -> Result<()> {
+    if before.choices.iter().all(|choice| after.choices.contains(choice)) {
+        return Ok(());
+    }
+    let mut lists = lists_naming(tx, caller, before).await?;
+    let known = Known::load(tx.connection(), caller.workspace).await?;
+    let left = known.with_choices(before.id.0, &after.choices);
+    let can_be_asked = |list: &queries::ListUse, known: &Known| {
+        Criteria::read(&list.criteria).is_ok_and(|node| Criteria::check(RecordKind::Contact, &node, known).is_ok())
+    };
+    // what is broken already gets no worse
+    lists.retain(|list| can_be_asked(list, &known) && !can_be_asked(list, &left));
+    if lists.is_empty() { Ok(()) } else { Err(in_use(&lists, "a choice that goes", "remove it")) }
+}
+
 /// Makes the rows of the field what its definition says. Where values must be unique from now on, at
 /// once: a later row could collide with one that was written meanwhile. Else by a job.
 async fn filled_in(
@@ -448,7 +465,7 @@ async fn lists_naming(tx: &mut Tx, caller: &Caller, field: &CustomField) -> Resu
 }
 
 /// Names the lists that the caller sees, and counts the others.
-fn in_use(lists: &[queries::ListUse]) -> Error {
+fn in_use(lists: &[queries::ListUse], what: &str, forced: &str) -> Error {
     let seen: Vec<_> = lists.iter().filter(|list| list.is_visible).collect();
     let mut names: Vec<_> = seen.iter().take(5).map(|list| list.name.clone()).collect();
     let more = lists.len() - names.len();
@@ -461,7 +478,7 @@ fn in_use(lists: &[queries::ListUse]) -> Error {
         seen.iter().map(|list| json!({ "type": "contact_list", "id": list.id, "name": list.name })).collect();
     Error::Conflict(Conflict {
         message: format!(
-            "The criteria of these lists name the field: {}; send force to delete it all the same",
+            "The criteria of these lists name {what}: {}; send force to {forced} all the same",
             names.join(", ")
         )
         .into(),

@@ -219,7 +219,8 @@ fn entries(conversion: &Conversion) -> Vec<NewEntry> {
 /// What the first request with the caller's key converted, as it is now.
 async fn as_it_is(mut tx: Tx, caller: &Caller, id: LeadId) -> Result<Converted> {
     let workspace = caller.workspace;
-    let lead = Lead::lock_row(tx.connection(), workspace, id.0).await?.ok_or(Error::NotFound(Lead::NOUN))?;
+    // it may be somebody else's by now
+    let lead = sight::seen(Lead::lock_row(tx.connection(), workspace, id.0).await?, Sight::of_writer::<Lead>(caller))?;
     let known = queries::conversions(tx.connection(), workspace, &[id]).await?.pop();
     let (contact, account, deal) =
         known.map(|known| (known.contact_id, known.account_id, known.deal_id)).unwrap_or_default();

@@ -109,7 +109,7 @@ async fn require_lists(tx: &mut Tx, caller: &Caller, criteria: &Criteria, field:
 }
 
 /// Refuses who could find out by asking what they may not read.
-fn require_reads(caller: &Caller, criteria: &Criteria) -> Result<()> {
+pub fn require_reads(caller: &Caller, criteria: &Criteria) -> Result<()> {
     for read in &criteria.reads().reads {
         match RecordKind::parse(read.source) {
             Ok(kind) => for_kind!(kind, R => caller.require(R::READ).map(drop))?,
@@ -129,7 +129,8 @@ async fn setting(ctx: &Ctx, caller: &Caller) -> Result<Setting> {
     let mut setting = Setting::new(ctx.clock.now(), zone, workspace.week_start);
     setting.me = Some(caller.user);
     let own_leads = Permission::LeadsRead.grant(caller.role) != Grant::All;
-    setting.visible = Visible { leads_of: own_leads.then_some(caller.user), lists_of: Some(caller.user) };
+    setting.visible =
+        Visible { leads_of: own_leads.then_some(caller.user), lists_of: Some(caller.user), ..Visible::default() };
     Ok(setting)
 }
 

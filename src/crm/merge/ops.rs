@@ -226,6 +226,8 @@ pub(super) async fn tell_in<R: Record>(
 async fn repeated<R: Record>(mut tx: Tx, caller: &Caller, id: MergeId) -> Result<(R, RecordMerge)> {
     let merge = queries::find(tx.connection(), caller.workspace, id).await?.ok_or(Error::NotFound("Merge"))?;
     let record = R::lock_row(tx.connection(), caller.workspace, merge.record_id).await?;
+    // it may be somebody else's by now
+    let record = record.filter(|record| Sight::of_writer::<R>(caller).reaches(record.owner()));
     Ok((record.ok_or(Error::NotFound(R::NOUN))?, merge))
 }
 

@@ -409,9 +409,11 @@ pub(in crate::crm) async fn naming_the_other<R: Record>(
     Error::Conflict(conflict)
 }
 
-/// The record that the first request with the caller's key was about, as it is now.
+/// The record that the first request with the caller's key was about, as it is now; none that they do not
+/// see any more.
 async fn repeated<R: Record>(mut tx: Tx, caller: &Caller, id: Uuid) -> Result<R> {
-    R::lock_row(tx.connection(), caller.workspace, id).await?.ok_or(Error::NotFound(R::NOUN))
+    let found = R::lock_row(tx.connection(), caller.workspace, id).await?;
+    sight::seen(found, Sight::of_writer::<R>(caller))
 }
 
 /// A live record that the caller sees.

@@ -136,6 +136,8 @@ fn changed(event: &LoggedEvent) -> Vec<Changed> {
             Some(fields) if fields.iter().any(|field| field == "sharing") => {
                 [one(CRITERIA, None), one("list", None)].concat()
             }
+            // the members of a dynamic list that became static count from now on
+            Some(fields) if fields.iter().any(|field| field == "listType") => one("list", None),
             fields => one("list", fields),
         },
         events::DELETED => [one(CRITERIA, None), one("list", None)].concat(),

@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    compare::move_in,
+    compare::{differences_in, move_in},
     concern::{AT_ONCE, Work},
+    slow,
 };
 use crate::{
-    base::{Result, ids::WorkspaceId},
+    base::{Error, Result, ids::WorkspaceId},
     crm::criteria::{Bind, Setting, Sql},
     ctx::Ctx,
     db::Tx,
@@ -26,8 +27,9 @@ use crate::{
 
 /// With more contacts behind it, after a long standstill, a list is built anew.
 const MOST: usize = 20_000;
-/// Lists of one statement.
+/// Lists of one statement, and values, with which it ends behind a list: one has some 1,000 at most.
 const LISTS: usize = 100;
+const VALUES: usize = 10_000;
 
 /// Tells the lists of every workspace that time has passed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -36,6 +38,8 @@ pub struct TellTime {}
 impl Job<Ctx> for TellTime {
     const NAME: &'static str = "lists.tell_time";
     const PRIORITY: i16 = 10;
+    // more would only wait for one another; the second is for when the first one's worker dies
+    const PER_WORKSPACE: i32 = 2;
 
     async fn run(self, ctx: Ctx, run: Run) -> Result<(), JobError> {
         let mut tx = ctx.db.system().await?;
@@ -57,11 +61,43 @@ impl Job<Ctx> for TellTime {
     }
 }
 
+/// Where it takes too long, the lists whose fault that is are left behind.
 async fn tell(ctx: &Ctx, run: &Run, workspace: WorkspaceId) -> Result<(), JobError> {
-    let mut tx = ctx.db.system().await?;
-    tx.bind(workspace).await?;
+    match tell_all(ctx, run, workspace).await {
+        Err(JobError::Retry(Error::TimedOut)) => {
+            let slow = slow_ones(ctx, run, workspace).await?;
+            slow::note(ctx, run, workspace, &slow).await
+        }
+        done => done,
+    }
+}
+
+async fn slow_ones(ctx: &Ctx, run: &Run, workspace: WorkspaceId) -> Result<Vec<KeptList>, JobError> {
+    let mut tx = ctx.db.system_in(workspace).await?;
+    let present = kept::hold_in(&mut tx, &ctx.clock, workspace).await?;
+    let lists = kept::load_in(&mut tx, workspace, &present, Some(&[CLOCK.to_owned()])).await?;
+    drop(tx);
+    let Some(told) = present.told else { return Ok(Vec::new()) };
+    let mut slow = Vec::new();
+    for list in lists {
+        run.check_stop()?;
+        let (mut tx, one) = (slow::alone(ctx, workspace).await?, [list.clone()]);
+        let asked = async {
+            let (work, _) = flipped_in(&mut tx, workspace, &one, &told).await?;
+            differences_in(&mut tx, workspace, &one, &work).await.map(drop)
+        };
+        if slow::is_slow(asked.await)? {
+            slow.push(list);
+        }
+    }
+    Ok(slow)
+}
+
+async fn tell_all(ctx: &Ctx, run: &Run, workspace: WorkspaceId) -> Result<(), JobError> {
+    let mut tx = ctx.db.system_in(workspace).await?;
     run.hold_in(&mut tx).await?;
     let present = kept::hold_in(&mut tx, &ctx.clock, workspace).await?;
+    tx.limit_statements(slow::limit(ctx)).await?;
     // of whom nobody knows what they read, and whom nobody builds: lists from before they were followed
     for list in queries::unfollowed(tx.connection(), workspace).await? {
         segment::rebuild_in(&mut tx, present.setting.now, workspace, list.id, list.version).await?;
@@ -95,13 +131,16 @@ async fn flipped_in(
 ) -> Result<(Work, BTreeSet<usize>)> {
     let mut found: BTreeMap<usize, BTreeSet<Uuid>> = BTreeMap::new();
     let relative: Vec<_> = lists.iter().enumerate().filter(|(_, list)| list.criteria.is_relative()).collect();
-    for some in relative.chunks(LISTS) {
-        let mut sql = Sql::new(workspace);
-        let mut asked = false;
-        for (place, list) in some {
-            asked |= ask(&mut sql, asked, *place, list, told);
+    let mut left = relative.into_iter().peekable();
+    while left.peek().is_some() {
+        let (mut sql, mut asked) = (Sql::new(workspace), 0);
+        while asked < LISTS
+            && sql.values() < VALUES
+            && let Some((place, list)) = left.next()
+        {
+            asked += usize::from(ask(&mut sql, asked > 0, place, list, told));
         }
-        if asked {
+        if asked > 0 {
             for (place, id) in queries::found_by_place(tx.connection(), &sql).await? {
                 found.entry(usize::try_from(place).unwrap_or_default()).or_default().insert(id);
             }

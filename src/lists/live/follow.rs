@@ -7,14 +7,18 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::{compare::move_in, concern::concerned_in};
+use super::{
+    compare::{differences_in, move_in},
+    concern::concerned_in,
+    slow,
+};
 use crate::{
     base::{Error, Result, ids::WorkspaceId},
     ctx::Ctx,
     db::Tx,
     jobs::{Job, JobError, Run, enqueue_unless_waiting},
     lists::{
-        kept::{self, CRITERIA, MEMBER, Present},
+        kept::{self, CRITERIA, KeptList, MEMBER, Present},
         queries::kept::{self as queries, Change},
         segment,
         steps::By,
@@ -82,12 +86,48 @@ async fn rest(ctx: &Ctx, workspace: WorkspaceId, begun: Instant) -> Result<Optio
     Ok(last.filter(|last| now - *last < COMING).map(|_| now + (worked * REST).min(COMING)))
 }
 
-/// Takes some changes and does what follows; whether there were any.
+/// Takes some changes and does what follows; whether there were any. Where that takes too long, the lists
+/// whose fault it is are left behind.
 async fn follow(ctx: &Ctx, run: &Run, workspace: WorkspaceId, is_bulk: bool) -> Result<bool, JobError> {
-    let mut tx = ctx.db.system().await?;
-    tx.bind(workspace).await?;
+    match follow_all(ctx, run, workspace, is_bulk).await {
+        Err(JobError::Retry(Error::TimedOut)) => {
+            let slow = slow_ones(ctx, run, workspace, is_bulk).await?;
+            slow::note(ctx, run, workspace, &slow).await?;
+            Ok(true)
+        }
+        done => done,
+    }
+}
+
+/// Those which take too long with the changes that come next.
+async fn slow_ones(ctx: &Ctx, run: &Run, workspace: WorkspaceId, is_bulk: bool) -> Result<Vec<KeptList>, JobError> {
+    let mut tx = ctx.db.system_in(workspace).await?;
+    let present = kept::hold_in(&mut tx, &ctx.clock, workspace).await?;
+    let most = if is_bulk { BULK_TOGETHER } else { TOGETHER };
+    let changes = queries::take_changes(tx.connection(), workspace, is_bulk, most).await?;
+    let lists = kept::load_in(&mut tx, workspace, &present, reading(&changes).as_deref()).await?;
+    // nothing was taken
+    drop(tx);
+    let mut slow = Vec::new();
+    for list in lists {
+        run.check_stop()?;
+        let (mut tx, one) = (slow::alone(ctx, workspace).await?, [list.clone()]);
+        let asked = async {
+            let found = concerned_in(&mut tx, workspace, &one, &changes).await?;
+            differences_in(&mut tx, workspace, &one, &found.work).await.map(drop)
+        };
+        if slow::is_slow(asked.await)? {
+            slow.push(list);
+        }
+    }
+    Ok(slow)
+}
+
+async fn follow_all(ctx: &Ctx, run: &Run, workspace: WorkspaceId, is_bulk: bool) -> Result<bool, JobError> {
+    let mut tx = ctx.db.system_in(workspace).await?;
     run.hold_in(&mut tx).await?;
     let present = kept::hold_in(&mut tx, &ctx.clock, workspace).await?;
+    tx.limit_statements(slow::limit(ctx)).await?;
     let most = if is_bulk { BULK_TOGETHER } else { TOGETHER };
     let changes = queries::take_changes(tx.connection(), workspace, is_bulk, most).await?;
     if changes.is_empty() {

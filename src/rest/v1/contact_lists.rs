@@ -3,7 +3,7 @@
 //! Clients send a whole list back with one thing changed, so what only repeats what was read is no
 //! change: a static list's empty `criteria`, a list's own `list_type`, its `contact_ids`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
@@ -72,8 +72,10 @@ struct ListReply {
     /// Which contacts a dynamic list has; `{}` of a static one.
     #[schema(value_type = Object)]
     criteria: Value,
-    /// The members of a static list; of one with more than 10,000 the first so many.
-    contact_ids: Vec<Uuid>,
+    /// The members of a static list; of one with more than 10,000 the first so many. Left out where many lists
+    /// have more than 100,000 together: ask for the list itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contact_ids: Option<Vec<Uuid>>,
     /// `#RRGGBB`
     color: String,
     #[schema(required)]
@@ -105,7 +107,7 @@ fn printed_criteria(kept: &Value) -> Value {
 }
 
 impl ListReply {
-    fn new(list: ContactList, contact_ids: Vec<Uuid>) -> Self {
+    fn new(list: ContactList, contact_ids: Option<Vec<Uuid>>) -> Self {
         Self {
             id: list.id,
             name: list.name,
@@ -457,14 +459,22 @@ async fn reply(ctx: &Ctx, caller: &Caller, list: ContactList) -> Result<ListRepl
     replies(ctx, caller, vec![list]).await?.pop().ok_or(Error::NotFound(NOUN))
 }
 
-/// The lists as these routes print them; one more statement for the members of all static ones.
+/// The lists as these routes print them; one more statement for the members of static ones, as far as there
+/// is room for them.
 async fn replies(ctx: &Ctx, caller: &Caller, lists: Vec<ContactList>) -> Result<Vec<ListReply>> {
-    let of_static: Vec<_> = lists
-        .iter()
-        .filter(|list| list.list_type == ListType::Static && list.member_count > 0)
-        .map(|list| list.id)
-        .collect();
     let most = i64::try_from(ctx.limits.list_ids).map_err(Error::internal)?;
+    let mut room = i64::try_from(ctx.limits.lists_ids.max(ctx.limits.list_ids)).map_err(Error::internal)?;
+    let (mut of_static, mut left_out) = (Vec::new(), HashSet::new());
+    for list in lists.iter().filter(|list| list.list_type == ListType::Static && list.member_count > 0) {
+        let shown = list.member_count.min(most);
+        if shown <= room {
+            room -= shown;
+            of_static.push(list.id);
+        } else {
+            // none, and not an empty array: whoever sends that back would empty the list
+            left_out.insert(list.id);
+        }
+    }
     let mut ids: HashMap<ContactListId, Vec<Uuid>> = HashMap::new();
     if !of_static.is_empty() {
         for member in members::first(ctx, caller, &of_static, most).await? {
@@ -472,7 +482,7 @@ async fn replies(ctx: &Ctx, caller: &Caller, lists: Vec<ContactList>) -> Result<
         }
     }
     let reply = |list: ContactList| {
-        let members = ids.remove(&list.id).unwrap_or_default();
+        let members = (!left_out.contains(&list.id)).then(|| ids.remove(&list.id).unwrap_or_default());
         ListReply::new(list, members)
     };
     Ok(lists.into_iter().map(reply).collect())

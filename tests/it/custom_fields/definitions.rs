@@ -296,6 +296,32 @@ async fn a_deleted_field_leaves_no_values_and_is_kept_where_lists_need_it() {
     ada.data(REMOVE, json!({ "input": { "id": fields_id(&ada, "plan_b").await } })).await;
 }
 
+#[tokio::test]
+async fn a_choice_that_lists_ask_for_is_not_taken_away_unawares() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let choices = json!(["gold", "free", "none"]);
+    let made = defined(&ada, json!({ "key": "plan", "type": "CHOICE", "choices": choices })).await;
+    let field = &made["customField"]["id"];
+    let list = "mutation($c: RecordCriteria!) { createContactList(input: { name: \"Gold\", listType: DYNAMIC, criteria: $c }) {
+        contactList { id } } }";
+    let gold = json!({ "compare": { "field": "custom.plan", "op": "EQ", "value": "gold" } });
+    let list = ada.data(list, json!({ "c": gold })).await["createContactList"]["contactList"]["id"].take();
+    // one that nobody asks for goes
+    changed(&ada, field, json!({ "choices": ["gold", "free"] })).await;
+    let query = "mutation($input: UpdateCustomFieldInput!) { updateCustomField(input: $input) { customField { id } } }";
+    let fewer = json!({ "id": field, "choices": ["free"] });
+    let refused = ada.refused(query, json!({ "input": fewer }), "CONFLICT").await;
+    let used = json!({ "usedBy": [{ "type": "contact_list", "id": list, "name": "Gold" }], "uses": 1 });
+    assert_eq!(refused["extensions"]["details"], used);
+    changed(&ada, field, json!({ "choices": ["free"], "force": true })).await;
+    server.jobs_done().await;
+    let broken = "query($id: ID!) { contactList(id: $id) { broken } }";
+    assert!(ada.data(broken, json!({ "id": list })).await["contactList"]["broken"].is_string());
+    // what is broken is no hindrance
+    changed(&ada, field, json!({ "choices": ["other"] })).await;
+}
+
 async fn fields_id(client: &Client, key: &str) -> Value {
     let listed = client.data(LIST, json!({})).await;
     let fields = listed["customFields"].as_array().expect("a list");

@@ -247,6 +247,42 @@ async fn a_copy_of_a_list_counts_for_lists_about_lists() {
 }
 
 #[tokio::test]
+async fn a_list_of_those_in_no_list_comes_to_rest() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let ids = contacts(&server, &ada, 3).await;
+    let chosen = list(&ada, json!({ "name": "S", "contactIds": ids[..1], "sharing": "EDIT" })).await;
+    let nowhere = json!({ "related": { "relation": "LISTS", "quantifier": "NONE" } });
+    let nowhere = dynamic(&ada, "Nowhere", nowhere).await;
+    let all = dynamic(&ada, "All", json!({ "all": [] })).await;
+    settled(&server).await;
+    assert_eq!(held(&ada, &nowhere).await, (2, reversed(&ids[1..])));
+    let log = "query($id: ID!) { contactList(id: $id) { entriesAndExits { totalCount } } }";
+    let moves =
+        async || ada.data(log, json!({ "id": nowhere })).await["contactList"]["entriesAndExits"]["totalCount"].take();
+    assert_eq!(moves().await, 2);
+    add(&ada, &chosen, &ids[1..2]).await;
+    settled(&server).await;
+    assert_eq!(held(&ada, &nowhere).await, (1, reversed(&ids[2..])));
+    assert_eq!(moves().await, 3);
+    // a dynamic list counts from when it is a static one
+    let freeze = "mutation($id: ID!) { snapshotContactList(input: { id: $id }) { contactList { listType } } }";
+    ada.data(freeze, json!({ "id": all })).await;
+    settled(&server).await;
+    assert_eq!(held(&ada, &nowhere).await.0, 0);
+
+    // who may edit a list finds out nothing of what its maker keeps to themself
+    let rep = ada.invite_role(Role::SalesRep).await;
+    let shared =
+        list(&ada, json!({ "name": "D", "listType": "DYNAMIC", "sharing": "EDIT", "criteria": { "all": [] } })).await;
+    let edit = "mutation($id: ID!, $c: RecordCriteria!) { updateContactList(input: { id: $id, criteria: $c }) { contactList { id } } }";
+    let name = json!({ "compare": { "field": "name", "op": "STARTS_WITH", "value": "S" } });
+    let asking = json!({ "related": { "relation": "LISTS", "where": name } });
+    rep.refused(edit, json!({ "id": shared, "c": { "any": [asking] } }), "BAD_USER_INPUT").await;
+    ada.data(edit, json!({ "id": shared, "c": { "any": [asking] } })).await;
+}
+
+#[tokio::test]
 async fn what_very_many_have_in_common_is_followed_too() {
     let server = TestServer::start().await;
     let ada = server.admin().await;

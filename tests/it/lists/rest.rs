@@ -181,6 +181,35 @@ async fn contact_ids_of_a_large_list_are_cut_and_not_taken_back() {
 }
 
 #[tokio::test]
+async fn many_large_lists_are_shown_without_the_ids_for_which_there_is_no_room() {
+    let server = TestServer::start_with(|ctx| {
+        ctx.auth.open_registration = true;
+        let limits = std::sync::Arc::make_mut(&mut ctx.limits);
+        (limits.list_ids, limits.lists_ids) = (3, 5);
+    })
+    .await;
+    let ada = server.admin().await;
+    let ids = contacts(&server, &ada, 3).await;
+    for name in ["A", "B", "C"] {
+        made(&ada, json!({ "name": name, "contact_ids": ids })).await;
+    }
+    made(&ada, json!({ "name": "D", "contact_ids": ids[..2] })).await;
+    let all = ada.get("/contact-lists").await.expect(StatusCode::OK);
+    let all = all.as_array().expect("lists");
+    assert!(all.iter().all(|list| list["contact_count"].as_u64() > Some(1)));
+    let shown: usize = all.iter().filter_map(|list| Some(list["contact_ids"].as_array()?.len())).sum();
+    assert!((4..=5).contains(&shown), "{shown}");
+    for list in all {
+        // what is sent back as it was shown changes nothing
+        let sent = ada.put(&path(list), list.clone()).await.expect(StatusCode::OK);
+        assert_eq!(
+            (sent["contact_ids"].as_array().map(Vec::len), &sent["updated_at"]),
+            (sent["contact_count"].as_u64().map(|count| count as usize), &list["updated_at"])
+        );
+    }
+}
+
+#[tokio::test]
 async fn contacts_of_a_list_are_shown_added_and_removed() {
     let server = TestServer::start().await;
     let ada = server.admin().await;

@@ -3,6 +3,7 @@
 
 use chrono::TimeDelta;
 use kontor::{
+    auth::Role,
     ctx::Ctx,
     jobs::{Enqueued, enqueue},
     upkeep::PurgeSecrets,
@@ -37,6 +38,22 @@ async fn a_key_that_was_used_for_something_else_is_a_conflict() {
     }
     let version = "query($id: ID!) { contact(id: $id) { version } }";
     assert_eq!(ada.data(version, json!({ "id": id })).await["contact"]["version"], 2);
+}
+
+#[tokio::test]
+async fn what_is_somebody_elses_by_now_is_not_shown_again() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let rep = ada.invite_role(Role::SalesRep).await;
+    let create = "mutation($input: CreateLeadInput!) { createLead(input: $input) { lead { id email } } }";
+    let lead = json!({ "firstName": "A", "lastName": "B", "email": "a@example.com", "ownerId": rep.user() });
+    let input = json!({ "input": { "clientMutationId": "k1", "lead": lead } });
+    let made = rep.data(create, input.clone()).await;
+    assert_eq!(rep.data(create, input.clone()).await, made);
+    let give =
+        "mutation($id: ID!, $to: ID!) { updateLead(input: { id: $id, patch: { ownerId: $to } }) { lead { id } } }";
+    ada.data(give, json!({ "id": made["createLead"]["lead"]["id"], "to": ada.user() })).await;
+    rep.refused(create, input, "NOT_FOUND").await;
 }
 
 #[tokio::test]
