@@ -228,6 +228,8 @@ impl Config {
         // negative ones become too large
         range("limits.open_imports_per_user", limits.open_imports_per_user as u64, 1..=1_000_000);
         range("limits.custom_fields_per_kind", limits.custom_fields_per_kind as u64, 1..=1_000);
+        range("limits.static_lists", limits.static_lists as u64, 1..=1_000_000);
+        range("limits.dynamic_lists", limits.dynamic_lists as u64, 1..=100_000);
         range("limits.pipelines", limits.pipelines as u64, 1..=10_000);
         range("limits.stages_per_pipeline", limits.stages_per_pipeline as u64, 1..=1_000);
         range("limits.line_items_per_deal", limits.line_items_per_deal as u64, 1..=10_000);

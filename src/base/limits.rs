@@ -61,6 +61,10 @@ pub struct Limits {
     pub sign_in_attempts: u32,
     /// The time in which those count, in seconds.
     pub sign_in_window_seconds: u64,
+    /// Static lists of one workspace.
+    pub static_lists: i64,
+    /// Dynamic lists of one workspace: each is asked at every change of a contact that it reads.
+    pub dynamic_lists: i64,
     /// Most contacts that one call adds to a list, removes from it, or sets as its members.
     pub list_ids: usize,
     /// Ids of members that one answer with many lists shows in all.
@@ -128,6 +132,8 @@ impl Default for Limits {
             requests_per_minute: 3_000,
             sign_in_attempts: 10,
             sign_in_window_seconds: 15 * 60,
+            static_lists: 10_000,
+            dynamic_lists: 1_000,
             list_ids: 10_000,
             lists_ids: 100_000,
             bulk_ids: 10_000,

@@ -14,6 +14,7 @@ pub mod locks;
 pub mod migrate;
 mod pool;
 pub mod schema;
+mod shares;
 mod tx;
 
 use std::{sync::Arc, time::Duration};
@@ -34,8 +35,8 @@ pub struct Config {
     pub url: String,
     /// What the two roles' names begin with; the database's name unless set.
     pub role_prefix: Option<String>,
-    /// Connections of the app role. Besides, the system role gets a quarter as many, and an eighth
-    /// as many can `COPY`; at least four each.
+    /// Connections of the app role. Besides, the system role gets a quarter as many for chores, as many
+    /// again for searches, and an eighth as many can `COPY`; at least four each.
     pub connections: usize,
     /// After this many seconds PostgreSQL ends a statement of a request.
     pub statement_seconds: u64,
@@ -73,6 +74,10 @@ impl Tenant for WorkspaceId {
 pub struct Db {
     app: deadpool::Pool<AsyncPgConnection>,
     system: deadpool::Pool<AsyncPgConnection>,
+    searches: deadpool::Pool<AsyncPgConnection>,
+    /// Of those, what one workspace has for what people ask, and for what is looked at for live changes.
+    asking: shares::Shares,
+    following: shares::Shares,
     copy: deadpool_postgres::Pool,
     shared: tx::Shared,
 }
@@ -102,6 +107,10 @@ impl Db {
         Ok(Self {
             app: pool::diesel(&connector, Role::App, config.connections)?,
             system: pool::diesel(&connector, Role::System, chores)?,
+            searches: pool::diesel(&connector, Role::System, chores)?,
+            // some are left to the others, however much one workspace asks
+            asking: shares::Shares::new(chores / 2),
+            following: shares::Shares::new(chores / 4),
             copy: pool::copy(&connector, copies)?,
             shared: tx::Shared { connector, relay: Arc::default(), jobs: Arc::default() },
         })
@@ -123,9 +132,31 @@ impl Db {
         Tx::begin(&self.system, None, "BEGIN", &self.shared).await
     }
 
-    /// A transaction of the system role that writes into one workspace, for registration.
+    /// A transaction of the system role that is bound to one workspace: for registration, and for the jobs that
+    /// keep lists and bulk changes, whose statements name the workspace and need indexes that row-level security
+    /// keeps from the planner.
     pub async fn system_in(&self, workspace: WorkspaceId) -> Result<Tx> {
         Tx::begin(&self.system, Some(workspace), "BEGIN", &self.shared).await
+    }
+
+    /// A transaction of the system role that looks through the records of one workspace for longer than
+    /// most statements take: for criteria and duplicates. These have connections of their own, of which one
+    /// workspace has a part, so that nobody's searches hold up signing in, jobs, or the others.
+    /// `Unavailable` where none of them is free for a while.
+    pub async fn search_in(&self, workspace: WorkspaceId) -> Result<Tx> {
+        self.share(&self.asking, workspace).await
+    }
+
+    /// The same for what is looked up to tell of live changes, which do not wait for searches.
+    pub async fn follow_in(&self, workspace: WorkspaceId) -> Result<Tx> {
+        self.share(&self.following, workspace).await
+    }
+
+    async fn share(&self, shares: &shares::Shares, workspace: WorkspaceId) -> Result<Tx> {
+        let share = shares.take(workspace).await?;
+        let mut tx = Tx::begin(&self.searches, Some(workspace), "BEGIN", &self.shared).await?;
+        tx.hold(share);
+        Ok(tx)
     }
 
     /// A connection of the system role that can `COPY`, for staging tables alone.
@@ -160,20 +191,25 @@ impl Db {
         migrate::lacking(tx.connection()).await
     }
 
-    /// How the pools of requests and of chores are used; for metrics.
-    pub fn usage(&self) -> [(&'static str, Usage); 2] {
+    /// How the pools of requests, of chores and of searches are used; for metrics.
+    pub fn usage(&self) -> [(&'static str, Usage); 3] {
         let usage = |status: deadpool_postgres::Status| Usage {
             used: status.size.saturating_sub(status.available),
             idle: status.available,
             waiting: status.waiting,
         };
-        [("requests", usage(self.app.status())), ("chores", usage(self.system.status()))]
+        [
+            ("requests", usage(self.app.status())),
+            ("chores", usage(self.system.status())),
+            ("searches", usage(self.searches.status())),
+        ]
     }
 
     /// Closes the pools: waiting and later requests fail at once.
     pub fn close(&self) {
         self.app.close();
         self.system.close();
+        self.searches.close();
         self.copy.close();
     }
 }

@@ -21,7 +21,7 @@ use super::{Config, errors};
 use crate::base::{Error, Result};
 
 /// A request that finds no free connection for this long is told to come back.
-const WAIT_FOR_CONNECTION: Duration = Duration::from_secs(10);
+pub const WAIT_FOR_CONNECTION: Duration = Duration::from_secs(10);
 
 /// How soon a machine that is gone without a word is noticed from here: when it does not take what
 /// we send, and when it is silent.

@@ -689,6 +689,7 @@ diesel::table! {
         at -> Timestamptz,
         time_zone -> Text,
         week_start -> Text,
+        took_millis -> Int8,
     }
 }
 

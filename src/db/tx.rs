@@ -9,7 +9,7 @@ use diesel_async::{
 };
 use tokio::{sync::Notify, time::timeout};
 
-use super::{Connector, pool};
+use super::{Connector, pool, shares::Share};
 use crate::base::{Error, Result, ids::WorkspaceId};
 
 /// A statement that is still running when its transaction is dropped may end by itself for so long.
@@ -34,6 +34,8 @@ pub struct Tx {
     connection: Option<Object<AsyncPgConnection>>,
     workspace: Option<WorkspaceId>,
     shared: Shared,
+    /// Of a pool; free again when the connection is.
+    share: Option<Share>,
     emitted: bool,
     enqueued: bool,
 }
@@ -58,7 +60,8 @@ impl Tx {
             // The guard first: whoever is dropped while BEGIN is under way must leave no open
             // transaction in the pool.
             let shared = shared.clone();
-            let mut tx = Self { connection: Some(connection), workspace, shared, emitted: false, enqueued: false };
+            let connection = Some(connection);
+            let mut tx = Self { connection, workspace, shared, share: None, emitted: false, enqueued: false };
             match tx.connection().batch_execute(&begin).await {
                 Ok(()) => return Ok(tx),
                 Err(error) => {
@@ -72,6 +75,11 @@ impl Tx {
                 }
             }
         }
+    }
+
+    /// Holds a share of the pool until the connection is free for others.
+    pub(super) fn hold(&mut self, share: Share) {
+        self.share = Some(share);
     }
 
     /// The connection, for queries. Only `queries` modules call this.
@@ -98,6 +106,12 @@ impl Tx {
     /// Allows the statements of this transaction more (or less) time than the pool's default.
     pub async fn limit_statements(&mut self, time: Duration) -> Result<()> {
         let statement = format!("SET LOCAL statement_timeout = '{}ms'", time.as_millis());
+        Ok(self.connection().batch_execute(&statement).await?)
+    }
+
+    /// Lets this transaction wait for locks no longer than this; past it `Unavailable`.
+    pub async fn limit_waiting(&mut self, time: Duration) -> Result<()> {
+        let statement = format!("SET LOCAL lock_timeout = '{}ms'", time.as_millis());
         Ok(self.connection().batch_execute(&statement).await?)
     }
 
@@ -153,7 +167,11 @@ impl Drop for Tx {
             discard(connection);
             return;
         };
-        runtime.spawn(roll_back(connection, self.shared.connector.clone()));
+        let (connector, share) = (self.shared.connector.clone(), self.share.take());
+        runtime.spawn(async move {
+            roll_back(connection, connector).await;
+            drop(share);
+        });
     }
 }
 

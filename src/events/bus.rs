@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    LoggedEvent,
+    Cursor, LoggedEvent,
     announce::Announcer,
     counted::Counted,
     queries::{self, EventRow, LogState, Page, WorkspaceEvents},
@@ -105,6 +105,12 @@ impl Bus {
     /// after this has returned.
     pub fn watch_topic(&self, topic: impl Into<String>) -> TopicWatch {
         self.shared.topics.watch(topic.into())
+    }
+
+    /// How far this node has read the log: whoever reads the present state behind this call and then subscribes
+    /// after this cursor misses nothing. `Unavailable` until the node has begun to read.
+    pub fn cursor(&self) -> Result<Cursor> {
+        self.head().map(|head| Cursor::after(head.position)).ok_or_else(not_started)
     }
 
     /// Calls a function with every event of every workspace from now on, for as long as the process

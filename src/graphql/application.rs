@@ -7,6 +7,7 @@ use async_graphql::{Request, Response};
 use futures_util::stream::BoxStream;
 
 use super::{
+    changes::Begun,
     cost::Costs,
     gateway::{Arrival, Gateway},
     loaders::Loaders,
@@ -25,15 +26,16 @@ use crate::{
 pub struct Application {
     ctx: Ctx,
     schema: KontorSchema,
+    bus: Bus,
     rates: Rates,
     costs: Arc<Costs>,
 }
 
 impl Application {
     pub fn new(ctx: Ctx, bus: Bus, rates: Rates) -> Self {
-        let schema = schema::build(Some((ctx.clone(), bus)));
+        let schema = schema::build(Some((ctx.clone(), bus.clone())));
         let costs = Arc::new(Costs::of_schema(&schema.sdl()));
-        Self { ctx, schema, costs, rates }
+        Self { ctx, schema, bus, rates, costs }
     }
 
     /// With the caller and the loaders; nobody has neither.
@@ -89,6 +91,8 @@ impl Gateway for Application {
     }
 
     async fn execute(&self, caller: Option<Arc<Caller>>, request: Request) -> Response {
+        // before anything is read
+        let request = request.data(Begun(self.bus.cursor().ok()));
         self.schema.execute(self.dressed(caller, request, Loaders::new)).await
     }
 

@@ -5,13 +5,13 @@ use std::{
     sync::Arc,
 };
 
-use async_graphql::{Context, ID, Interface, SimpleObject, Subscription};
+use async_graphql::{Context, ID, Interface, Object, SimpleObject, Subscription};
 use chrono::{DateTime, Utc};
 use futures_util::Stream;
 use uuid::Uuid;
 
 use super::{
-    context::both,
+    context::{both, caller},
     errors::parse_id,
     list_changes::ContactListChange,
     loaders::{Coming, Loaders, OfRecord},
@@ -25,12 +25,12 @@ use super::{
 use crate::{
     auth::Caller,
     base::{
-        Result,
+        Error, Result,
         ids::{AccountId, ContactId},
     },
     crm::{
         RecordKind,
-        matching::{self, ARGUMENT, Asked},
+        matching::{self, ARGUMENT, Followed},
         record::{
             Record, Rules,
             events::{ChangeAction, action_of, versions},
@@ -65,10 +65,32 @@ pub struct RecordChange {
     actor: ActorObject,
     action: ChangeAction,
     record_id: ID,
-    /// As it is now, which on replay may be newer than the change; null where it is deleted.
+    /// As it is now, which on replay may be newer than the change; null where it is deleted, or not for you to
+    /// see from this change on.
     record: Option<RecordObject>,
     /// What an update changed, as it was then; empty for all else.
     changes: Vec<FieldChangeObject>,
+}
+
+/// How far the log of changes had come when a request began.
+pub struct Begun(pub Option<Cursor>);
+
+/// Queries about changes.
+#[derive(Default)]
+pub struct ChangeQuery;
+
+#[Object(name = "ChangeQuery")]
+impl ChangeQuery {
+    /// How far the log of changes had come when this request began. Whoever asks for it with what they show, and
+    /// then subscribes with it as `after`, misses nothing in between; a change may be told that is in what was
+    /// read already.
+    async fn event_cursor(&self, context: &Context<'_>) -> async_graphql::Result<String> {
+        caller(context)?;
+        let begun = context.data::<Begun>()?.0;
+        let cursor =
+            begun.ok_or_else(|| Error::Unavailable("This node does not follow the log yet; try again".into()))?;
+        Ok(cursor.encode())
+    }
 }
 
 /// Live changes.
@@ -97,7 +119,7 @@ impl ChangeSubscription {
         let only = id.as_ref().map(|id| parse_id::<ContactId>("id", id)).transpose()?.map(|id| id.0);
         let after = after.map(|text| Cursor::parse("after", &text)).transpose()?;
         let asked_for = match criteria.map(|criteria| criteria.node(ARGUMENT)).transpose()? {
-            Some(node) => Some(matching::asked(ctx, caller, kind, &node, ARGUMENT).await?),
+            Some(node) => Some(matching::followed(ctx, caller, kind, &node, ARGUMENT).await?),
             None => None,
         };
         let mut events = context.data::<Bus>()?.subscribe(caller.workspace, after).await?;
@@ -147,7 +169,7 @@ struct Reader {
     loaders: Loaders,
     kind: RecordKind,
     only: Option<Uuid>,
-    asked_for: Option<Asked>,
+    asked_for: Option<Followed>,
     wanted: Wanted,
     events: EventReader,
     /// What the client had seen when it came.
@@ -233,13 +255,16 @@ impl Reader {
     /// Loads what of an event comes next, as changes of single records.
     async fn load(&mut self, mut told: Told) -> Result<()> {
         let mut next: Vec<(usize, Uuid)> = told.rest.drain(..told.rest.len().min(LOADED_AT_ONCE)).collect();
-        // what is not for this caller to see, did not happen for them
-        let ids = next.iter().map(|(_, id)| *id).collect();
-        let seen: HashSet<_> =
-            for_kind!(self.kind, R => ops::seen::<R>(&self.ctx, &self.caller, ids).await?).into_iter().collect();
-        next.retain(|(_, id)| seen.contains(id));
         let Told { event, action, .. } = &told;
         let versions = versions(event);
+        // what is not for this caller to see, did not happen for them: but that it is so from now on
+        let ids = next.iter().map(|(_, id)| *id).collect();
+        let mut seen: HashSet<_> =
+            for_kind!(self.kind, R => ops::seen::<R>(&self.ctx, &self.caller, ids).await?).into_iter().collect();
+        let unseen = next.iter().filter(|(_, id)| !seen.contains(id));
+        let unseen: Vec<_> = unseen.filter_map(|(index, id)| Some((*id, *versions.get(*index)?))).collect();
+        seen.extend(for_kind!(self.kind, R => history::taken::<R>(&self.ctx, &self.caller, &unseen).await?));
+        next.retain(|(_, id)| seen.contains(id));
         let versions: Vec<_> = next.iter().filter_map(|(index, id)| Some((*id, *versions.get(*index)?))).collect();
         let ids: Vec<_> = next.iter().map(|(_, id)| *id).collect();
         let records = if self.wanted.record { self.records(&ids).await? } else { HashMap::new() };

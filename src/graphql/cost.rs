@@ -44,7 +44,7 @@ const HASHES: [&str; 6] = ["signIn", "register", "acceptInvitation", "resetPassw
 /// What a list without a page counts as: those are short.
 const LIST_ROWS: usize = 10;
 /// Those that may be longer, by their type and name.
-const LONG_LISTS: [(&str, &str, usize); 10] = [
+const LONG_LISTS: [(&str, &str, usize); 11] = [
     ("Team", "members", 100),
     ("User", "teams", 20),
     ("Deal", "lineItems", 30),
@@ -53,6 +53,8 @@ const LONG_LISTS: [(&str, &str, usize); 10] = [
     ("Query", "merges", 50),
     ("DuplicateGroup", "records", 50),
     ("Query", "criteriaFields", 150),
+    // no kind has more relations, and few relations that many fields
+    ("Query", "criteriaRelations", 5),
     ("CriteriaRelation", "fields", 30),
     ("CriteriaField", "operators", 15),
 ];

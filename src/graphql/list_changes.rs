@@ -20,7 +20,7 @@ use crate::{
     events::{Bus, Cursor, Subscription as EventReader},
     lists::{
         events::{MembersChanged, list_of},
-        ops,
+        members, ops,
     },
 };
 
@@ -56,7 +56,7 @@ impl ListSubscription {
     ) -> async_graphql::Result<impl Stream<Item = async_graphql::Result<ContactListChange>> + use<>> {
         let (ctx, caller) = both(context)?;
         let list = parse_id::<ContactListId>("id", &id)?;
-        ops::get(ctx, caller, list).await?;
+        seen(ctx, caller, list).await?;
         let after = after.map(|text| Cursor::parse("after", &text)).transpose()?;
         let mut events = context.data::<Bus>()?.subscribe(caller.workspace, after).await?;
         let position = context.data_opt::<Arc<StreamPosition>>().cloned().unwrap_or_default();
@@ -102,7 +102,7 @@ impl Reader {
                 continue;
             }
             // at whatever happens to it, so that one that is unshared ends at once
-            ops::get(&self.ctx, &self.caller, self.list).await?;
+            seen(&self.ctx, &self.caller, self.list).await?;
             let Some(changed) = MembersChanged::read(&event) else { continue };
             let cursor = Cursor::after(event.position);
             self.position.at(place(cursor));
@@ -116,6 +116,12 @@ impl Reader {
             });
         }
     }
+}
+
+/// Refuses who does not see the list, or the contacts that come and go.
+async fn seen(ctx: &Ctx, caller: &Caller, list: ContactListId) -> Result<()> {
+    members::require_read(caller)?;
+    ops::get(ctx, caller, list).await.map(drop)
 }
 
 fn place(cursor: Cursor) -> Position {

@@ -45,10 +45,11 @@ impl ListQuery {
         #[graphql(desc = "Only your favourites, or only the others.")] favorite: Option<bool>,
         #[graphql(desc = "A fragment of the name or the description.")] search: Option<String>,
         #[graphql(desc = "Only those in this folder.")] folder_id: Option<ID>,
+        #[graphql(desc = "Only those with this tag, in whatever case.")] tag: Option<String>,
     ) -> async_graphql::Result<ContactListConnection> {
         let (ctx, caller) = both(context)?;
         let folder = folder_id.map(|id| parse_id::<ListFolderId>("folderId", &id)).transpose()?;
-        let filter = ListFilter { list_type, favorite, search, folder };
+        let filter = ListFilter { list_type, favorite, search, folder, tag };
         let slice = ops::page(ctx, caller, &filter, PageArgs { first, after, ..PageArgs::default() }).await?;
         let edge = |list| (cursors::encode(&ListPlace::from(&list)), ContactListObject(list));
         Ok(ContactListConnection::new(slice, filter, edge))
@@ -90,7 +91,7 @@ pub struct CreateContactListInput {
     folder_id: Option<ID>,
     #[graphql(default_with = "Sharing::Private")]
     sharing: Sharing,
-    /// The members of a static list, at most 10,000 of them; what is no contact is left out.
+    /// The members of a static list, at most `limits.list_ids` (10,000) of them; what is no contact is left out.
     #[graphql(default)]
     contact_ids: Vec<ID>,
     /// When a dynamic list becomes a static one.
@@ -136,7 +137,7 @@ pub struct ListMembersInput {
     repeat: Repeatable,
     /// The list that changes; a static one.
     id: ID,
-    /// At most 10,000.
+    /// At most `limits.list_ids` (10,000).
     contact_ids: Option<Vec<ID>>,
     /// All members of this list instead.
     from_list_id: Option<ID>,

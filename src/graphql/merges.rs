@@ -56,7 +56,7 @@ pub struct MergeInput {
     repeat: Repeatable,
     /// The record that stays.
     into_id: ID,
-    /// Those that become part of it and are deleted: at most 49.
+    /// Those that become part of it and are deleted: with the one that stays at most `limits.records_per_merge` (50).
     ids: Vec<ID>,
     /// Fields that are not to be as they are in the record that stays. Its empty fields are filled from the
     /// others anyway, in the order of `ids`; tags and custom fields are united.

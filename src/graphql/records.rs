@@ -13,6 +13,7 @@ use super::{
         contact::{ContactConnection, ContactObject},
         criteria::RecordCriteria,
         deal::{DealConnection, DealObject},
+        deleted::{self, DeletedConnection},
         input::{AccountInput, ContactInput, DealInput, LeadInput, ProductInput, TaskInput},
         lead::{LeadConnection, LeadObject},
         product::{ProductConnection, ProductObject},
@@ -31,7 +32,7 @@ use crate::{
         Account, Contact, Deal, Lead, Product, RecordKind, Task,
         matching::{self, ARGUMENT, Filter},
         record::{
-            Record, ops,
+            Record, deletion, ops,
             select::{Order, Sort},
             tags,
         },
@@ -263,7 +264,7 @@ record_operations! {
 
 record_operations! {
     Contact ContactId ContactObject ContactConnection ContactInput,
-    queries ContactQuery "ContactQuery" contact contacts, "Contacts, the newest first unless told otherwise.", "One contact; null where there is none.", search "A fragment of the name, the e-mail address, the phone or mobile number, of which the digits count, or the name of the account.",
+    queries ContactQuery "ContactQuery" contact contacts, "Contacts, the newest first unless told otherwise.", "One contact; null where there is none.", search "A fragment of the name, an e-mail address, a phone number, of which the digits count, or the name of the account.",
     order ContactOrder "ContactOrder" ContactOrderField "ContactOrderField", "What contacts can be sorted by; each has an index." { CreatedAt "createdAt" UpdatedAt "updatedAt" LastName "lastName" Email "email" Country "country" },
     mutations ContactMutation "ContactMutation",
     create create_contact CreateContactInput "CreateContactInput" CreateContactPayload "CreateContactPayload",
@@ -342,6 +343,24 @@ impl AnyRecordQuery {
             Ok(found)
         })
         .await
+    }
+
+    /// The deleted records of a kind that can be restored, what was deleted last first. Those that were merged
+    /// into another one are not among them: see `undoMerge`.
+    async fn deleted_records(
+        &self,
+        context: &Context<'_>,
+        kind: RecordKind,
+        #[graphql(desc = "At most 500; 50 unless told.")] first: Option<i32>,
+        #[graphql(desc = "A cursor of this list.")] after: Option<String>,
+        #[graphql(desc = "At most 500; with `before`.")] last: Option<i32>,
+        #[graphql(desc = "A cursor of this list.")] before: Option<String>,
+    ) -> async_graphql::Result<DeletedConnection> {
+        let (ctx, caller) = both(context)?;
+        let args = PageArgs { first, after, last, before };
+        Ok(for_kind!(kind, R => {
+            DeletedConnection::new(deletion::page::<R>(ctx, caller, args).await?, kind, deleted::edge)
+        }))
     }
 
     /// The tags of a kind of records, the most used first; at most 500.

@@ -5,7 +5,7 @@ use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema};
 use super::{
     addresses::AddressMutation,
     bulk::{BulkMutation, BulkQuery},
-    changes::{ChangeSubscription, EventObject},
+    changes::{ChangeQuery, ChangeSubscription, EventObject},
     criteria::CriteriaQuery,
     fields::{FieldMutation, FieldQuery},
     imports::{ImportMutation, ImportQuery, ImportSubscription},
@@ -30,6 +30,7 @@ use crate::{ctx::Ctx, events::Bus};
 pub struct Query(
     TeamQuery,
     RecordQuery,
+    ChangeQuery,
     CriteriaQuery,
     MergeQuery,
     ListQuery,

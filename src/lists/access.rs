@@ -8,7 +8,7 @@ use super::{
     queries::lists::{self, Hold},
 };
 use crate::{
-    auth::{Caller, Role},
+    auth::{Caller, Grant, Permission, Role},
     base::{Error, Result, ids::ContactListId},
     db::Tx,
 };
@@ -29,19 +29,37 @@ pub async fn lock_in(tx: &mut Tx, caller: &Caller, id: ContactListId) -> Result<
 
 /// Whether the caller, who sees the list, may change it and its members.
 pub fn may_edit(caller: &Caller, list: &ContactList) -> bool {
+    may_write(caller) && shares_edit(caller, list)
+}
+
+/// Whether the caller, who sees the list, may delete it and decide who else sees it.
+pub fn may_manage(caller: &Caller, list: &ContactList) -> bool {
+    may_write(caller) && is_own(caller, list)
+}
+
+fn may_write(caller: &Caller) -> bool {
+    caller.grant(Permission::ListsWrite) != Grant::No
+}
+
+fn shares_edit(caller: &Caller, list: &ContactList) -> bool {
     list.may_edit || caller.role == Role::Admin
 }
 
+fn is_own(caller: &Caller, list: &ContactList) -> bool {
+    list.created_by == caller.user || caller.role == Role::Admin
+}
+
+/// Refuses who is shown the list to be seen only.
 pub fn require_edit(caller: &Caller, list: &ContactList) -> Result<()> {
-    if may_edit(caller, list) {
+    if shares_edit(caller, list) {
         return Ok(());
     }
     Err(Error::Forbidden("This list is shared with you to be seen, not to be changed".into()))
 }
 
-/// Whether the caller, who sees the list, may delete it and decide who else sees it.
+/// Refuses who neither made the list nor is an admin.
 pub fn require_own(caller: &Caller, list: &ContactList) -> Result<()> {
-    if list.created_by == caller.user || caller.role == Role::Admin {
+    if is_own(caller, list) {
         return Ok(());
     }
     Err(Error::Forbidden("Only who made this list, or an admin, may do this".into()))

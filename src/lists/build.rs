@@ -1,8 +1,8 @@
 //! Building a dynamic list: its members become those that its criteria match, some thousand contacts
 //! at a time in the order of their ids. The first members of a list enter as they are found. Where it
 //! has members by former criteria, these stay until all are known who enter and leave; then they do, in few
-//! steps. A run that died is simply begun again; one whose criteria were changed meanwhile ends. What
-//! happens to contacts meanwhile is followed beside it, see `live`.
+//! steps. A run that died is simply begun again; one whose criteria were changed meanwhile ends; a list whose
+//! criteria take too long even for few contacts is left behind, see `slow`. What happens to contacts meanwhile is followed beside it, see `live`.
 
 use std::time::Duration;
 
@@ -14,10 +14,14 @@ use super::{
     kept::{self, KeptList},
     model::Source,
     queries::{builds, kept as queries, lists, members},
+    slow,
     steps::{self, By},
 };
 use crate::{
-    base::{Error, Result, ids::ContactListId},
+    base::{
+        Error, Result,
+        ids::{ContactListId, WorkspaceId},
+    },
     ctx::Ctx,
     db::Tx,
     jobs::{Job, JobError, Progress, Run},
@@ -26,6 +30,7 @@ use crate::{
 /// Contacts that the first transaction looks at. Where few match, more at once are looked at by and by: not
 /// so many that it would take seconds where all do.
 const CHUNK: i64 = 10_000;
+const LEAST: i64 = CHUNK / 10;
 const MOST: i64 = 40_000;
 /// How long a transaction may take, more or less: nobody else moves members meanwhile.
 const LONGEST: Duration = Duration::from_millis(300);
@@ -48,83 +53,135 @@ impl Job<Ctx> for BuildList {
 
     async fn run(self, ctx: Ctx, run: Run) -> Result<(), JobError> {
         let workspace = run.workspace.ok_or_else(|| JobError::Fail(Error::NotFound("Workspace")))?;
-        let (mut from, mut chunk) = (Uuid::nil(), CHUNK);
-        let mut progress = Progress::default();
+        let mut at = Reached { from: Uuid::nil(), chunk: CHUNK, progress: Progress::default() };
         loop {
             run.check_stop()?;
-            let mut tx = ctx.db.system().await?;
-            tx.bind(workspace).await?;
-            run.hold_in(&mut tx).await?;
-            let present = kept::hold_in(&mut tx, &ctx.clock, workspace).await?;
-            let Some(row) = queries::lock(tx.connection(), workspace, self.list, self.version).await? else {
-                return Ok(());
-            };
-            let list = match kept::ask_one_in(&mut tx, workspace, &present, row).await? {
-                Ok(list) => list,
-                Err(why) => {
-                    builds::clear(tx.connection(), workspace, self.list).await?;
-                    lists::note_broken(tx.connection(), workspace, self.list, &why).await?;
-                    return Ok(tx.commit().await?);
+            match self.go_on(&ctx, &run, workspace, &at).await {
+                Ok(Some(next)) => at = next,
+                Ok(None) => return Ok(()),
+                Err(JobError::Retry(Error::TimedOut)) if at.chunk > LEAST => at.chunk = (at.chunk / 4).max(LEAST),
+                Err(JobError::Retry(Error::TimedOut)) => {
+                    return slow::note(&ctx, &run, workspace, &[(self.list, self.version)]).await;
                 }
-            };
-            if present.told.is_none() && (list.criteria.is_relative() || list.criteria.is_of_days()) {
-                kept::note_told_in(&mut tx, workspace, &present).await?;
+                Err(error) => return Err(error),
             }
-            if progress.total.is_none() {
-                progress.total = Some(members::live_count(tx.connection(), workspace).await?);
-            }
-            let by = kept::system(workspace, run.job, present.setting.now);
-            let begun = Instant::now();
-            let mut is_done = false;
-            if from < Uuid::max() {
-                let to = members::end_of_chunk(tx.connection(), workspace, from, chunk).await?.unwrap_or(Uuid::max());
-                progress.succeeded += look_at(&mut tx, &by, &list, (from, to)).await? as i64;
-                progress.processed = (progress.processed + chunk).min(progress.total.unwrap_or(i64::MAX));
-                from = to;
-            }
-            if from == Uuid::max() {
-                is_done = !list.is_rebuilding || !move_noted(&mut tx, &by, &list).await?;
-            }
-            if is_done {
-                progress.processed = progress.total.unwrap_or(progress.processed);
-                lists::end_build(tx.connection(), workspace, self.list, self.version).await?;
-            }
-            run.report_in(&mut tx, progress.clone()).await?;
-            tx.commit().await?;
-            if is_done {
-                return Ok(());
-            }
-            chunk = next_chunk(chunk, begun.elapsed());
         }
     }
 }
 
-/// As many as are looked at in a third to all of the time that there is.
-fn next_chunk(chunk: i64, took: Duration) -> i64 {
-    if took * 3 < LONGEST {
+/// How far a building has come.
+#[derive(Clone)]
+struct Reached {
+    /// Contacts up to this one were looked at.
+    from: Uuid,
+    /// How many are looked at next.
+    chunk: i64,
+    progress: Progress,
+}
+
+impl BuildList {
+    /// One transaction of it: how far it has come then; none where it has ended.
+    async fn go_on(
+        &self,
+        ctx: &Ctx,
+        run: &Run,
+        workspace: WorkspaceId,
+        at: &Reached,
+    ) -> Result<Option<Reached>, JobError> {
+        let mut at = at.clone();
+        let mut tx = ctx.db.system_in(workspace).await?;
+        run.hold_in(&mut tx).await?;
+        let present = match kept::hold_in(&mut tx, &ctx.clock, workspace).await {
+            // somebody else takes long, and not these criteria
+            Err(Error::TimedOut) => return Err(JobError::Retry(Error::Unavailable("Others move members".into()))),
+            present => present?,
+        };
+        tx.limit_statements(slow::limit(ctx)).await?;
+        let Some(row) = queries::lock(tx.connection(), workspace, self.list, self.version).await? else {
+            return Ok(None);
+        };
+        let list = match kept::ask_one_in(&mut tx, workspace, &present, row).await? {
+            Ok(list) => list,
+            Err(why) => {
+                builds::clear(tx.connection(), workspace, self.list).await?;
+                lists::note_broken(tx.connection(), workspace, (self.list, self.version), &why).await?;
+                tx.commit().await?;
+                return Ok(None);
+            }
+        };
+        if present.told.is_none() && (list.criteria.is_relative() || list.criteria.is_of_days()) {
+            kept::note_told_in(&mut tx, workspace, &present, Duration::ZERO).await?;
+        }
+        if at.progress.total.is_none() {
+            at.progress.total = Some(members::live_count(tx.connection(), workspace).await?);
+        }
+        let by = kept::system(workspace, run.job, present.setting.now);
+        let mut took = Took::default();
+        let mut is_done = false;
+        if at.from < Uuid::max() {
+            let to = members::end_of_chunk(tx.connection(), workspace, at.from, at.chunk).await?;
+            let to = to.unwrap_or(Uuid::max());
+            at.progress.succeeded += look_at(&mut tx, &by, &list, (at.from, to), &mut took).await? as i64;
+            at.progress.processed = (at.progress.processed + at.chunk).min(at.progress.total.unwrap_or(i64::MAX));
+            at.from = to;
+        }
+        if at.from == Uuid::max() {
+            is_done = !list.is_rebuilding || !move_noted(&mut tx, &by, &list).await?;
+        }
+        if is_done {
+            at.progress.processed = at.progress.total.unwrap_or(at.progress.processed);
+            lists::end_build(tx.connection(), workspace, self.list, self.version).await?;
+        }
+        run.report_in(&mut tx, at.progress.clone()).await?;
+        tx.commit().await?;
+        at.chunk = next_chunk(at.chunk, &took);
+        Ok(Some(at).filter(|_| !is_done))
+    }
+}
+
+/// How long a chunk took: to ask who matches, and to move them.
+#[derive(Default)]
+struct Took {
+    asking: Duration,
+    moving: Duration,
+}
+
+/// As many as are looked at in a third to all of the time that there is. What asking takes is partly the same
+/// for however many, so that less than the first chunk would not take less.
+fn next_chunk(chunk: i64, took: &Took) -> i64 {
+    let all = took.asking + took.moving;
+    if all * 3 < LONGEST {
         (chunk * 2).min(MOST)
-    } else if took > LONGEST {
-        (chunk / 2).max(CHUNK / 10)
+    } else if took.moving > LONGEST {
+        (chunk / 2).max(LEAST)
+    } else if all > LONGEST {
+        (chunk / 2).max(CHUNK.min(chunk))
     } else {
         chunk
     }
 }
 
 /// Contacts behind the first id, up to the second; how many entered or left, or are going to.
-async fn look_at(tx: &mut Tx, by: &By, list: &KeptList, range: (Uuid, Uuid)) -> Result<usize> {
+async fn look_at(tx: &mut Tx, by: &By, list: &KeptList, range: (Uuid, Uuid), took: &mut Took) -> Result<usize> {
     let workspace = by.workspace;
     if list.is_rebuilding && range.0.is_nil() {
         // of a run that died, or for other criteria
         builds::clear(tx.connection(), workspace, list.id).await?;
     }
+    let begun = Instant::now();
     let matching = list.criteria.ids_between(tx.connection(), workspace, &list.setting, range).await?;
-    if list.is_rebuilding {
-        return builds::note(tx.connection(), workspace, list.id, range, &matching).await;
-    }
-    let others = members::between_but(tx.connection(), workspace, list.id, range, &matching).await?;
-    let left = steps::remove_in(tx, by, list.id, &others, Source::CriteriaMatch).await?;
-    let entered = steps::add_in(tx, by, list.id, &matching, Source::CriteriaMatch).await?;
-    Ok(entered.len() + left.len())
+    took.asking = begun.elapsed();
+    let begun = Instant::now();
+    let moved = if list.is_rebuilding {
+        builds::note(tx.connection(), workspace, list.id, range, &matching).await?
+    } else {
+        let others = members::between_but(tx.connection(), workspace, list.id, range, &matching).await?;
+        let left = steps::remove_in(tx, by, list.id, &others, Source::CriteriaMatch).await?;
+        let entered = steps::add_in(tx, by, list.id, &matching, Source::CriteriaMatch).await?;
+        entered.len() + left.len()
+    };
+    took.moving = begun.elapsed();
+    Ok(moved)
 }
 
 /// Lets enter and leave who was noted, so many at once; whether more may be noted. The members were those

@@ -41,6 +41,11 @@ pub fn list_of(event: &LoggedEvent) -> Option<ContactListId> {
     id.copied().map(ContactListId)
 }
 
+/// Whether a list was made that has members from the start.
+pub fn is_copy(event: &LoggedEvent) -> bool {
+    event.name == CREATED && event.payload.get("members").is_some_and(|members| *members != 0)
+}
+
 /// With as many members as it begins with, who are not told one by one.
 pub fn created(list: ContactListId, members: i64) -> NewEvent {
     about(CREATED, list, json!({ "members": members }))

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     freeze::freeze_in,
-    queries::{builds, lists, members},
+    queries::{builds, lists, members, merge::static_lists_with},
     steps::{self, By},
 };
 use crate::{
@@ -36,9 +36,9 @@ impl Job<Ctx> for FollowContacts {
         let actor = Actor { kind: "system".to_owned(), user: None, through: Some(run.job.0) };
         let by = By { workspace, actor, at: ctx.clock.now() };
         let mut tx = ctx.db.begin(&workspace).await?;
-        let with = members::lists_with(tx.connection(), workspace, &self.contacts).await?;
+        let with = static_lists_with(tx.connection(), workspace, &self.contacts).await?;
         tx.commit().await?;
-        // one list at a time, so that nobody ever holds two
+        // one list at a time, so that this never waits for one while it holds another
         for list in with {
             run.check_stop()?;
             let mut tx = ctx.db.begin(&workspace).await?;

@@ -2,9 +2,12 @@
 //! members of dynamic lists goes through here, one at a time for each workspace: what somebody finds out
 //! about a membership then stays true until it is moved, without a lock on every list.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    time::Duration,
+};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use uuid::Uuid;
 
@@ -63,6 +66,8 @@ pub struct Present {
     pub setting: Setting,
     /// Up to when they were, and by which days; none before the first list that time matters to.
     pub told: Option<Setting>,
+    /// How long that took.
+    pub took: TimeDelta,
 }
 
 /// Who moves members, in the events.
@@ -76,10 +81,11 @@ pub async fn hold_in(tx: &mut Tx, clock: &Clock, workspace: WorkspaceId) -> Resu
     hold_alone_in(tx, workspace).await?;
     let row = queries::present(tx.connection(), workspace).await?;
     let setting = |at, zone: &str, week| Setting::new(at, zone.parse().unwrap_or(Tz::UTC), week);
+    let took = row.clock.as_ref().map_or(TimeDelta::zero(), |clock| TimeDelta::milliseconds(clock.took_millis));
     let told = row.clock.map(|clock| setting(clock.at, &clock.time_zone, clock.week_start));
     // another node's clock may be ahead of this one's
     let now = told.as_ref().map_or_else(|| clock.now(), |told| told.now.max(clock.now()));
-    Ok(Present { setting: setting(now, &row.time_zone, row.week_start), told })
+    Ok(Present { setting: setting(now, &row.time_zone, row.week_start), told, took })
 }
 
 /// The same without a look at the clock: for whoever takes rows of several lists in no order.
@@ -87,10 +93,11 @@ pub async fn hold_alone_in(tx: &mut Tx, workspace: WorkspaceId) -> Result<()> {
     locks::hold_named_in(tx, &format!("live lists of {workspace}")).await
 }
 
-/// Writes down that the lists were told of time's passing up to this present.
-pub async fn note_told_in(tx: &mut Tx, workspace: WorkspaceId, present: &Present) -> Result<()> {
+/// Writes down that the lists were told of time's passing up to this present, and how long that took.
+pub async fn note_told_in(tx: &mut Tx, workspace: WorkspaceId, present: &Present, took: Duration) -> Result<()> {
+    let took_millis = i64::try_from(took.as_millis()).unwrap_or(i64::MAX);
     let Setting { now, zone, week_start, .. } = present.setting;
-    let clock = queries::Clock { at: now, time_zone: zone.name().to_owned(), week_start };
+    let clock = queries::Clock { at: now, time_zone: zone.name().to_owned(), week_start, took_millis };
     queries::set_clock(tx.connection(), workspace, &clock).await
 }
 
@@ -105,7 +112,7 @@ pub async fn load_in(
     let rows = queries::rows(tx.connection(), workspace, reading).await?;
     let (found, refused) = ask_in(tx, workspace, present, rows).await?;
     for (row, why) in refused {
-        lists::note_broken(tx.connection(), workspace, row.id, &why).await?;
+        lists::note_broken(tx.connection(), workspace, (row.id, row.version), &why).await?;
     }
     Ok(found)
 }

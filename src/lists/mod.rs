@@ -23,6 +23,7 @@ pub mod purge;
 mod queries;
 pub mod react;
 pub mod segment;
+mod slow;
 pub mod steps;
 pub mod views;
 

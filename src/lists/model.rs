@@ -196,6 +196,8 @@ pub struct ListFilter {
     /// A fragment of the name or the description.
     pub search: Option<String>,
     pub folder: Option<ListFolderId>,
+    /// One of its tags, in whatever case.
+    pub tag: Option<String>,
 }
 
 /// A place in the order of lists: favourites first, then the newest change.

@@ -1,6 +1,8 @@
 //! The verbs of lists: create, update, delete, share, refresh, make a snapshot; one list, pages of
 //! them. Each change is one transaction with its event.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Datelike, Utc};
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -107,7 +109,9 @@ pub async fn count(ctx: &Ctx, caller: &Caller, filter: &ListFilter) -> Result<i6
 fn checked_filter(filter: &ListFilter) -> Result<ListFilter> {
     let search = filter.search.as_deref().map(|search| text::clean(search, SEARCH)).transpose();
     let search = search.map_err(|message| Error::invalid("search", message))?.flatten();
-    Ok(ListFilter { search: search.map(|search| text::like_anywhere(&search)), ..filter.clone() })
+    let tag = filter.tag.as_deref().map(|tag| text::clean(tag, text::SHORT)).transpose();
+    let tag = tag.map_err(|message| Error::invalid("tag", message))?.flatten();
+    Ok(ListFilter { search: search.map(|search| text::like_anywhere(&search)), tag, ..filter.clone() })
 }
 
 pub async fn create(ctx: &Ctx, caller: &Caller, new: NewList) -> Result<ContactList> {
@@ -141,6 +145,9 @@ pub async fn create(ctx: &Ctx, caller: &Caller, new: NewList) -> Result<ContactL
     let by = By::caller(ctx, caller);
     let id = ContactListId::new();
     insert_in(ctx, &mut tx, caller, id, &settings).await?;
+    if settings.sharing != Sharing::Private {
+        note_shared_in(ctx, &mut tx, caller, id, settings.sharing, None).await?;
+    }
     ctx.emit(&mut tx, caller, &[events::created(id, 0)]).await?;
     if let Some(contacts) = contacts {
         steps::add_in(&mut tx, &by, id, contacts, Source::Manual).await?;
@@ -174,6 +181,9 @@ pub async fn update(ctx: &Ctx, caller: &Caller, id: ContactListId, patch: ListPa
     if !changed.is_empty() {
         access::require_edit(caller, &present)?;
         lists::update(tx.connection(), caller.workspace, id, &after, by.at).await?;
+    }
+    if before.sharing != after.sharing {
+        note_shared_in(ctx, &mut tx, caller, id, after.sharing, None).await?;
     }
     if before.criteria != after.criteria {
         build_in(ctx, &mut tx, caller, id, present.version + 1).await?;
@@ -231,12 +241,28 @@ pub async fn share(
     }
     let mut after = present.settings();
     after.sharing = level.unwrap_or(after.sharing);
+    if after.sharing == present.sharing && shares.is_none() {
+        return answer(tx, caller, id).await;
+    }
     lists::update(tx.connection(), caller.workspace, id, &after, by.at).await?;
-    let details = json!({ "level": after.sharing, "named": shares.map(|shares| shares.len()) });
-    let entry = audit::Entry::new("contact_list.shared", "contact_list", id).with(details);
-    audit::record_in(ctx, &mut tx, caller, entry).await?;
+    note_shared_in(ctx, &mut tx, caller, id, after.sharing, shares.map(|shares| shares.len())).await?;
     ctx.emit(&mut tx, caller, &[events::updated(id, &["sharing"])]).await?;
     answer(tx, caller, id).await
+}
+
+/// Writes into the audit log with whom a list is shared from now on: what everybody may do, and with how many
+/// by name where that was decided, too.
+async fn note_shared_in(
+    ctx: &Ctx,
+    tx: &mut Once,
+    caller: &Caller,
+    id: ContactListId,
+    level: Sharing,
+    named: Option<usize>,
+) -> Result<()> {
+    let details = json!({ "level": level, "named": named });
+    let entry = audit::Entry::new("contact_list.shared", "contact_list", id).with(details);
+    audit::record_in(ctx, tx, caller, entry).await
 }
 
 /// Likes a list, or does not any more: everybody's who sees it.
@@ -290,7 +316,8 @@ fn in_use(uses: &[ListUse]) -> Error {
         (false, 0) => format!("The criteria of other lists name this one: {}", names.join(", ")),
         (false, more) => format!("The criteria of other lists name this one: {}, and {more} more", names.join(", ")),
     };
-    let details = json!({ "usedBy": seen.iter().map(|one| one.by_id).collect::<Vec<_>>(), "uses": uses.len() });
+    let named = |one: &&ListUse| json!({ "type": "contact_list", "id": one.by_id, "name": one.by_name });
+    let details = json!({ "usedBy": seen.iter().map(named).collect::<Vec<_>>(), "uses": uses.len() });
     Error::Conflict(Conflict { message: message.into(), details: Some(details), ..Conflict::default() })
 }
 
@@ -334,27 +361,12 @@ pub async fn snapshot(ctx: &Ctx, caller: &Caller, id: ContactListId, kind: Snaps
         Turn::First(tx) => tx,
         Turn::Again(id, mut tx) => return access::visible_in(&mut tx, caller, id).await,
     };
-    let present = access::lock_in(&mut tx, caller, id).await?;
-    let by = By::caller(ctx, caller);
     if let Snapshot::Into(name) = kind {
-        if segment::is_building_in(&mut tx, caller.workspace, present.build_job_id).await? {
-            return Err(Error::conflict(freeze::BUILDING));
-        }
-        let mut settings = present.settings();
-        settings = Settings {
-            list_type: ListType::Static,
-            criteria: None,
-            sharing: Sharing::Private,
-            freeze_at: None,
-            ..settings
-        };
-        settings = ListPatch { name: Some(name), ..ListPatch::default() }.apply(ctx, &settings)?;
-        let new = ContactListId::new();
-        insert_in(ctx, &mut tx, caller, new, &settings).await?;
-        let copied = steps::copy_in(&mut tx, &by, id, new).await?;
-        ctx.emit(&mut tx, caller, &[events::created(new, copied)]).await?;
+        let new = copy_in(ctx, &mut tx, caller, id, name).await?;
         return answer(tx, caller, new).await;
     }
+    let present = access::lock_in(&mut tx, caller, id).await?;
+    let by = By::caller(ctx, caller);
     access::require_edit(caller, &present)?;
     if present.list_type == ListType::Static {
         return Err(Error::invalid("id", "is of a static list already; name a new one to copy it"));
@@ -373,8 +385,43 @@ pub async fn snapshot(ctx: &Ctx, caller: &Caller, id: ContactListId, kind: Snaps
     answer(tx, caller, id).await
 }
 
+/// Makes a static list with the members that another one has now. One that has very many is copied for
+/// seconds: it is not locked meanwhile, for that would hold up all who move members.
+async fn copy_in(ctx: &Ctx, tx: &mut Once, caller: &Caller, id: ContactListId, name: String) -> Result<ContactListId> {
+    let before = access::visible_in(tx, caller, id).await?;
+    let settings = Settings {
+        list_type: ListType::Static,
+        criteria: None,
+        sharing: Sharing::Private,
+        freeze_at: None,
+        ..before.settings()
+    };
+    let settings = ListPatch { name: Some(name), ..ListPatch::default() }.apply(ctx, &settings)?;
+    let new = ContactListId::new();
+    insert_in(ctx, tx, caller, new, &settings).await?;
+    tx.limit_statements(Duration::from_secs(ctx.limits.request_seconds)).await?;
+    let copied = steps::copy_in(tx, &By::caller(ctx, caller), id, new).await?;
+    // one that is being built, or was meanwhile, has members of both criteria
+    let after = access::visible_in(tx, caller, id).await?;
+    let built = |list: &ContactList| (list.version, list.built_version);
+    if built(&after) != built(&before) || segment::is_building_in(tx, caller.workspace, after.build_job_id).await? {
+        return Err(Error::conflict(freeze::BUILDING));
+    }
+    ctx.emit(tx, caller, &[events::created(new, copied)]).await?;
+    Ok(new)
+}
+
 async fn insert_in(ctx: &Ctx, tx: &mut Once, caller: &Caller, id: ContactListId, settings: &Settings) -> Result<()> {
     let is_dynamic = settings.list_type == ListType::Dynamic;
+    let present = lists::count_of_type(tx.connection(), caller.workspace, settings.list_type).await?;
+    let (most, limit) = match settings.list_type {
+        ListType::Static => (ctx.limits.static_lists, "limits.static_lists"),
+        ListType::Dynamic => (ctx.limits.dynamic_lists, "limits.dynamic_lists"),
+    };
+    if present >= most {
+        let list_type = settings.list_type;
+        return Err(Error::conflict(format!("There are {most} {list_type} lists already ({limit}); delete one first")));
+    }
     let row =
         NewRow { id, settings, built_version: i32::from(!is_dynamic), created_by: caller.user, at: ctx.clock.now() };
     lists::insert(tx.connection(), caller.workspace, row).await?;

@@ -1,14 +1,18 @@
 //! What follows for lists from what happens to contacts. Events only say where to look: a job then
 //! looks at the present, so that late and twice are never wrong.
 //!
-//! Who enters a list is looked at as well: somebody may delete a contact while another, who still
-//! sees it, adds it to a list, and commits after the deletion was followed up.
+//! Who enters a list is looked at as well, and a list that begins as a copy: somebody may delete a contact
+//! while another, who still sees it, adds it to a list, and commits after the deletion was followed up.
 
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::{events::MembersChanged, jobs::FollowContacts, queries::members};
+use super::{
+    events::{self, MembersChanged},
+    jobs::FollowContacts,
+    queries::members,
+};
 use crate::{
     base::{Clock, Result, ids::WorkspaceId},
     crm::{
@@ -33,12 +37,17 @@ impl Reactor for FollowRecords {
     const NAME: &'static str = "lists.records";
 
     fn wants(&self, event: &LoggedEvent) -> bool {
-        event.name == super::events::MEMBERS || comes_or_goes(event)
+        event.name == events::MEMBERS || events::is_copy(event) || comes_or_goes(event)
     }
 
-    async fn react(&self, tx: &mut Tx, events: &[LoggedEvent]) -> Result<()> {
+    async fn react(&self, tx: &mut Tx, logged: &[LoggedEvent]) -> Result<()> {
         let mut contacts: BTreeMap<WorkspaceId, Vec<Uuid>> = BTreeMap::new();
-        for event in events {
+        for event in logged {
+            if let Some(list) = events::list_of(event).filter(|_| events::is_copy(event)) {
+                let dead = members::dead(tx.connection(), event.workspace, list).await?;
+                self.enqueue(tx, event.workspace, &dead).await?;
+                continue;
+            }
             let touched = match MembersChanged::read(event) {
                 Some(changed) => changed.entered,
                 None => event.record_ids.clone(),

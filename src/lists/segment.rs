@@ -47,7 +47,7 @@ pub async fn check(tx: &mut Tx, caller: &Caller, list: Option<&ContactList>, giv
             let why = "can ask about LISTS only in a list of one's own: they are asked for whoever made the list";
             return Err(Error::invalid(FIELD, why));
         }
-        refuse_circle(tx, caller, list.id, &checked, &known).await?;
+        refuse_circle(tx, caller, list.id, &checked).await?;
     }
     serde_json::to_value(checked.node()).map_err(Error::internal)
 }
@@ -73,13 +73,7 @@ pub async fn expected(ctx: &Ctx, caller: &Caller, list: &ContactList) -> Result<
 
 /// Follows the lists that criteria name, and those that these name. The criteria of lists are written
 /// one after another where they name lists, so that two cannot close a circle at once.
-async fn refuse_circle(
-    tx: &mut Tx,
-    caller: &Caller,
-    list: ContactListId,
-    criteria: &Criteria,
-    known: &Known,
-) -> Result<()> {
+async fn refuse_circle(tx: &mut Tx, caller: &Caller, list: ContactListId, criteria: &Criteria) -> Result<()> {
     if criteria.lists().is_empty() {
         return Ok(());
     }
@@ -94,11 +88,13 @@ async fn refuse_circle(
             return Err(Error::invalid("criteria", format!("depends on more than {MOST_BEHIND} lists")));
         }
         let behind = lists::criteria_of(tx.connection(), caller.workspace, &next).await?;
+        // as they are written: those that cannot be answered now may be again
         next = behind
             .iter()
-            .filter_map(|json| Criteria::check(RecordKind::Contact, &Criteria::read(json).ok()?, known).ok())
-            .flat_map(|criteria| criteria.lists().to_vec())
-            .filter(|id| !seen.contains(id))
+            .filter_map(|json| Criteria::read(json).ok())
+            .flat_map(|node| node.named_lists())
+            .map(|(_, list)| list)
+            .filter(|list| !seen.contains(list))
             .collect();
     }
     Ok(())

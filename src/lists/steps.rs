@@ -87,7 +87,8 @@ pub async fn set_in(tx: &mut Tx, by: &By, list: ContactListId, records: &[Uuid],
     Ok(!(entered.is_empty() && left.is_empty()))
 }
 
-/// Gives a list that is empty the members of another, in one statement; how many.
+/// Gives a static list that is empty the members of another, in one statement; how many. Deleted contacts,
+/// which a dynamic list may not have come to follow yet, are members of neither.
 pub(super) async fn copy_in(tx: &mut Tx, by: &By, from: ContactListId, to: ContactListId) -> Result<i64> {
     let copied = members::copy(tx.connection(), by.workspace, from, to, by.at).await?;
     members::move_count(tx.connection(), by.workspace, to, copied, by.at).await

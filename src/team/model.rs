@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -53,6 +54,25 @@ pub struct User {
     pub last_login_at: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+}
+
+/// Which people are looked for.
+#[derive(Debug, Clone, Default)]
+pub struct PeopleFilter {
+    /// A fragment of the name or the e-mail address.
+    pub search: Option<String>,
+    /// Only those who may sign in, or only those who may not.
+    pub active: Option<bool>,
+}
+
+/// A place among people: name and id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonPlace(pub String, pub UserId);
+
+impl From<&User> for PersonPlace {
+    fn from(user: &User) -> Self {
+        Self(user.full_name.clone(), user.id)
+    }
 }
 
 #[derive(Debug, Clone, Queryable, Selectable)]

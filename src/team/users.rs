@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     audit, events,
-    model::{User, UserStatus},
+    model::{PeopleFilter, PersonPlace, User, UserStatus},
     queries,
     repeat::{self, Turn},
 };
@@ -66,6 +66,31 @@ pub async fn count(ctx: &Ctx, caller: &Caller) -> Result<i64> {
     }
     let mut tx = ctx.db.read(caller).await?;
     queries::users::count_users(tx.connection(), caller.workspace).await
+}
+
+/// A page of the people of the workspace, by name: for choosing somebody. Everybody in a workspace may see
+/// the names; see [`by_ids`].
+pub async fn people(ctx: &Ctx, caller: &Caller, filter: &PeopleFilter, args: PageArgs) -> Result<Slice<User>> {
+    let request = args.parse::<PersonPlace>()?;
+    request.require_cursor(|place| !place.0.contains('\0'))?;
+    let filter = checked(filter)?;
+    let mut tx = ctx.db.read(caller).await?;
+    let rows = queries::users::people(tx.connection(), caller.workspace, &filter, &request).await?;
+    Ok(request.slice(rows))
+}
+
+/// How many [`people`] shows in all.
+pub async fn count_people(ctx: &Ctx, caller: &Caller, filter: &PeopleFilter) -> Result<i64> {
+    let filter = checked(filter)?;
+    let mut tx = ctx.db.read(caller).await?;
+    queries::users::count_people(tx.connection(), caller.workspace, &filter).await
+}
+
+/// The filter with its search as a pattern.
+fn checked(filter: &PeopleFilter) -> Result<PeopleFilter> {
+    let search = filter.search.as_deref().map(|search| text::clean(search, text::SHORT)).transpose();
+    let search = search.map_err(|message| Error::invalid("search", message))?.flatten();
+    Ok(PeopleFilter { search: search.map(|search| text::like_anywhere(&search)), ..filter.clone() })
 }
 
 /// One page by number, newest first, with the exact total: what REST's paging needs.

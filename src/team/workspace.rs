@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     auth::{Caller, Permission},
-    base::{FieldErrors, Result, text},
+    base::{Error, FieldErrors, Result, text},
     ctx::Ctx,
 };
 
@@ -46,6 +46,14 @@ pub async fn update(ctx: &Ctx, caller: &Caller, patch: WorkspacePatch) -> Result
         Turn::First(tx) => tx,
         Turn::Again((), mut tx) => return queries::workspaces::workspace(tx.connection(), caller.workspace).await,
     };
+    if let Some(zone) = &patch.time_zone
+        && !queries::workspaces::knows_time_zone(tx.connection(), zone).await?
+    {
+        return Err(Error::invalid(
+            "timeZone",
+            "is a zone that the database has no rules of; take the city's usual name",
+        ));
+    }
     let changes =
         queries::workspaces::WorkspaceChanges { name, time_zone: patch.time_zone, week_start: patch.week_start };
     queries::workspaces::update_workspace(tx.connection(), caller.workspace, &changes).await?;

@@ -162,12 +162,17 @@ async fn whoever_may_write_the_record_writes_notes_and_changes_their_own() {
     let fields = json!({ "lastName": "L", "ownerId": rep.user() });
     let lead = make_record::<Lead>(&server.ctx, &ada.caller(), fields).await.id.to_string();
     let on_lead = note(&rep, "LEAD", &lead, "Mine").await;
+    let first = json!({ "recordKind": "LEAD", "recordId": lead, "body": "B", "clientMutationId": "k1" });
+    let first = json!({ "input": first });
+    rep.data(CREATE, first.clone()).await;
     ada.data(
         "mutation($id: ID!, $to: ID!) { updateLead(input: { id: $id, patch: { ownerId: $to } }) { lead { id } } }",
         json!({ "id": lead, "to": ada.user() }),
     )
     .await;
     rep.refused(UPDATE, json!({ "input": { "id": on_lead, "body": "Still mine" } }), "NOT_FOUND").await;
+    // nor by sending again what one sent when it was in sight
+    rep.refused(CREATE, first, "NOT_FOUND").await;
     let of_lead = json!({ "recordKind": "LEAD", "recordId": lead, "body": "B" });
     rep.refused(CREATE, json!({ "input": of_lead }), "NOT_FOUND").await;
     support.refused(CREATE, json!({ "input": of_lead }), "FORBIDDEN").await;

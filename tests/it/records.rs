@@ -2,6 +2,7 @@
 //! repeated mutations, live changes, what a request may cost.
 
 mod cost;
+mod deleted;
 mod fields;
 mod kinds;
 mod live;

@@ -12,6 +12,8 @@ const UNSEEN: &[(&str, &str)] = &[
     ("accounts.search_text", "generated; searched by the function search_record_ids"),
     ("contact_lists.criteria_digest", "generated; read by its name"),
     ("contacts.search_text", "generated; searched by the function search_record_ids"),
+    ("contacts.extra_emails", "kept by a trigger, for the search text alone"),
+    ("contacts.extra_phone_digits", "kept by a trigger, for the search text alone"),
     ("deals.search_text", "generated; searched by the function search_record_ids"),
     ("leads.search_text", "generated; searched by the function search_record_ids"),
     ("products.search_text", "generated; searched by the function search_record_ids"),

@@ -256,7 +256,7 @@ mod tests {
         let names = |kind| {
             criteria_relations(kind, &Known::default()).into_iter().map(|relation| relation.name).collect::<Vec<_>>()
         };
-        assert_eq!(names(RecordKind::Account), [Relation::Contacts, Relation::Deals]);
+        assert_eq!(names(RecordKind::Account), [Relation::Contacts, Relation::Deals, Relation::Tasks]);
         assert_eq!(label("lastContactDate"), "Last contact date");
         let far = criteria_fields(RecordKind::Task, &Known::default(), MOST_LINKS);
         let far = far.iter().find(|field| field.name == "deal.contact.account.industry").expect("three links far");

@@ -3,7 +3,7 @@
 
 use diesel_async::AsyncPgConnection;
 use serde::Serialize;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
     checked::Tree,
     queries,
     sql::{Bind, Sql, Writer},
-    tree::{Node, Path},
+    tree::{Node, Path, Relation},
     when::Setting,
 };
 use crate::base::{Result, ids::WorkspaceId};
@@ -33,6 +33,19 @@ pub struct Explanation {
     pub asked: Option<Json>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub children: Vec<Explanation>,
+}
+
+impl Explanation {
+    /// Without how many lists the record is in: that counts lists of the person whose criteria these are, which
+    /// others may not see.
+    pub fn without_list_counts(mut self) -> Self {
+        let asks_lists = |asked: &Json| asked["relation"] == json!(Relation::Lists);
+        if self.node == "related" && self.asked.as_ref().is_some_and(asks_lists) {
+            self.value = None;
+        }
+        self.children = self.children.into_iter().map(Self::without_list_counts).collect();
+        self
+    }
 }
 
 impl Criteria {

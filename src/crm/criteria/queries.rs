@@ -154,7 +154,8 @@ impl Criteria {
         setting: &Setting,
         (from, to): (Uuid, Uuid),
     ) -> Result<Vec<Uuid>> {
-        let mut sql = Sql::new(workspace);
+        // these are few: an index would find all that match, anew for each range
+        let mut sql = Sql::of_others(workspace);
         sql.push("SELECT r.id ");
         self.push_matching(&mut sql, setting);
         sql.push(" AND r.id > ");
@@ -173,7 +174,7 @@ impl Criteria {
         setting: &Setting,
         ids: &[Uuid],
     ) -> Result<Vec<Uuid>> {
-        let mut sql = Sql::new(workspace);
+        let mut sql = Sql::of_others(workspace);
         sql.push("SELECT r.id ");
         self.push_matching(&mut sql, setting);
         sql.push(" AND r.id = ANY(");

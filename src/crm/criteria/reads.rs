@@ -68,9 +68,6 @@ pub struct Reads {
     pub reads: Vec<Read>,
     /// The user fields whose members' standing matters.
     pub users: Vec<(Vec<Step>, Place)>,
-    pub history: bool,
-    /// Whether the teams of people matter.
-    pub teams: bool,
 }
 
 impl Reads {
@@ -120,11 +117,7 @@ impl Reads {
         self.place(route, from, &leaf.place);
         match &leaf.base {
             Base::Field { other, .. } => self.place(route, from, other),
-            Base::Changed(_) | Base::WasEver(_) | Base::FromTo(..) => self.history = true,
-            Base::MyTeam => {
-                self.teams = true;
-                self.special(route, "team", Meets::Everybody);
-            }
+            Base::MyTeam => self.special(route, "team", Meets::Everybody),
             Base::Inactive => {
                 self.special(route, "user", Meets::User);
                 let mut route = route.to_vec();

@@ -95,6 +95,7 @@ const THEIRS: &[RelationDef] = by_their_field! {
     Contact Tasks -> Task "tasks" by "contact_id" ("contactId");
     Account Contacts -> Contact "contacts" by "account_id" ("accountId");
     Account Deals -> Deal "deals" by "account_id" ("accountId");
+    Account Tasks -> Task "tasks" by "account_id" ("accountId");
     Deal Tasks -> Task "tasks" by "deal_id" ("dealId");
     Lead Tasks -> Task "tasks" by "lead_id" ("leadId");
 };

@@ -143,13 +143,6 @@ impl Sql {
         Form { text: condition, values: self.binds.split_off(1) }
     }
 
-    /// The same, never null: for everywhere else.
-    pub fn verdict(&mut self, criteria: &Criteria, alias: &str, setting: &Setting) {
-        self.text.push('(');
-        self.condition(criteria, alias, setting);
-        self.text.push_str(") IS TRUE");
-    }
-
     pub fn text(&self) -> &str {
         &self.text
     }

@@ -17,7 +17,7 @@ pub struct Setting {
     /// The workspace's.
     pub zone: Tz,
     pub week_start: Weekday,
-    /// Who asks; a list that is kept up to date is asked by nobody.
+    /// Who asks, or whose criteria are kept.
     pub me: Option<UserId>,
     pub visible: Visible,
 }

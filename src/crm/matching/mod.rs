@@ -56,9 +56,16 @@ pub struct Filter {
 #[derive(Debug, Clone)]
 pub struct Asked {
     criteria: Criteria,
-    /// The same without the rows of custom fields: for records as they were, and for who listens for long.
-    former: Criteria,
     setting: Setting,
+}
+
+/// Criteria whose records somebody follows for long.
+#[derive(Debug, Clone)]
+pub struct Followed {
+    asked: Asked,
+    /// The same without the rows of custom fields: for records as they were, and because an index may be
+    /// dropped meanwhile.
+    former: Criteria,
 }
 
 /// Checks criteria for this caller; errors name the path within the field that they came in.
@@ -69,10 +76,17 @@ pub async fn asked(ctx: &Ctx, caller: &Caller, kind: RecordKind, node: &Node, fi
     let criteria = checked_in(&mut tx, caller, kind, node, &known, field).await?;
     drop(tx);
     require_reads(caller, &criteria)?;
-    let former =
-        Criteria::check(kind, node, &known.unindexed()).map_err(|errors| Error::Invalid(within(&errors, field)))?;
     let setting = setting(ctx, caller).await?;
-    Ok(Asked { criteria, former, setting })
+    Ok(Asked { criteria, setting })
+}
+
+/// The same for who listens.
+pub async fn followed(ctx: &Ctx, caller: &Caller, kind: RecordKind, node: &Node, field: &str) -> Result<Followed> {
+    let asked = asked(ctx, caller, kind, node, field).await?;
+    let mut tx = ctx.db.read(caller).await?;
+    let known = Known::load(tx.connection(), caller.workspace).await?.unindexed();
+    let former = Criteria::check(kind, node, &known).map_err(|errors| Error::Invalid(within(&errors, field)))?;
+    Ok(Followed { asked, former })
 }
 
 /// Criteria by the fields that there are. Lists that they name must be the caller's to see.
@@ -134,10 +148,15 @@ async fn setting(ctx: &Ctx, caller: &Caller) -> Result<Setting> {
     Ok(setting)
 }
 
+/// How long a statement of criteria may take.
+fn limit(ctx: &Ctx) -> Duration {
+    Duration::from_millis(ctx.limits.criteria_millis)
+}
+
 /// A transaction for statements of criteria.
 async fn begin(ctx: &Ctx, workspace: WorkspaceId) -> Result<Tx> {
-    let mut tx = ctx.db.system_in(workspace).await?;
-    tx.limit_statements(Duration::from_millis(ctx.limits.criteria_millis)).await?;
+    let mut tx = ctx.db.search_in(workspace).await?;
+    tx.limit_statements(limit(ctx)).await?;
     Ok(tx)
 }
 
@@ -271,7 +290,12 @@ pub async fn explain(
     if !sees_lists(&mut tx, caller.workspace, caller.user, criteria).await? {
         return Err(Error::Forbidden("The criteria ask who is in a list that you do not see".into()));
     }
-    Ok(Explained::Is(criteria.explain(tx.connection(), caller.workspace, &setting, record).await?))
+    let explanation = criteria.explain(tx.connection(), caller.workspace, &setting, record).await?;
+    let hidden = |explanation: Explanation| match caller.user == asker {
+        true => explanation,
+        false => explanation.without_list_counts(),
+    };
+    Ok(Explained::Is(explanation.map(hidden)))
 }
 
 /// Whether somebody sees all lists that criteria name.
@@ -289,25 +313,25 @@ async fn sees_lists(tx: &mut Tx, workspace: WorkspaceId, user: UserId, criteria:
 pub async fn concerned(
     ctx: &Ctx,
     caller: &Caller,
-    asked: &Asked,
+    followed: &Followed,
     action: ChangeAction,
     records: &[(Uuid, Option<i32>)],
 ) -> Result<HashSet<Uuid>> {
-    let workspace = caller.workspace;
-    let mut tx = begin(ctx, workspace).await?;
+    let (workspace, Followed { asked, former }) = (caller.workspace, followed);
+    let mut tx = ctx.db.follow_in(workspace).await?;
+    tx.limit_statements(limit(ctx)).await?;
     // who sees a list may change while somebody listens
     require_lists(&mut tx, caller, &asked.criteria, ARGUMENT).await?;
     let setting = asked.setting.at(ctx.clock.now());
     let ids: Vec<_> = records.iter().map(|(id, _)| *id).collect();
-    // not by an index that may be dropped while somebody listens
-    let found = asked.former.matching(tx.connection(), workspace, &setting, &ids).await?;
+    let found = former.matching(tx.connection(), workspace, &setting, &ids).await?;
     let mut found: HashSet<_> = found.into_iter().collect();
     if matches!(action, ChangeAction::Updated | ChangeAction::Deleted) {
         let rest = records.iter().filter(|(id, _)| !found.contains(id));
         // a deletion changes no field
         let rest: Vec<_> = rest.map(|(id, version)| (*id, version.unwrap_or(i32::MAX))).collect();
         if !rest.is_empty() {
-            found.extend(queries::former(tx.connection(), workspace, &asked.former, &setting, &rest).await?);
+            found.extend(queries::former(tx.connection(), workspace, former, &setting, &rest).await?);
         }
     }
     Ok(found)

@@ -152,8 +152,7 @@ fn marks<R: Record>(record: &R) -> Marks {
 
 /// For what the app role would do without its indexes.
 async fn system(ctx: &Ctx, caller: &Caller) -> Result<Tx> {
-    let mut tx = ctx.db.system().await?;
-    tx.bind(caller.workspace).await?;
+    let mut tx = ctx.db.search_in(caller.workspace).await?;
     tx.limit_statements(WITHIN).await?;
     Ok(tx)
 }

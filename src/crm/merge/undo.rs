@@ -47,6 +47,8 @@ async fn undo_of<R: Record>(ctx: &Ctx, caller: &Caller, id: MergeId) -> Result<U
         Turn::First(tx) => tx,
         Turn::Again(kept, mut tx) => {
             let merge = queries::find(tx.connection(), caller.workspace, id).await?.ok_or(Error::NotFound(NOUN))?;
+            let stayed = R::lock_row(tx.connection(), caller.workspace, merge.record_id).await?;
+            sight::seen(stayed, Sight::of_writer::<R>(caller)).map_err(|_| Error::NotFound(NOUN))?;
             return Ok(kept.told(merge));
         }
     };

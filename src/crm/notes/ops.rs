@@ -177,7 +177,15 @@ async fn changeable(tx: &mut Tx, caller: &Caller, id: NoteId, expected: Option<i
     Ok(note)
 }
 
-/// The note that the first request with the caller's key was about, as it is now.
+/// The note that the first request with the caller's key was about, as it is now; none about a record that
+/// they do not see any more.
 async fn repeated(mut tx: Tx, caller: &Caller, id: NoteId) -> Result<Note> {
-    queries::lock(tx.connection(), caller.workspace, id).await?.ok_or(Error::NotFound("Note"))
+    let none = || Error::NotFound("Note");
+    let note = queries::lock(tx.connection(), caller.workspace, id).await?.ok_or_else(none)?;
+    let (kind, record) = note.about.record().ok_or_else(none)?;
+    for_kind!(kind, R => {
+        let found = R::lock_row(tx.connection(), caller.workspace, record).await?;
+        sight::seen(found, Sight::of_writer::<R>(caller)).map_err(|_| none())?;
+    });
+    Ok(note)
 }

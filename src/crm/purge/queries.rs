@@ -7,7 +7,7 @@ use diesel::{
     sql_query,
     sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
-use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::attached::{self, Attached};
@@ -24,11 +24,6 @@ struct Found {
 
 fn ids(found: Vec<Found>) -> Vec<Uuid> {
     found.into_iter().map(|found| found.id).collect()
-}
-
-/// What somebody else holds is not waited for long in this transaction.
-pub async fn limit_waiting(connection: &mut AsyncPgConnection) -> Result<()> {
-    Ok(connection.batch_execute("SET LOCAL lock_timeout = '2s'").await?)
 }
 
 /// Workspaces behind one in which something was deleted before this time.

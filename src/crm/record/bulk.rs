@@ -376,7 +376,8 @@ async fn write_in<R: Record>(
 async fn named<R: Record>(tx: &mut Tx, caller: &Caller, refused: &[Change<R>], error: Error) -> Result<Error> {
     match (error, refused) {
         (Error::Conflict(conflict), [change]) if conflict.fields.iter().any(|(name, _)| name == custom::NAME) => {
-            Ok(Error::Conflict(custom::name_holder(tx, caller.workspace, &change.after, conflict).await?))
+            let sight = Sight::of_writer::<R>(caller);
+            Ok(Error::Conflict(custom::name_holder(tx, caller.workspace, sight, &change.after, conflict).await?))
         }
         (error, _) => Ok(error),
     }

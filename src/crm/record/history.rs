@@ -1,6 +1,6 @@
 //! What happened to the fields of a record, and who did it: for a record's own history, and for the
-//! events that tell of changes. A creation has no history, nor have a deletion and its taking back:
-//! they change no field. What was merged into a record has its history told with that of the record.
+//! events that tell of changes. A creation has no history. A deletion and its taking back change no
+//! field, and are told by the timeline alone. What was merged into a record has its history told with that of the record.
 
 use std::collections::{HashMap, HashSet};
 
@@ -93,6 +93,16 @@ pub async fn of_versions<R: Record>(ctx: &Ctx, caller: &Caller, changes: &[(Uuid
     let place = |change: &FieldChange| R::FIELDS.iter().position(|field| field.column == change.column);
     changes.sort_by_cached_key(|change| (place(change).unwrap_or(usize::MAX), change.field.clone()));
     Ok(changes)
+}
+
+/// Which of these changes took a record out of the caller's sight: it was theirs or nobody's until then.
+pub async fn taken<R: Record>(ctx: &Ctx, caller: &Caller, changes: &[(Uuid, i32)]) -> Result<Vec<Uuid>> {
+    let Sight::Own(user) = Sight::of::<R>(caller)? else { return Ok(Vec::new()) };
+    if changes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut tx = ctx.db.read(caller).await?;
+    queries::taken(tx.connection(), caller.workspace, R::KIND, user, changes).await
 }
 
 /// A page of the history of each of these records, the newest first. One statement for all.

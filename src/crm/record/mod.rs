@@ -136,6 +136,12 @@ pub trait Record: Rules + Clone + Send + Sync + 'static {
         workspace: WorkspaceId,
         ids: &[Uuid],
     ) -> impl Future<Output = Result<Vec<Self>>> + Send;
+    /// Deleted rows of these ids, in no order.
+    fn deleted_rows(
+        connection: &mut AsyncPgConnection,
+        workspace: WorkspaceId,
+        ids: &[Uuid],
+    ) -> impl Future<Output = Result<Vec<Self>>> + Send;
     /// Live rows by id, newest first or, backwards, oldest first, beyond the given id.
     fn rows_by_age(
         connection: &mut AsyncPgConnection,

@@ -383,7 +383,8 @@ pub(in crate::crm) async fn naming_the_other<R: Record>(
     if conflict.fields.iter().any(|(name, _)| name == custom::NAME) {
         let named = async {
             let mut tx = ctx.db.read(caller).await?;
-            custom::name_holder(&mut tx, caller.workspace, record, conflict.clone()).await
+            let sight = Sight::of_writer::<R>(caller);
+            custom::name_holder(&mut tx, caller.workspace, sight, record, conflict.clone()).await
         };
         let named = named.await.inspect_err(|error| tracing::warn!(?error, "who has the value could not be looked up"));
         return Error::Conflict(named.unwrap_or(conflict));

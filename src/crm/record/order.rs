@@ -96,6 +96,17 @@ impl Place {
     }
 }
 
+/// A cursor of what was deleted: when, and its id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeletedPlace(pub DateTime<Utc>, pub Uuid);
+
+impl DeletedPlace {
+    /// Whether the database can compare it.
+    pub fn is_sound(&self) -> bool {
+        (1..=9999).contains(&self.0.year())
+    }
+}
+
 /// What REST's lists ask for.
 #[derive(Debug, Clone, Default)]
 pub struct Numbered {

@@ -3,6 +3,7 @@
 
 pub mod bulk;
 pub mod counts;
+pub mod deleted;
 pub mod history;
 pub mod related;
 pub mod tags;
@@ -109,6 +110,21 @@ macro_rules! record_queries {
                 ids => diesel_async::RunQueryDsl::load(rows.filter($table::id.eq_any(ids)), connection).await,
             };
             Ok(rows?)
+        }
+
+        async fn deleted_rows(
+            connection: &mut diesel_async::AsyncPgConnection,
+            workspace: $crate::base::ids::WorkspaceId,
+            ids: &[uuid::Uuid],
+        ) -> $crate::base::Result<Vec<Self>> {
+            use diesel::{ExpressionMethods, QueryDsl, SelectableHelper};
+            use $crate::db::schema::$table;
+            let rows = $table::table
+                .filter($table::workspace_id.eq(workspace))
+                .filter($table::id.eq_any(ids))
+                .filter($table::deleted_at.is_not_null())
+                .select(Self::as_select());
+            Ok(diesel_async::RunQueryDsl::load(rows, connection).await?)
         }
 
         async fn rows_by_age(

@@ -1,25 +1,31 @@
 //! What changed in a record, and who did it.
 
-use async_graphql::{Context, ID, Json, Object, SimpleObject};
+use async_graphql::{ComplexObject, Context, ID, Json, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::scalars::json;
+use super::{
+    scalars::json,
+    user::{self, UserObject},
+};
 use crate::{
     auth::Actor,
-    base::page,
+    base::{ids::UserId, page},
     connection,
     crm::{
         RecordKind,
         record::{FieldType, history::FieldChange},
     },
-    graphql::loaders::{History, Loaders, OfRecord},
+    graphql::{
+        errors::{Nullable, nullable},
+        loaders::{History, Loaders, OfRecord},
+    },
 };
 
 /// Who did something.
 #[derive(Debug, Clone, SimpleObject)]
-#[graphql(name = "Actor")]
+#[graphql(name = "Actor", complex)]
 pub struct ActorObject {
     /// `user`, `import` or `system`.
     kind: String,
@@ -27,12 +33,23 @@ pub struct ActorObject {
     user_id: Option<ID>,
     /// The job or token that acted.
     through_id: Option<ID>,
+    #[graphql(skip)]
+    user: Option<UserId>,
+}
+
+#[ComplexObject]
+impl ActorObject {
+    /// The person, or the person for whom a job worked; null where they are no more of the workspace.
+    async fn user(&self, context: &Context<'_>) -> Nullable<UserObject> {
+        nullable(user::named(context, self.user)).await
+    }
 }
 
 impl From<&Actor> for ActorObject {
     fn from(actor: &Actor) -> Self {
         let id = |id: Uuid| ID::from(id);
-        Self { kind: actor.kind.clone(), user_id: actor.user.map(|user| id(user.0)), through_id: actor.through.map(id) }
+        let (user_id, through_id) = (actor.user.map(|user| id(user.0)), actor.through.map(id));
+        Self { kind: actor.kind.clone(), user_id, through_id, user: actor.user }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
         },
     },
     graphql::{
-        context::both,
+        context::{both, caller},
         errors::{Nullable, nullable},
         jobs::JobProgress,
         leaves::{Leaves, Row},
@@ -31,7 +31,7 @@ use crate::{
         page::PageInfo,
     },
     lists::{
-        ContactList, ENTERED_AT, ListFilter, ListType, Sharing, Source,
+        ContactList, ENTERED_AT, ListFilter, ListType, Sharing, Source, access,
         model::ListFolder,
         model::{LogEntry, Member, Share},
         ops,
@@ -105,6 +105,16 @@ impl ContactListObject {
         let shares = context.data::<Loaders>()?.lists.load_one(SharesOf(self.0.id)).await?;
         let shares = shares.unwrap_or_default().into_iter().map(ListShareObject).collect();
         Ok(ListSharing { level: self.0.sharing, shares })
+    }
+
+    /// Whether you may change it and its members.
+    async fn can_edit(&self, context: &Context<'_>) -> async_graphql::Result<bool> {
+        Ok(access::may_edit(caller(context)?, &self.0))
+    }
+
+    /// Whether you may delete it, and decide who else sees it.
+    async fn can_manage(&self, context: &Context<'_>) -> async_graphql::Result<bool> {
+        Ok(access::may_manage(caller(context)?, &self.0))
     }
 
     /// Exact.

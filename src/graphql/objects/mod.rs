@@ -9,6 +9,7 @@ pub mod conversion;
 pub mod criteria;
 pub mod custom_field;
 pub mod deal;
+pub mod deleted;
 pub mod input;
 pub mod lead;
 pub mod line_item;

@@ -57,7 +57,7 @@ impl NoteObject {
 
     /// Who wrote it.
     async fn created_by(&self, context: &Context<'_>) -> Nullable<UserObject> {
-        nullable(user::owner(context, Some(self.0.created_by))).await
+        nullable(user::named(context, Some(self.0.created_by))).await
     }
 
     async fn created_at(&self) -> DateTime<Utc> {

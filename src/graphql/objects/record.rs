@@ -64,6 +64,7 @@ pub use crate::crm::record::select::RelatedFilter;
         arg(name = "first", ty = "Option<i32>", desc = "At most 500; 50 unless told."),
         arg(name = "after", ty = "Option<String>")
     ),
+    field(name = "created_by", ty = "Nullable<UserObject>", desc = "Who made it, or for whom it was made."),
     field(name = "created_at", ty = "DateTime<Utc>"),
     field(name = "updated_at", ty = "DateTime<Utc>")
 )]
@@ -192,7 +193,7 @@ macro_rules! record_object {
                 &self,
                 context: &async_graphql::Context<'_>,
             ) -> $crate::graphql::errors::Nullable<$crate::graphql::objects::user::UserObject> {
-                $crate::graphql::errors::nullable($crate::graphql::objects::user::owner(context, self.0.owner_id)).await
+                $crate::graphql::errors::nullable($crate::graphql::objects::user::named(context, self.0.owner_id)).await
             }
 
             pub async fn tags(&self) -> &[String] {
@@ -235,6 +236,15 @@ macro_rules! record_object {
             ) -> async_graphql::Result<$crate::graphql::objects::note::NoteConnection> {
                 let kind = <$record as $crate::crm::record::Record>::KIND;
                 $crate::graphql::objects::note::notes(context, kind, self.0.id.0, first, after).await
+            }
+
+            /// Who made it, or for whom it was made.
+            pub async fn created_by(
+                &self,
+                context: &async_graphql::Context<'_>,
+            ) -> $crate::graphql::errors::Nullable<$crate::graphql::objects::user::UserObject> {
+                let maker = Some(self.0.created_by);
+                $crate::graphql::errors::nullable($crate::graphql::objects::user::named(context, maker)).await
             }
 
             pub async fn created_at(&self) -> chrono::DateTime<chrono::Utc> {

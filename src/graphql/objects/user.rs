@@ -47,9 +47,9 @@ impl UserObject {
     }
 }
 
-/// Whose something is.
-pub async fn owner(context: &Context<'_>, owner: Option<UserId>) -> async_graphql::Result<Option<UserObject>> {
-    let Some(id) = owner else { return Ok(None) };
+/// The person beside something: whose it is, or who did it.
+pub async fn named(context: &Context<'_>, user: Option<UserId>) -> async_graphql::Result<Option<UserObject>> {
+    let Some(id) = user else { return Ok(None) };
     Ok(context.data::<Loaders>()?.users.load_one(id).await?.map(UserObject::beside))
 }
 

@@ -17,7 +17,11 @@ use crate::{
         objects::user::{InvitationObject, UserObject},
     },
     id_input,
-    team::{UserStatus, invitations, users},
+    team::{
+        User, UserStatus, invitations,
+        model::{PeopleFilter, PersonPlace},
+        users,
+    },
 };
 
 impl crate::graphql::leaves::Leaves for UserObject {}
@@ -25,6 +29,11 @@ impl crate::graphql::leaves::Leaves for UserObject {}
 connection!(UserConnection UserEdge of UserObject, "UserConnection" "UserEdge", count(_everybody: (), context) {
     let (ctx, caller) = both(context)?;
     users::count(ctx, caller).await?
+});
+
+connection!(PeopleConnection PeopleEdge of UserObject, "PeopleConnection" "PeopleEdge", count(filter: PeopleFilter, context) {
+    let (ctx, caller) = both(context)?;
+    users::count_people(ctx, caller, filter).await?
 });
 
 #[derive(SimpleObject)]
@@ -103,6 +112,26 @@ impl PeopleQuery {
         let (ctx, caller) = both(context)?;
         let slice = users::page(ctx, caller, PageArgs { first, after, last, before }).await?;
         Ok(UserConnection::new(slice, (), |user| (page::encode(&user.id), UserObject::whole(user))))
+    }
+
+    /// The people of the workspace by name, for choosing one of them: whatever your role, as they are shown beside
+    /// records.
+    async fn people(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most 500; 50 unless told.")] first: Option<i32>,
+        #[graphql(desc = "A cursor of this list.")] after: Option<String>,
+        #[graphql(desc = "At most 500; with `before`.")] last: Option<i32>,
+        #[graphql(desc = "A cursor of this list.")] before: Option<String>,
+        #[graphql(desc = "A fragment of the name or the e-mail address.")] search: Option<String>,
+        #[graphql(desc = "Those who may sign in; false for the others, null for all.", default_with = "Some(true)")]
+        active: Option<bool>,
+    ) -> async_graphql::Result<PeopleConnection> {
+        let (ctx, caller) = both(context)?;
+        let filter = PeopleFilter { search, active };
+        let slice = users::people(ctx, caller, &filter, PageArgs { first, after, last, before }).await?;
+        let edge = |user: User| (page::encode(&PersonPlace::from(&user)), UserObject::beside(user));
+        Ok(PeopleConnection::new(slice, filter, edge))
     }
 
     /// One person of the workspace.

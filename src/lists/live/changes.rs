@@ -130,7 +130,7 @@ fn changed(event: &LoggedEvent) -> Vec<Changed> {
             vec![Changed { source: MEMBER.to_owned(), fields, ids }]
         }
         // a copy, whose members are told nowhere else
-        events::CREATED if event.payload.get("members").is_some_and(|members| *members != 0) => one("list", None),
+        events::CREATED if events::is_copy(event) => one("list", None),
         // whoever sees a list no more, or again, knows another answer
         events::UPDATED => match named() {
             Some(fields) if fields.iter().any(|field| field == "sharing") => {

@@ -2,33 +2,47 @@
 //! written. Every few seconds the contacts are looked at whose answer the clock alone can have moved
 //! since the last look; where days begin elsewhere from now on, the lists that know days are built anew.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
     compare::{differences_in, move_in},
     concern::{AT_ONCE, Work},
-    slow,
 };
 use crate::{
-    base::{Error, Result, ids::WorkspaceId},
+    base::{
+        Error, Result,
+        ids::{ContactListId, WorkspaceId},
+    },
     crm::criteria::{Bind, Setting, Sql},
     ctx::Ctx,
     db::Tx,
     jobs::{Job, JobError, Run},
     lists::{
-        kept::{self, CLOCK, DAYS, KeptList},
+        kept::{self, CLOCK, DAYS, KeptList, Present},
         queries::kept as queries,
-        segment,
+        segment, slow,
     },
 };
 
+/// Longest time to wait for others who move members.
+const WAITING: Duration = Duration::from_secs(10);
+/// Where telling the lists took longer than this, they are left alone so many times as long: lists whose
+/// contacts no index finds are told later, rather than keeping the database busy.
+const QUICK: TimeDelta = TimeDelta::seconds(1);
+const REST: i32 = 9;
+const LONGEST_REST: TimeDelta = TimeDelta::minutes(5);
 /// With more contacts behind it, after a long standstill, a list is built anew.
-const MOST: usize = 20_000;
+const MOST: usize = 10_000;
 /// Lists of one statement, and values, with which it ends behind a list: one has some 1,000 at most.
-const LISTS: usize = 100;
+const LISTS: usize = 50;
 const VALUES: usize = 10_000;
 
 /// Tells the lists of every workspace that time has passed.
@@ -50,6 +64,9 @@ impl Job<Ctx> for TellTime {
             // the others are not to suffer from what goes wrong with one
             if let Err(error) = tell(&ctx, &run, workspace).await {
                 match error {
+                    JobError::Retry(Error::Unavailable(why)) => {
+                        tracing::info!(%workspace, %why, "lists are told the time later");
+                    }
                     JobError::Retry(error) | JobError::Fail(error) => {
                         tracing::error!(?error, %workspace, "lists could not be told the time; it will be tried again");
                     }
@@ -72,7 +89,7 @@ async fn tell(ctx: &Ctx, run: &Run, workspace: WorkspaceId) -> Result<(), JobErr
     }
 }
 
-async fn slow_ones(ctx: &Ctx, run: &Run, workspace: WorkspaceId) -> Result<Vec<KeptList>, JobError> {
+async fn slow_ones(ctx: &Ctx, run: &Run, workspace: WorkspaceId) -> Result<Vec<(ContactListId, i32)>, JobError> {
     let mut tx = ctx.db.system_in(workspace).await?;
     let present = kept::hold_in(&mut tx, &ctx.clock, workspace).await?;
     let lists = kept::load_in(&mut tx, workspace, &present, Some(&[CLOCK.to_owned()])).await?;
@@ -83,11 +100,14 @@ async fn slow_ones(ctx: &Ctx, run: &Run, workspace: WorkspaceId) -> Result<Vec<K
         run.check_stop()?;
         let (mut tx, one) = (slow::alone(ctx, workspace).await?, [list.clone()]);
         let asked = async {
-            let (work, _) = flipped_in(&mut tx, workspace, &one, &told).await?;
-            differences_in(&mut tx, workspace, &one, &work).await.map(drop)
+            for some in together(&one, workspace, &told) {
+                let (work, _) = flipped_in(&mut tx, &some).await?;
+                differences_in(&mut tx, workspace, &one, &work).await?;
+            }
+            Ok(())
         };
         if slow::is_slow(asked.await)? {
-            slow.push(list);
+            slow.push((list.id, list.version));
         }
     }
     Ok(slow)
@@ -96,11 +116,17 @@ async fn slow_ones(ctx: &Ctx, run: &Run, workspace: WorkspaceId) -> Result<Vec<K
 async fn tell_all(ctx: &Ctx, run: &Run, workspace: WorkspaceId) -> Result<(), JobError> {
     let mut tx = ctx.db.system_in(workspace).await?;
     run.hold_in(&mut tx).await?;
+    // the other workspaces are not to wait for whoever moves members here
+    tx.limit_waiting(WAITING).await?;
     let present = kept::hold_in(&mut tx, &ctx.clock, workspace).await?;
+    let begun = Instant::now();
     tx.limit_statements(slow::limit(ctx)).await?;
     // of whom nobody knows what they read, and whom nobody builds: lists from before they were followed
     for list in queries::unfollowed(tx.connection(), workspace).await? {
         segment::rebuild_in(&mut tx, present.setting.now, workspace, list.id, list.version).await?;
+    }
+    if rests(&present) {
+        return Ok(tx.commit().await?);
     }
     let reading = [CLOCK.to_owned(), DAYS.to_owned()];
     let lists = kept::load_in(&mut tx, workspace, &present, Some(&reading)).await?;
@@ -108,9 +134,11 @@ async fn tell_all(ctx: &Ctx, run: &Run, workspace: WorkspaceId) -> Result<(), Jo
     let mut rebuild = BTreeSet::new();
     if let Some(told) = present.told.as_ref() {
         if (told.zone, told.week_start) == (present.setting.zone, present.setting.week_start) {
-            let (work, many) = flipped_in(&mut tx, workspace, &lists, told).await?;
-            move_in(&mut tx, &by, &lists, &work).await?;
-            rebuild = many;
+            for some in together(&lists, workspace, told) {
+                let (work, many) = flipped_in(&mut tx, &some).await?;
+                move_in(&mut tx, &by, &lists, &work).await?;
+                rebuild.extend(many);
+            }
         } else {
             rebuild.extend(lists.iter().enumerate().filter(|(_, list)| list.criteria.is_of_days()).map(|(at, _)| at));
         }
@@ -118,20 +146,22 @@ async fn tell_all(ctx: &Ctx, run: &Run, workspace: WorkspaceId) -> Result<(), Jo
     for list in rebuild.into_iter().filter_map(|place| lists.get(place)) {
         segment::rebuild_in(&mut tx, by.at, workspace, list.id, list.version).await?;
     }
-    kept::note_told_in(&mut tx, workspace, &present).await?;
+    kept::note_told_in(&mut tx, workspace, &present, begun.elapsed()).await?;
     Ok(tx.commit().await?)
 }
 
-/// The contacts whose answer can have moved since then, by list; and the lists with very many of them.
-async fn flipped_in(
-    tx: &mut Tx,
-    workspace: WorkspaceId,
-    lists: &[KeptList],
-    told: &Setting,
-) -> Result<(Work, BTreeSet<usize>)> {
-    let mut found: BTreeMap<usize, BTreeSet<Uuid>> = BTreeMap::new();
-    let relative: Vec<_> = lists.iter().enumerate().filter(|(_, list)| list.criteria.is_relative()).collect();
-    let mut left = relative.into_iter().peekable();
+/// Whether the lists were told too short a while ago, by how long that took, and nothing but time has passed.
+fn rests(present: &Present) -> bool {
+    let Present { setting, told: Some(told), took } = present else { return false };
+    let same_days = (told.zone, told.week_start) == (setting.zone, setting.week_start);
+    same_days && *took > QUICK && setting.now - told.now < (*took * REST).min(LONGEST_REST)
+}
+
+/// The statements that find the contacts whose answer can have moved since then: some lists at a time, so that
+/// what is found after a standstill is never held for all of them at once.
+fn together(lists: &[KeptList], workspace: WorkspaceId, told: &Setting) -> Vec<Sql> {
+    let relative = lists.iter().enumerate().filter(|(_, list)| list.criteria.is_relative());
+    let (mut statements, mut left) = (Vec::new(), relative.peekable());
     while left.peek().is_some() {
         let (mut sql, mut asked) = (Sql::new(workspace), 0);
         while asked < LISTS
@@ -141,10 +171,17 @@ async fn flipped_in(
             asked += usize::from(ask(&mut sql, asked > 0, place, list, told));
         }
         if asked > 0 {
-            for (place, id) in queries::found_by_place(tx.connection(), &sql).await? {
-                found.entry(usize::try_from(place).unwrap_or_default()).or_default().insert(id);
-            }
+            statements.push(sql);
         }
+    }
+    statements
+}
+
+/// The contacts that such a statement finds, by list; and the lists with very many of them.
+async fn flipped_in(tx: &mut Tx, sql: &Sql) -> Result<(Work, BTreeSet<usize>)> {
+    let mut found: BTreeMap<usize, BTreeSet<Uuid>> = BTreeMap::new();
+    for (place, id) in queries::found_by_place(tx.connection(), sql).await? {
+        found.entry(usize::try_from(place).unwrap_or_default()).or_default().insert(id);
     }
     let many = found.iter().filter(|(_, ids)| ids.len() > MOST).map(|(place, _)| *place).collect::<BTreeSet<_>>();
     let few: Vec<_> = found.into_iter().filter(|(place, _)| !many.contains(place)).collect();

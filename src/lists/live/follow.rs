@@ -10,17 +10,19 @@ use tokio::time::Instant;
 use super::{
     compare::{differences_in, move_in},
     concern::concerned_in,
-    slow,
 };
 use crate::{
-    base::{Error, Result, ids::WorkspaceId},
+    base::{
+        Error, Result,
+        ids::{ContactListId, WorkspaceId},
+    },
     ctx::Ctx,
     db::Tx,
     jobs::{Job, JobError, Run, enqueue_unless_waiting},
     lists::{
-        kept::{self, CRITERIA, KeptList, MEMBER, Present},
+        kept::{self, CRITERIA, MEMBER, Present},
         queries::kept::{self as queries, Change},
-        segment,
+        segment, slow,
         steps::By,
     },
 };
@@ -100,7 +102,12 @@ async fn follow(ctx: &Ctx, run: &Run, workspace: WorkspaceId, is_bulk: bool) -> 
 }
 
 /// Those which take too long with the changes that come next.
-async fn slow_ones(ctx: &Ctx, run: &Run, workspace: WorkspaceId, is_bulk: bool) -> Result<Vec<KeptList>, JobError> {
+async fn slow_ones(
+    ctx: &Ctx,
+    run: &Run,
+    workspace: WorkspaceId,
+    is_bulk: bool,
+) -> Result<Vec<(ContactListId, i32)>, JobError> {
     let mut tx = ctx.db.system_in(workspace).await?;
     let present = kept::hold_in(&mut tx, &ctx.clock, workspace).await?;
     let most = if is_bulk { BULK_TOGETHER } else { TOGETHER };
@@ -117,7 +124,7 @@ async fn slow_ones(ctx: &Ctx, run: &Run, workspace: WorkspaceId, is_bulk: bool) 
             differences_in(&mut tx, workspace, &one, &found.work).await.map(drop)
         };
         if slow::is_slow(asked.await)? {
-            slow.push(list);
+            slow.push((list.id, list.version));
         }
     }
     Ok(slow)
@@ -159,7 +166,7 @@ async fn follow_in(tx: &mut Tx, by: &By, present: &Present, changes: &[Change]) 
 
 /// Lists whose criteria could not be answered, and can be now, are built anew.
 async fn mend_in(tx: &mut Tx, by: &By, present: &Present) -> Result<()> {
-    let rows = queries::broken_rows(tx.connection(), by.workspace).await?;
+    let rows = queries::broken_rows(tx.connection(), by.workspace, slow::SLOW).await?;
     let (mended, _) = kept::ask_in(tx, by.workspace, present, rows).await?;
     for list in mended {
         segment::rebuild_in(tx, by.at, by.workspace, list.id, list.version).await?;

@@ -5,7 +5,7 @@
 //!   what the criteria say with who is in (`compare`), and move those that differ. What people do one by one
 //!   goes before what comes by the hundred.
 //! - [`clock`]: every few seconds, the contacts whose answer time alone may have moved.
-//! - `slow`: lists that take too long are left behind, so that the others go on.
+//! - [`super::slow`]: lists that take too long are left behind, so that the others go on.
 //! - [`audit`]: at night, lists against a fresh look.
 //!
 //! Whatever is found out is about the present, so late and twice are never wrong. One at a time moves
@@ -17,4 +17,3 @@ pub mod clock;
 mod compare;
 mod concern;
 pub mod follow;
-mod slow;

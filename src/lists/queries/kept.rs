@@ -68,10 +68,14 @@ pub async fn rows(
         .await?)
 }
 
-/// The lists whose criteria could not be answered.
-pub async fn broken_rows(connection: &mut AsyncPgConnection, workspace: WorkspaceId) -> Result<Vec<KeptRow>> {
-    let statement = format!("{KEPT} AND l.broken IS NOT NULL ORDER BY l.id");
-    Ok(sql_query(statement).bind::<SqlUuid, _>(workspace).load(connection).await?)
+/// The lists whose criteria could not be answered, but for this reason.
+pub async fn broken_rows(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    but: &str,
+) -> Result<Vec<KeptRow>> {
+    let statement = format!("{KEPT} AND l.broken <> $2 ORDER BY l.id");
+    Ok(sql_query(statement).bind::<SqlUuid, _>(workspace).bind::<Text, _>(but).load(connection).await?)
 }
 
 /// The criteria of these dynamic lists.
@@ -240,6 +244,8 @@ pub struct Clock {
     pub at: DateTime<Utc>,
     pub time_zone: String,
     pub week_start: Weekday,
+    /// How long telling them took.
+    pub took_millis: i64,
 }
 
 #[derive(QueryableByName)]
@@ -254,18 +260,23 @@ struct PresentRow {
     told_zone: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
     told_start: Option<Weekday>,
+    #[diesel(sql_type = Nullable<Int8>)]
+    took_millis: Option<i64>,
 }
 
 pub async fn present(connection: &mut AsyncPgConnection, workspace: WorkspaceId) -> Result<Present> {
     let row: PresentRow = sql_query(
-        "SELECT w.time_zone, w.week_start, c.at, c.time_zone AS told_zone, c.week_start AS told_start \
+        "SELECT w.time_zone, w.week_start, c.at, c.time_zone AS told_zone, c.week_start AS told_start, \
+                c.took_millis \
            FROM workspaces w LEFT JOIN list_clocks c ON c.workspace_id = $1 WHERE w.id = $1",
     )
     .bind::<SqlUuid, _>(workspace)
     .get_result(connection)
     .await?;
     let clock = match (row.at, row.told_zone, row.told_start) {
-        (Some(at), Some(time_zone), Some(week_start)) => Some(Clock { at, time_zone, week_start }),
+        (Some(at), Some(time_zone), Some(week_start)) => {
+            Some(Clock { at, time_zone, week_start, took_millis: row.took_millis.unwrap_or_default() })
+        }
         _ => None,
     };
     Ok(Present { time_zone: row.time_zone, week_start: row.week_start, clock })
@@ -274,14 +285,15 @@ pub async fn present(connection: &mut AsyncPgConnection, workspace: WorkspaceId)
 /// Notes how far the lists were told of time's passing.
 pub async fn set_clock(connection: &mut AsyncPgConnection, workspace: WorkspaceId, clock: &Clock) -> Result<()> {
     sql_query(
-        "INSERT INTO list_clocks (workspace_id, at, time_zone, week_start) VALUES ($1, $2, $3, $4) \
+        "INSERT INTO list_clocks (workspace_id, at, time_zone, week_start, took_millis) VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT (workspace_id) DO UPDATE SET at = excluded.at, time_zone = excluded.time_zone, \
-             week_start = excluded.week_start",
+             week_start = excluded.week_start, took_millis = excluded.took_millis",
     )
     .bind::<SqlUuid, _>(workspace)
     .bind::<Timestamptz, _>(clock.at)
     .bind::<Text, _>(&clock.time_zone)
     .bind::<Text, _>(clock.week_start)
+    .bind::<Int8, _>(clock.took_millis)
     .execute(connection)
     .await?;
     Ok(())

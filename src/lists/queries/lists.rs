@@ -9,7 +9,7 @@ use diesel::{
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::super::model::{ContactList, ListFilter, ListPlace, Settings};
+use super::super::model::{ContactList, ListFilter, ListPlace, ListType, Settings};
 use crate::{
     base::{
         Result,
@@ -68,10 +68,10 @@ pub async fn find(
         .optional()?)
 }
 
-/// `l` cut down to what the filter wants: `$3` to `$6`.
+/// `l` cut down to what the filter wants: `$3` to `$7`.
 const WANTED: &str = "($3 IS NULL OR l.list_type = $3) AND ($4 IS NULL OR l.is_favorite = $4) \
      AND ($5 IS NULL OR lower(l.name) LIKE lower($5) OR lower(l.description) LIKE lower($5)) \
-     AND ($6 IS NULL OR l.folder_id = $6)";
+     AND ($6 IS NULL OR l.folder_id = $6) AND ($7 IS NULL OR lower($7) = ANY(lower_all(l.tags)))";
 
 /// A page of the lists that this user sees: favourites first, then the newest change. They are
 /// hundreds, so they are sorted as they are found.
@@ -84,8 +84,8 @@ pub async fn page(
 ) -> Result<Vec<ContactList>> {
     let (beyond, way) = if page.is_backward() { (">", "ASC") } else { ("<", "DESC") };
     let statement = format!(
-        "SELECT * FROM ({}) AS l WHERE {WANTED} AND ($9 IS NULL OR (l.is_favorite, l.updated_at, l.id) {beyond} ($7, $8, $9)) \
-          ORDER BY l.is_favorite {way}, l.updated_at {way}, l.id {way} LIMIT $10",
+        "SELECT * FROM ({}) AS l WHERE {WANTED} AND ($10 IS NULL OR (l.is_favorite, l.updated_at, l.id) {beyond} ($8, $9, $10)) \
+          ORDER BY l.is_favorite {way}, l.updated_at {way}, l.id {way} LIMIT $11",
         selected()
     );
     let from = page.from.as_ref();
@@ -96,6 +96,7 @@ pub async fn page(
         .bind::<Nullable<Bool>, _>(filter.favorite)
         .bind::<Nullable<Text>, _>(filter.search.as_deref())
         .bind::<Nullable<SqlUuid>, _>(filter.folder)
+        .bind::<Nullable<Text>, _>(filter.tag.as_deref())
         .bind::<Nullable<Bool>, _>(from.map(|place| place.0))
         .bind::<Nullable<Timestamptz>, _>(from.map(|place| place.1))
         .bind::<Nullable<SqlUuid>, _>(from.map(|place| place.2))
@@ -124,9 +125,25 @@ pub async fn count(
         .bind::<Nullable<Bool>, _>(filter.favorite)
         .bind::<Nullable<Text>, _>(filter.search.as_deref())
         .bind::<Nullable<SqlUuid>, _>(filter.folder)
+        .bind::<Nullable<Text>, _>(filter.tag.as_deref())
         .get_result(connection)
         .await?;
     Ok(counted.count)
+}
+
+/// How many lists of a type the workspace has, whoever sees them.
+pub async fn count_of_type(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    list_type: ListType,
+) -> Result<i64> {
+    Ok(contact_lists::table
+        .filter(contact_lists::workspace_id.eq(workspace))
+        .filter(contact_lists::list_type.eq(list_type))
+        .filter(contact_lists::deleted_at.is_null())
+        .count()
+        .get_result(connection)
+        .await?)
 }
 
 #[derive(QueryableByName)]
@@ -249,15 +266,19 @@ pub async fn end_build(
     Ok(())
 }
 
-/// Notes why the criteria cannot be answered any more; the last members stay.
+/// Notes why a dynamic list's criteria, of this version, cannot be answered any more; the last members stay.
 pub async fn note_broken(
     connection: &mut AsyncPgConnection,
     workspace: WorkspaceId,
-    id: ContactListId,
+    (id, version): (ContactListId, i32),
     why: &str,
 ) -> Result<()> {
     let broken = (contact_lists::broken.eq(Some(why)), contact_lists::build_job_id.eq(None::<JobId>));
-    diesel::update(contact_lists::table.find((workspace, id))).set(broken).execute(connection).await?;
+    let list = contact_lists::table
+        .find((workspace, id))
+        .filter(contact_lists::version.eq(version))
+        .filter(contact_lists::list_type.eq(ListType::Dynamic));
+    diesel::update(list).set(broken).execute(connection).await?;
     Ok(())
 }
 

@@ -158,13 +158,14 @@ pub async fn copy(
     to: ContactListId,
     at: DateTime<Utc>,
 ) -> Result<i64> {
-    let copied = sql_query(
+    let copied = sql_query(format!(
         "WITH copied AS (INSERT INTO list_members (workspace_id, list_id, record_id, entered_at, source) \
                          SELECT $1, $3, m.record_id, $4, $5 FROM list_members m \
-                          WHERE m.workspace_id = $1 AND m.list_id = $2 AND NOT m.is_suspended RETURNING record_id) \
+                          WHERE m.workspace_id = $1 AND m.list_id = $2 AND NOT m.is_suspended AND {LIVE} \
+                         RETURNING record_id) \
          INSERT INTO list_log (workspace_id, list_id, record_id, at, entered, source) \
          SELECT $1, $3, record_id, $4, true, $5 FROM copied ORDER BY record_id",
-    )
+    ))
     .bind::<SqlUuid, _>(workspace)
     .bind::<SqlUuid, _>(from)
     .bind::<SqlUuid, _>(to)
@@ -489,8 +490,8 @@ pub async fn log_counts(
         .await?)
 }
 
-/// The members among these contacts whose membership is not what it should be: a deleted one that
-/// is a member, or a live one that is suspended.
+/// The members of static lists among these contacts whose membership is not what it should be: a deleted
+/// one that is a member, or a live one that is suspended. (Dynamic lists follow by their criteria.)
 pub async fn to_follow(
     connection: &mut AsyncPgConnection,
     workspace: WorkspaceId,
@@ -498,6 +499,7 @@ pub async fn to_follow(
 ) -> Result<Vec<Uuid>> {
     let rows: Vec<Found> = sql_query(
         "SELECT DISTINCT m.record_id FROM list_members m \
+           JOIN contact_lists l ON l.workspace_id = $1 AND l.id = m.list_id AND l.list_type = 'static' \
            LEFT JOIN contacts c ON c.workspace_id = $1 AND c.id = m.record_id AND c.deleted_at IS NULL \
           WHERE m.workspace_id = $1 AND m.record_id = ANY($2) AND (c.id IS NULL) <> m.is_suspended",
     )
@@ -537,34 +539,13 @@ struct OfWorkspace {
 pub async fn all_to_follow(connection: &mut AsyncPgConnection) -> Result<Vec<(WorkspaceId, Uuid)>> {
     let rows: Vec<OfWorkspace> = sql_query(
         "SELECT DISTINCT m.workspace_id, m.record_id FROM list_members m \
+           JOIN contact_lists l ON l.workspace_id = m.workspace_id AND l.id = m.list_id AND l.list_type = 'static' \
            LEFT JOIN contacts c ON c.workspace_id = m.workspace_id AND c.id = m.record_id AND c.deleted_at IS NULL \
           WHERE (c.id IS NULL) <> m.is_suspended ORDER BY 1",
     )
     .load(connection)
     .await?;
     Ok(rows.into_iter().map(|row| (row.workspace_id, row.record_id)).collect())
-}
-
-#[derive(QueryableByName)]
-struct OfList {
-    #[diesel(sql_type = SqlUuid)]
-    list_id: ContactListId,
-}
-
-/// The lists that have any of these contacts, suspended or not.
-pub async fn lists_with(
-    connection: &mut AsyncPgConnection,
-    workspace: WorkspaceId,
-    records: &[Uuid],
-) -> Result<Vec<ContactListId>> {
-    let rows: Vec<OfList> = sql_query(
-        "SELECT DISTINCT m.list_id FROM list_members m WHERE m.workspace_id = $1 AND m.record_id = ANY($2) ORDER BY 1",
-    )
-    .bind::<SqlUuid, _>(workspace)
-    .bind::<Array<SqlUuid>, _>(records)
-    .load(connection)
-    .await?;
-    Ok(rows.into_iter().map(|row| row.list_id).collect())
 }
 
 /// Deletes so many members of a list at most; how many there were.

@@ -264,7 +264,7 @@ async fn list(
         list_type: list_type.transpose().map_err(|message| Error::invalid("type", message))?,
         favorite: flag(&query, "is_favorite")?,
         search: query.get("search")?.map(ToOwned::to_owned),
-        folder: None,
+        ..ListFilter::default()
     };
     let mut lists: Vec<ContactList> = Vec::new();
     loop {

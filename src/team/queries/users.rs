@@ -1,11 +1,16 @@
 //! Users as members of a workspace: pages of them, one of them, their profiles.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
-use diesel::prelude::*;
+use diesel::{
+    prelude::*,
+    sql_types::{BigInt, Bool, Nullable, Text, Uuid as SqlUuid},
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 
-use super::super::model::User;
+use super::super::model::{PeopleFilter, PersonPlace, User};
 use crate::{
     base::{
         Result,
@@ -115,6 +120,63 @@ pub async fn user_page(
         query = query.filter(users::id.eq(only));
     }
     Ok(newest_first!(query, page, users::id).load(connection).await?)
+}
+
+#[derive(QueryableByName)]
+struct Found {
+    #[diesel(sql_type = SqlUuid)]
+    id: UserId,
+}
+
+#[derive(QueryableByName)]
+struct Counted {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+/// People `u` of the workspace `$1` as a filter wants them: `$2` the pattern, `$3` whether they are active.
+const WANTED: &str = "FROM members m JOIN users u ON u.id = m.user_id WHERE m.workspace_id = $1 \
+     AND ($2 IS NULL OR u.full_name ILIKE $2 OR u.email ILIKE $2) AND ($3 IS NULL OR (m.status = 'active') = $3)";
+
+/// By name; one more than the page shows. The filter's search is a pattern.
+pub async fn people(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    filter: &PeopleFilter,
+    page: &PageRequest<PersonPlace>,
+) -> Result<Vec<User>> {
+    let (beyond, way) = if page.is_backward() { ("<", "DESC") } else { (">", "ASC") };
+    let statement = format!(
+        "SELECT u.id {WANTED} AND ($4 IS NULL OR (u.full_name, u.id) {beyond} ($4, $5)) \
+          ORDER BY u.full_name {way}, u.id {way} LIMIT $6"
+    );
+    let found: Vec<Found> = diesel::sql_query(statement)
+        .bind::<SqlUuid, _>(workspace)
+        .bind::<Nullable<Text>, _>(filter.search.as_deref())
+        .bind::<Nullable<Bool>, _>(filter.active)
+        .bind::<Nullable<Text>, _>(page.from.as_ref().map(|place| place.0.as_str()))
+        .bind::<Nullable<SqlUuid>, _>(page.from.as_ref().map(|place| place.1))
+        .bind::<BigInt, _>(page.fetch())
+        .load(connection)
+        .await?;
+    let ids: Vec<_> = found.iter().map(|found| found.id).collect();
+    let users = users_by_ids(connection, workspace, &ids).await?;
+    let mut users: HashMap<_, _> = users.into_iter().map(|user| (user.id, user)).collect();
+    Ok(ids.iter().filter_map(|id| users.remove(id)).collect())
+}
+
+pub async fn count_people(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    filter: &PeopleFilter,
+) -> Result<i64> {
+    let counted: Counted = diesel::sql_query(format!("SELECT count(*) AS count {WANTED}"))
+        .bind::<SqlUuid, _>(workspace)
+        .bind::<Nullable<Text>, _>(filter.search.as_deref())
+        .bind::<Nullable<Bool>, _>(filter.active)
+        .get_result(connection)
+        .await?;
+    Ok(counted.count)
 }
 
 pub async fn count_users(connection: &mut AsyncPgConnection, workspace: WorkspaceId) -> Result<i64> {

@@ -51,6 +51,22 @@ pub async fn workspaces_of(connection: &mut AsyncPgConnection, user: UserId) -> 
         .await?)
 }
 
+/// Whether PostgreSQL has the rules of this time zone: its names are not all that there are, and are asked by
+/// whatever counts days in it.
+pub async fn knows_time_zone(connection: &mut AsyncPgConnection, name: &str) -> Result<bool> {
+    let known: Known = diesel::sql_query("SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = $1) AS known")
+        .bind::<diesel::sql_types::Text, _>(name)
+        .get_result(connection)
+        .await?;
+    Ok(known.known)
+}
+
+#[derive(QueryableByName)]
+struct Known {
+    #[diesel(sql_type = diesel::sql_types::Bool)]
+    known: bool,
+}
+
 pub async fn update_workspace(
     connection: &mut AsyncPgConnection,
     id: WorkspaceId,

@@ -173,6 +173,12 @@ async fn what_can_be_asked_is_told_with_all_that_goes_with_it() {
     let query = "{ criteriaFields(kind: CONTACT) { name label type isCustom choices { value label }
         operators { operator operand units takesField takesMatchEmpty takesCaseSensitive } }
         criteriaRelations(kind: CONTACT) { relation kind quantifiers fields { name } } }";
+    // all that there is to know of relations is within what a request may cost
+    let whole = "{ criteriaRelations(kind: ACCOUNT) { relation kind quantifiers fields { name label type isCustom
+        choices { value label } operators { operator operand units takesField takesMatchEmpty takesCaseSensitive } } } }";
+    let of_accounts = ada.data(whole, json!({})).await["criteriaRelations"].take();
+    let names: Vec<_> = of_accounts.as_array().expect("relations").iter().map(|one| &one["relation"]).collect();
+    assert_eq!(names, ["CONTACTS", "DEALS", "TASKS"]);
     let told = ada.data(query, json!({})).await;
     let fields = told["criteriaFields"].as_array().expect("fields");
     let of = |name: &str| fields.iter().find(|field| field["name"] == name).unwrap_or_else(|| panic!("{name}"));

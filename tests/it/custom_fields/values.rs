@@ -1,5 +1,6 @@
 //! What a value may be, and what input does to the others; each rule by both APIs.
 
+use kontor::auth::Role;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -134,5 +135,23 @@ async fn a_link_leads_to_what_is_there_and_here() {
     for wrong in [json!({ "firm": gone }), json!({ "firm": theirs }), json!({ "who": other.user() })] {
         let answer = set(&ada, &id, wrong).await;
         assert_eq!(refusal(&answer).0, "BAD_USER_INPUT", "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn who_has_a_value_already_is_named_to_those_only_who_see_them() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let (rep, manager) = (ada.invite_role(Role::SalesRep).await, ada.invite_role(Role::Manager).await);
+    defined(&ada, json!({ "kind": "LEAD", "key": "number", "isUnique": true })).await;
+    server.jobs_done().await;
+    let create = "mutation($lead: LeadInput!) { createLead(input: { lead: $lead }) { lead { id } } }";
+    let lead = json!({ "lead": { "lastName": "L", "ownerId": ada.user(), "customFields": { "number": "7" } } });
+    let made = ada.data(create, lead).await["createLead"]["lead"]["id"].take();
+    let again = json!({ "lead": { "lastName": "M", "customFields": { "number": "7" } } });
+    for (client, details) in [(&manager, json!({ "other": made })), (&rep, Value::Null)] {
+        let refused = client.refused(create, again.clone(), "CONFLICT").await;
+        assert!(refused["extensions"]["fields"]["customFields.number"].is_string(), "{refused}");
+        assert_eq!(refused["extensions"]["details"], details);
     }
 }

@@ -55,6 +55,8 @@ macro_rules! of_kind {
             query(concat!("record(kind: ", $kind, ", id: $", $one, ") { id }")).needs(&[$read]),
             field(concat!($type, ".owner"), concat!($one, "(id: $", $one, ") { owner { fullName } }"))
                 .needs(&[$read, SeeNames]),
+            field(concat!($type, ".createdBy"), concat!($one, "(id: $", $one, ") { createdBy { fullName } }"))
+                .needs(&[$read, SeeNames]),
             field(concat!($type, ".history"), concat!($one, "(id: $", $one, ") { history { nodes { field } } }"))
                 .needs(&[$read]),
             field(concat!($type, ".timeline"), concat!($one, "(id: $", $one, ") { timeline { nodes { what } } }"))
@@ -164,6 +166,9 @@ fn common() -> Vec<Door> {
         query("users { nodes { id } }").needs(&[SeeUsers]).shows("user"),
         field("UserConnection.totalCount", "users { totalCount }").needs(&[SeeUsers]).counts("user"),
         query("user(id: $user) { id }").needs(&[SeeUsers]),
+        query("people { nodes { id } }").needs(&[SeeNames]).shows("user"),
+        field("PeopleConnection.totalCount", "people { totalCount }").needs(&[SeeNames]).counts("user"),
+        query("eventCursor").needs(&[BeOneself]),
         field("User.teams", "user(id: $user) { teams { id } }").needs(&[SeeUsers]),
         query("teams { nodes { id } }").needs(&[SeeTeams]).shows("team"),
         field("TeamConnection.totalCount", "teams { totalCount }").needs(&[SeeTeams]).counts("team"),
@@ -210,11 +215,13 @@ fn common() -> Vec<Door> {
         query("contact(id: $contact) { id }").needs(&[ReadContacts]),
         field("Contact.account", "contact(id: $contact) { account { id } }").needs(&[ReadContacts, ReadAccounts]),
         field("Contact.owner", "contact(id: $contact) { owner { fullName } }").needs(&[ReadContacts, SeeNames]),
+        field("Contact.createdBy", "contact(id: $contact) { createdBy { fullName } }").needs(&[ReadContacts, SeeNames]),
         field("Contact.history", "contact(id: $contact) { history { nodes { field } } }").needs(&[ReadContacts]),
         query("accounts { nodes { id } }").needs(&[ReadAccounts]).shows("account"),
         field("AccountConnection.totalCount", "accounts { totalCount }").needs(&[ReadAccounts]).counts("account"),
         query("account(id: $account) { id }").needs(&[ReadAccounts]),
         field("Account.owner", "account(id: $account) { owner { fullName } }").needs(&[ReadAccounts, SeeNames]),
+        field("Account.createdBy", "account(id: $account) { createdBy { fullName } }").needs(&[ReadAccounts, SeeNames]),
         field("Account.history", "account(id: $account) { history { nodes { field } } }").needs(&[ReadAccounts]),
         // what stands beside records
         field("Contact.timeline", "contact(id: $contact) { timeline { nodes { what } } }").needs(&[ReadContacts]),
@@ -258,6 +265,12 @@ fn common() -> Vec<Door> {
             .needs(&[WriteAccounts]),
         mutation("updateNote(input: { id: $note, body: \"C\" }) { note { id } }").needs(&[ChangeNotes]),
         mutation("deleteNote(input: { id: $note }) { deletedId }").needs(&[ChangeNotes]),
+        query("deletedRecords(kind: CONTACT) { nodes { id } }").needs(&[ReadContacts]).shows("deletedContact"),
+        query("deletedRecords(kind: LEAD) { nodes { id } }").needs(&[ReadLeads]).shows("deletedLead"),
+        field("DeletedRecordConnection.totalCount", "deletedRecords(kind: LEAD) { totalCount }")
+            .needs(&[ReadLeads])
+            .counts("deletedLead"),
+        part("DeletedRecord.deletedBy", "tells what the row itself says, and comes only with it"),
         query("tags(kind: CONTACT) { name }").needs(&[ReadContacts]),
         query("tags(kind: ACCOUNT) { name }").needs(&[ReadAccounts]),
         field("FieldChangeConnection.totalCount", "contact(id: $contact) { history { totalCount } }").needs(&[ReadContacts]),
@@ -266,6 +279,10 @@ fn common() -> Vec<Door> {
         query("record(kind: CONTACT, id: $contact) { id }").needs(&[ReadContacts]),
         query("record(kind: ACCOUNT, id: $account) { id }").needs(&[ReadAccounts]),
         field("Record.owner", "record(kind: CONTACT, id: $contact) { owner { id } }").needs(&[ReadContacts, SeeNames]),
+        field("Record.createdBy", "record(kind: CONTACT, id: $contact) { createdBy { id } }")
+            .needs(&[ReadContacts, SeeNames]),
+        field("Actor.user", "deletedRecords(kind: CONTACT) { nodes { deletedBy { user { fullName } } } }")
+            .needs(&[ReadContacts, SeeNames]),
         mutation("createContact(input: { contact: { lastName: \"N\" } }) { contact { id } }").needs(&[WriteContacts]),
         mutation("createContact(input: { contact: { lastName: \"N\", ownerId: $user } }) { contact { id } }")
             .needs(&[WriteContacts, Assign])
@@ -410,9 +427,9 @@ fn common() -> Vec<Door> {
         field("ListMemberConnection.totalCount", "contactList(id: $list) { contacts { totalCount } }")
             .needs(&[ReadLists, ReadContacts]),
         field("ContactList.entriesAndExits", "contactList(id: $list) { entriesAndExits { nodes { contactId } } }")
-            .needs(&[ReadLists]),
+            .needs(&[ReadLists, ReadContacts]),
         field("MembershipEventConnection.totalCount", "contactList(id: $list) { entriesAndExits { totalCount } }")
-            .needs(&[ReadLists]),
+            .needs(&[ReadLists, ReadContacts]),
         field("MembershipEvent.contact", "contactList(id: $list) { entriesAndExits { nodes { contact { id } } } }")
             .needs(&[ReadLists, ReadContacts]),
         field(
@@ -451,8 +468,9 @@ fn common() -> Vec<Door> {
         mutation("createListFolder(input: { name: $email }) { folder { id } }").needs(&[WriteLists]),
         mutation("renameListFolder(input: { id: $listFolder, name: $email }) { folder { id } }").needs(&[WriteLists]),
         mutation("deleteListFolder(input: { id: $listFolder }) { deletedId }").needs(&[WriteLists]),
-        subscription("contactListChanged(after: $cursor, id: $list) { count }").needs(&[ReadLists]),
-        subscription("contactListChanged(after: $cursor, id: $privateList) { count }").needs(&[SeePrivateLists]),
+        subscription("contactListChanged(after: $cursor, id: $list) { count }").needs(&[ReadLists, ReadContacts]),
+        subscription("contactListChanged(after: $cursor, id: $privateList) { count }")
+            .needs(&[SeePrivateLists, ReadContacts]),
         part("ContactListChange.actor", own_words),
         // jobs, files, imports
         query("job(id: $job) { id }").needs(&[SeeJobs]),

@@ -84,6 +84,29 @@ async fn somebody_leaves_created_in_the_last_seven_days_on_time_with_nothing_wri
 }
 
 #[tokio::test]
+async fn lists_that_take_long_to_be_told_the_time_are_told_it_later() {
+    let server = TestServer::start().await;
+    let (ada, db) = (server.admin().await, &server.database.db);
+    let ids = contacts(&server, &ada, 1).await;
+    let recent = json!({ "compare": { "field": "createdAt", "op": "IN_LAST", "value": 7, "unit": "DAY" } });
+    let id = dynamic(&ada, "New", recent).await;
+    settled(&server).await;
+    server.advance(TimeDelta::days(7) - TimeDelta::seconds(10));
+    settled(&server).await;
+    // as if no index had served
+    sql::run(db, "UPDATE list_clocks SET took_millis = 20000").await;
+    let told = "SELECT count(*) AS value FROM jobs WHERE kind = 'lists.tell_time' AND state = 'completed'";
+    let before = sql::number(db, told).await;
+    server.advance(TimeDelta::seconds(30));
+    let ada = ada.again().await;
+    eventually("somebody looks at the clock", async || sql::number(db, told).await > before).await;
+    settled(&server).await;
+    assert_eq!(held(&ada, &id).await, (1, ids));
+    server.advance(TimeDelta::minutes(3));
+    eventually("it is told now", async || held(&ada, &id).await.0 == 0).await;
+}
+
+#[tokio::test]
 async fn a_day_begins_where_the_workspace_is() {
     let server = TestServer::start().await;
     let ada = server.admin().await;
@@ -181,6 +204,37 @@ async fn criteria_over_a_field_that_is_gone_are_broken_and_keep_their_members() 
 }
 
 #[tokio::test]
+async fn a_broken_list_is_part_of_no_circle_and_its_deleted_members_are_not_copied() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let field = "mutation { createCustomField(input: { kind: CONTACT, label: \"Plan\", key: \"plan\", type: TEXT }) { customField { id } } }";
+    let made = ada.data(field, json!({})).await;
+    let ids = contacts(&server, &ada, 2).await;
+    for id in &ids {
+        update(&ada, id, json!({ "city": "Riga", "customFields": { "plan": "gold" } })).await;
+    }
+    let riga = dynamic(&ada, "Riga", equals("city", "Riga")).await;
+    let gold = dynamic(&ada, "Gold", json!({ "all": [{ "inList": riga }, equals("custom.plan", "gold")] })).await;
+    settled(&server).await;
+    assert_eq!(held(&ada, &gold).await.0, 2);
+    let delete = "mutation($id: ID!) { deleteCustomField(input: { id: $id, force: true }) { jobId } }";
+    ada.data(delete, json!({ "id": made["createCustomField"]["customField"]["id"] })).await;
+    settled(&server).await;
+    assert!(shown(&ada, &gold).await["broken"].is_string());
+    // it would be one as soon as the field is there again
+    let edit = "mutation($id: ID!, $c: RecordCriteria!) { updateContactList(input: { id: $id, criteria: $c }) { contactList { id } } }";
+    let refused = ada.refused(edit, json!({ "id": riga, "c": { "not": { "inList": gold } } }), "BAD_USER_INPUT").await;
+    assert!(refused["extensions"]["fields"]["criteria"].is_string(), "{refused}");
+
+    ada.data("mutation($id: ID!) { deleteContact(input: { id: $id }) { deletedId } }", json!({ "id": ids[0] })).await;
+    settled(&server).await;
+    assert_eq!(shown(&ada, &gold).await["contactCount"], 2, "a broken list keeps what it has");
+    let copy = "mutation($id: ID!) { snapshotContactList(input: { id: $id, name: \"C\" }) { contactList { id } } }";
+    let copy = text(&ada.data(copy, json!({ "id": gold })).await["snapshotContactList"]["contactList"]["id"]);
+    assert_eq!(held(&ada, &copy).await, (1, ids[1..].to_vec()));
+}
+
+#[tokio::test]
 async fn a_list_tells_nothing_of_one_that_its_maker_does_not_see_any_more() {
     let server = TestServer::start().await;
     let ada = server.admin().await;
@@ -270,6 +324,16 @@ async fn a_list_of_those_in_no_list_comes_to_rest() {
     ada.data(freeze, json!({ "id": all })).await;
     settled(&server).await;
     assert_eq!(held(&ada, &nowhere).await.0, 0);
+
+    // who sees the list is told why, but not in how many of its maker's lists a contact is
+    let support = ada.invite_role(Role::Support).await;
+    let share = json!({ "id": nowhere, "level": "VIEW" });
+    ada.data(SHARE, json!({ "input": share })).await;
+    let explain = "query($l: ID!, $r: ID!) { explainMembership(listId: $l, recordId: $r) { nodes { passed value } } }";
+    for (client, seen) in [(&ada, json!(2)), (&support, Value::Null)] {
+        let told = client.data(explain, json!({ "l": nowhere, "r": ids[0] })).await;
+        assert_eq!(told["explainMembership"]["nodes"], json!([{ "passed": false, "value": seen }]));
+    }
 
     // who may edit a list finds out nothing of what its maker keeps to themself
     let rep = ada.invite_role(Role::SalesRep).await;

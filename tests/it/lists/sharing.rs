@@ -108,6 +108,13 @@ async fn sharing_gives_as_much_as_it_says_to_whom_it_names() {
         "{shared}"
     );
     assert!(sharing["shares"][1]["user"]["fullName"].is_string());
+    let rights = "query($id: ID!) { contactList(id: $id) { canEdit canManage } }";
+    for (client, may) in
+        [(&maker, (true, true)), (&viewer, (false, false)), (&editor, (true, false)), (&member, (true, false))]
+    {
+        let told = client.data(rights, json!({ "id": id })).await["contactList"].take();
+        assert_eq!((&told["canEdit"], &told["canManage"]), (&json!(may.0), &json!(may.1)));
+    }
     for (who, sees) in [(&viewer, true), (&editor, true), (&member, true), (&nobody, false), (&ada, false)] {
         assert_eq!(finds(who, &id, &ids[0]).await, sees);
     }

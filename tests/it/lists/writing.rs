@@ -176,9 +176,10 @@ async fn a_page_of_lists_with_all_that_they_lead_to_takes_a_constant_number_of_s
 
 /// The names of the lists that this person sees, in order, page by page.
 async fn names(client: &Client, filter: Value) -> Vec<String> {
-    let query = "query($after: String, $type: ListType, $favorite: Boolean, $search: String, $folder: ID) {
-        contactLists(first: 2, after: $after, type: $type, favorite: $favorite, search: $search, folderId: $folder) {
-            totalCount edges { cursor node { name } } pageInfo { hasNextPage } } }";
+    let query =
+        "query($after: String, $type: ListType, $favorite: Boolean, $search: String, $folder: ID, $tag: String) {
+        contactLists(first: 2, after: $after, type: $type, favorite: $favorite, search: $search, folderId: $folder,
+            tag: $tag) { totalCount edges { cursor node { name } } pageInfo { hasNextPage } } }";
     let (mut names, mut variables) = (Vec::new(), filter);
     loop {
         let page = client.data(query, variables.clone()).await["contactLists"].take();
@@ -201,8 +202,8 @@ async fn favourites_are_each_persons_own_and_come_first() {
     let folder = folder["createListFolder"]["folder"]["id"].clone();
     let mut ids = Vec::new();
     for (name, more) in [
-        ("One", json!({})),
-        ("Two", json!({ "folderId": folder })),
+        ("One", json!({ "tags": ["Fair", "vip"] })),
+        ("Two", json!({ "folderId": folder, "tags": ["fairs"] })),
         ("Three", json!({ "listType": "DYNAMIC", "criteria": { "all": [] }, "description": "about 100%" })),
     ] {
         let mut input = more;
@@ -228,10 +229,38 @@ async fn favourites_are_each_persons_own_and_come_first() {
     assert_eq!(names(&ada, json!({ "search": "0%" })).await, ["Three"]);
     assert_eq!(names(&ada, json!({ "search": "_" })).await, Vec::<String>::new());
     assert_eq!(names(&ada, json!({ "folder": folder })).await, ["Two"]);
+    assert_eq!(names(&ada, json!({ "tag": "fAIR" })).await, ["One"]);
+    assert_eq!(names(&ada, json!({ "tag": "f%" })).await, Vec::<String>::new());
 
     // a change brings it to the front
     add(&ada, &ids[0], &contacts(&server, &ada, 1).await).await;
     assert_eq!(names(&ada, json!({})).await, ["One", "Three", "Two"]);
+}
+
+#[tokio::test]
+async fn a_workspace_has_as_many_lists_as_its_limits_say() {
+    let server = TestServer::start_with(|ctx| {
+        let limits = std::sync::Arc::make_mut(&mut ctx.limits);
+        (limits.static_lists, limits.dynamic_lists) = (2, 1);
+    })
+    .await;
+    let ada = server.admin().await;
+    let dynamic = json!({ "name": "D", "listType": "DYNAMIC", "criteria": { "all": [] } });
+    let kept = list(&ada, dynamic.clone()).await;
+    let refused = ada.refused(CREATE, json!({ "input": dynamic }), "CONFLICT").await;
+    assert!(refused["message"].as_str().is_some_and(|told| told.contains("limits.dynamic_lists")), "{refused}");
+    let first = list(&ada, json!({ "name": "1" })).await;
+    list(&ada, json!({ "name": "2" })).await;
+    let refused = ada.refused(CREATE, json!({ "input": { "name": "3" } }), "CONFLICT").await;
+    assert!(refused["message"].as_str().is_some_and(|told| told.contains("limits.static_lists")), "{refused}");
+    // nor by a copy; one that was deleted makes room, and others have lists of their own
+    server.jobs_done().await;
+    let copy = "mutation($id: ID!) { snapshotContactList(input: { id: $id, name: \"C\" }) { contactList { id } } }";
+    ada.refused(copy, json!({ "id": kept }), "CONFLICT").await;
+    ada.data("mutation($id: ID!) { deleteContactList(input: { id: $id }) { deletedId } }", json!({ "id": first }))
+        .await;
+    ada.data(copy, json!({ "id": kept })).await;
+    list(&server.other_workspace().await, json!({ "name": "1" })).await;
 }
 
 #[tokio::test]
@@ -315,7 +344,10 @@ async fn a_list_that_others_need_is_deleted_only_by_force() {
     assert_eq!(uses, [json!({ "listId": user, "name": "User" }), json!({ "listId": null, "name": null })]);
     let refused = ada.refused(DELETE, json!({ "input": { "id": id } }), "CONFLICT").await;
     assert!(!refused.to_string().contains("Secret"), "{refused}");
-    assert_eq!(refused["extensions"]["details"], json!({ "usedBy": [user], "uses": 2 }));
+    assert_eq!(
+        refused["extensions"]["details"],
+        json!({ "usedBy": [{ "type": "contact_list", "id": user, "name": "User" }], "uses": 2 })
+    );
 
     ada.data(DELETE, json!({ "input": { "id": id, "force": true } })).await;
     let broken = ada.data("query($id: ID!) { contactList(id: $id) { broken } }", json!({ "id": user })).await;

@@ -1,6 +1,7 @@
 //! A merge is taken back as far as everything is still where it was put.
 
 use chrono::TimeDelta;
+use kontor::auth::Role;
 use proptest::{
     prelude::*,
     strategy::ValueTree,
@@ -83,6 +84,65 @@ async fn everything_is_as_before() {
         (&merged["merge"]["id"], &Value::Null)
     );
     assert_eq!(known["mergedInto"], Value::Null);
+}
+
+#[tokio::test]
+async fn accounts_leads_and_deals_are_as_before_as_well() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let note = "mutation($kind: RecordKind!, $id: ID!) { createNote(input: { recordKind: $kind, recordId: $id, body: \"N\" }) {
+        note { id } } }";
+    let (one, two) = (
+        made(&ada, "account", json!({ "name": "A", "tags": ["a"] })).await,
+        made(&ada, "account", json!({ "name": "B", "accountNumber": "2", "website": "b.test", "tags": ["b"] })).await,
+    );
+    let contact = made(&ada, "contact", json!({ "lastName": "C", "accountId": two })).await;
+    let deals = [
+        made(&ada, "deal", json!({ "name": "D", "accountId": two, "contactId": contact })).await,
+        made(&ada, "deal", json!({ "name": "E", "nextStep": "call", "amount": "12.50" })).await,
+    ];
+    let leads = [
+        made(&ada, "lead", json!({ "lastName": "L" })).await,
+        made(&ada, "lead", json!({ "lastName": "M", "email": "m@a.test", "company": "Navy" })).await,
+    ];
+    ada.data("mutation($id: ID!) { convertLead(input: { id: $id }) { contact { id } } }", json!({ "id": leads[1] }))
+        .await;
+    made(&ada, "task", json!({ "title": "T", "dealId": deals[1] })).await;
+    for (kind, id) in [("ACCOUNT", &two), ("DEAL", &deals[1]), ("LEAD", &leads[1])] {
+        ada.data(note, json!({ "kind": kind, "id": id })).await;
+    }
+    server.jobs_done().await;
+    let before = dump(&server).await;
+    let run = "mutation($input: MergeRecordsInput!) { mergeRecords(input: $input) { merge { id } } }";
+    for (kind, stays, goes) in [("ACCOUNT", &one, &two), ("DEAL", &deals[0], &deals[1]), ("LEAD", &leads[0], &leads[1])]
+    {
+        let input = json!({ "kind": kind, "intoId": stays, "ids": [goes] });
+        let merged = ada.data(run, json!({ "input": input })).await["mergeRecords"].take();
+        assert_ne!(dump(&server).await, before, "{kind}");
+        let undone = undo(&ada, &merged).await;
+        assert_eq!((&undone["restoredIds"], &undone["keptCount"]), (&json!([goes]), &json!(0)), "{kind}: {undone}");
+        server.jobs_done().await;
+        assert_same(&before, &dump(&server).await, kind);
+    }
+}
+
+#[tokio::test]
+async fn an_undoing_is_not_shown_again_to_who_does_not_see_the_record_any_more() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let rep = ada.invite_role(Role::SalesRep).await;
+    let lead = |name: &str| json!({ "lastName": name, "ownerId": rep.user() });
+    let (stays, goes) = (made(&rep, "lead", lead("S")).await, made(&rep, "lead", lead("G")).await);
+    let run = "mutation($input: MergeRecordsInput!) { mergeRecords(input: $input) { merge { id } } }";
+    let input = json!({ "kind": "LEAD", "intoId": stays, "ids": [goes] });
+    let merged = rep.data(run, json!({ "input": input })).await["mergeRecords"]["merge"]["id"].take();
+    let undo = "mutation($id: ID!) { undoMerge(input: { mergeId: $id, clientMutationId: \"k\" }) { restoredIds } }";
+    let first = rep.data(undo, json!({ "id": merged })).await;
+    assert_eq!(rep.data(undo, json!({ "id": merged })).await, first);
+    let give =
+        "mutation($id: ID!, $to: ID!) { updateLead(input: { id: $id, patch: { ownerId: $to } }) { lead { id } } }";
+    ada.data(give, json!({ "id": stays, "to": ada.user() })).await;
+    rep.refused(undo, json!({ "id": merged }), "NOT_FOUND").await;
 }
 
 #[tokio::test]

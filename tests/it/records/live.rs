@@ -201,3 +201,71 @@ async fn senseless_subscriptions_are_refused() {
         assert_eq!(live.refused().await, code, "{variables}");
     }
 }
+
+#[tokio::test]
+async fn who_loses_sight_of_a_lead_is_told_once() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let (rep, other) = (ada.invite_role(Role::SalesRep).await, ada.invite_role(Role::SalesRep).await);
+    let create = "mutation($lead: LeadInput!) { createLead(input: { lead: $lead }) { lead { id } } }";
+    let make = async |owner: Value| {
+        let made = ada.data(create, json!({ "lead": { "lastName": "L", "ownerId": owner } })).await;
+        text(&made["createLead"]["lead"]["id"])
+    };
+    let [his, nobodys, hers] = [make(json!(rep.user())).await, make(Value::Null).await, make(json!(ada.user())).await];
+    let start = server.cursor().await;
+    let mut live = rep.subscribe(CHANGES, json!({ "kind": "LEAD", "after": start })).await;
+    let filter = json!({ "compare": { "field": "lastName", "op": "EQ", "value": "L" } });
+    let filtered = "subscription($after: String, $where: RecordCriteria) {
+        recordChanged(kind: LEAD, after: $after, where: $where) { action recordId record { id } changes { field } } }";
+    let mut meant = rep.subscribe(filtered, json!({ "after": start, "where": filter })).await;
+    let update =
+        "mutation($id: ID!, $patch: LeadInput!) { updateLead(input: { id: $id, patch: $patch }) { lead { id } } }";
+    let change = async |id: &str, patch: Value| ada.data(update, json!({ "id": id, "patch": patch })).await;
+    // away from him, from nobody, and what he never saw
+    change(&hers, json!({ "ownerId": other.user() })).await;
+    change(&his, json!({ "ownerId": ada.user(), "lastName": "Secret" })).await;
+    change(&his, json!({ "city": "Oslo" })).await;
+    change(&nobodys, json!({ "ownerId": other.user() })).await;
+    // and one that comes to him
+    change(&hers, json!({ "ownerId": rep.user() })).await;
+    for expected in [&his, &nobodys] {
+        let lost = next(&mut live).await;
+        assert_eq!(what(&lost), told("UPDATED", expected));
+        assert_eq!((&lost["record"], &lost["changes"]), (&Value::Null, &json!([])));
+        let lost = meant.next().await["recordChanged"].take();
+        assert_eq!(
+            (what(&lost), &lost["record"], &lost["changes"]),
+            (told("UPDATED", expected), &Value::Null, &json!([]))
+        );
+    }
+    let came = next(&mut live).await;
+    assert_eq!((what(&came), &came["record"]["id"]), (told("UPDATED", &hers), &json!(hers)));
+    assert_eq!(what(&meant.next().await["recordChanged"].take()), told("UPDATED", &hers));
+}
+
+#[tokio::test]
+async fn nothing_is_lost_between_reading_and_listening() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let id = contact(&ada, json!({ "lastName": "Hopper" })).await;
+    let query = "query($id: ID!) { eventCursor contact(id: $id) { createdBy { fullName } history { nodes { actor { user { fullName } } } } } }";
+    // as if the answer took its time
+    let read = ada.data(query, json!({ "id": id })).await;
+    assert_eq!(read["contact"]["createdBy"]["fullName"], "Ada of First");
+    updated(&ada, &id, None, json!({ "city": "Arlington" })).await;
+    updated(&ada, &id, None, json!({ "city": "Oslo" })).await;
+    let mut live = follow(&ada, Some(&id), read["eventCursor"].as_str().expect("a cursor")).await;
+    let mut cities = Vec::new();
+    while cities.last() != Some(&json!("Oslo")) {
+        let change = next(&mut live).await;
+        if change["action"] == "UPDATED" {
+            cities.push(change["changes"][0]["after"].clone());
+        }
+    }
+    assert_eq!(cities, [json!("Arlington"), json!("Oslo")]);
+    let read = ada.data(query, json!({ "id": id })).await;
+    let named = json!({ "actor": { "user": { "fullName": "Ada of First" } } });
+    assert_eq!(read["contact"]["history"]["nodes"], json!([named, named]));
+    server.stranger().refused("{ eventCursor }", json!({}), "UNAUTHENTICATED").await;
+}

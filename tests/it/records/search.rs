@@ -99,6 +99,62 @@ async fn contacts_are_found_by_phone_and_company_and_not_so_by_rest() {
 }
 
 #[tokio::test]
+async fn contacts_are_found_by_their_further_addresses_as_long_as_they_have_them() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let grace =
+        contact(&ada, json!({ "firstName": "Grace", "email": "grace@navy.test", "phone": "+49 40 1111" })).await;
+    let jorg = contact(&ada, json!({ "firstName": "Jörg", "email": "jorg@post.test" })).await;
+    let add = "mutation($contact: ID!, $kind: AddressKind!, $address: String!) {
+        addExtraAddress(input: { contactId: $contact, kind: $kind, address: $address }) {
+            contact { extraAddresses { id address } } } }";
+    let added = async |contact: &str, kind: &str, address: &str| {
+        let added = ada.data(add, json!({ "contact": contact, "kind": kind, "address": address })).await;
+        let all = added["addExtraAddress"]["contact"]["extraAddresses"].as_array().expect("a list").clone();
+        text(&all.last().expect("an address")["id"])
+    };
+    let hopper = added(&grace, "EMAIL", "Hopper@Yale.test").await;
+    added(&grace, "PHONE", "+1 (212) 555-0123").await;
+    added(&jorg, "PHONE", "0171 98765").await;
+    for (search, names) in [
+        ("hopper@yale", vec!["Grace"]),
+        ("grace@navy", vec!["Grace"]),
+        ("2125550123", vec!["Grace"]),
+        ("212 555", vec!["Grace"]),
+        ("98765", vec!["Jörg"]),
+        ("4911", vec![]),
+        // of two numbers
+        ("11111212", vec![]),
+    ] {
+        assert_eq!(found(&ada, "contacts", search).await, names, "{search}");
+        // REST's looks into what its contract names
+        assert_eq!(found_by_rest(&ada, "contacts", search).await, usize::from(search.starts_with("grace")), "{search}");
+    }
+
+    // what becomes of an address becomes of the search
+    let primary = "mutation($id: ID!) { makeAddressPrimary(input: { id: $id }) { contact { email } } }";
+    ada.data(primary, json!({ "id": hopper })).await;
+    assert_eq!(found_by_rest(&ada, "contacts", "hopper@yale").await, 1);
+    assert_eq!(found(&ada, "contacts", "grace@navy").await, ["Grace"]);
+    let merge =
+        "mutation($into: ID!, $ids: [ID!]!) { mergeContacts(input: { intoId: $into, ids: $ids }) { merge { id } } }";
+    let merged = ada.data(merge, json!({ "into": grace, "ids": [jorg] })).await;
+    for search in ["98765", "jorg@post", "grace@navy"] {
+        assert_eq!(found(&ada, "contacts", search).await, ["Grace"], "{search}");
+    }
+    let undo = "mutation($id: ID!) { undoMerge(input: { mergeId: $id }) { restoredIds } }";
+    ada.data(undo, json!({ "id": merged["mergeContacts"]["merge"]["id"] })).await;
+    for (search, name) in [("98765", "Jörg"), ("jorg@post", "Jörg"), ("grace@navy", "Grace")] {
+        assert_eq!(found(&ada, "contacts", search).await, [name], "{search}");
+    }
+    let addresses = "query($id: ID!) { contact(id: $id) { extraAddresses { id } } }";
+    let addresses = ada.data(addresses, json!({ "id": jorg })).await;
+    let remove = "mutation($id: ID!) { removeExtraAddress(input: { id: $id }) { contact { id } } }";
+    ada.data(remove, json!({ "id": addresses["contact"]["extraAddresses"][0]["id"] })).await;
+    assert!(found(&ada, "contacts", "98765").await.is_empty());
+}
+
+#[tokio::test]
 async fn leads_are_found_by_phone_accounts_by_phone_and_website() {
     let server = TestServer::start().await;
     let ada = server.admin().await;

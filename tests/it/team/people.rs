@@ -252,3 +252,54 @@ async fn the_audit_log_tells_who_did_what_and_from_where() {
     let manager = admin.invite_role(Role::Manager).await;
     manager.refused(ask, json!({}), "FORBIDDEN").await;
 }
+
+#[tokio::test]
+async fn everybody_finds_the_people_by_name() {
+    let server = TestServer::start_idle().await;
+    let ada = server.admin().await;
+    let rep = ada.invite_role(Role::SalesRep).await;
+    let gone = ada.invite_role(Role::Support).await;
+    ada.data(DEACTIVATE, json!({ "id": gone.user() })).await;
+    let create = "mutation($email: String!, $name: String!) { createUser(input: { email: $email, fullName: $name,
+        password: \"correct horse battery\", role: SUPPORT }) { user { id } } }";
+    for (email, name) in [("zed@first.test", "Bea 100%"), ("b@first.test", "Bea"), ("c@first.test", "bob")] {
+        ada.data(create, json!({ "email": email, "name": name })).await;
+    }
+    let query = "query($search: String, $active: Boolean = true, $first: Int, $after: String, $last: Int, $before: String) {
+        people(search: $search, active: $active, first: $first, after: $after, last: $last, before: $before) { totalCount
+            nodes { fullName role preferences } pageInfo { startCursor endCursor hasNextPage hasPreviousPage } } }";
+    let names = async |client: &Client, filter: Value| {
+        let found = client.data(query, filter).await["people"].take();
+        let names = found["nodes"].as_array().expect("people").iter().map(|node| text(&node["fullName"]));
+        let names: Vec<_> = names.collect();
+        assert_eq!(found["totalCount"], names.len());
+        names
+    };
+    let mut all = vec!["Ada of First", "Bea", "Bea 100%", "bob", "Cora the sales_rep"];
+    for client in [&ada, &rep] {
+        let mut found = names(client, json!({})).await;
+        // the order of upper and lower case is the database's
+        assert_eq!(found[..3], all[..3]);
+        found.sort();
+        all.sort_unstable();
+        assert_eq!(found, all);
+        all.sort_by_key(|name| name.to_lowercase());
+        assert_eq!(names(client, json!({ "search": "BEA" })).await, ["Bea", "Bea 100%"]);
+        assert_eq!(names(client, json!({ "search": "100%" })).await, ["Bea 100%"]);
+        assert_eq!(names(client, json!({ "search": "zed@" })).await, ["Bea 100%"]);
+        assert_eq!(names(client, json!({ "active": false })).await, ["Cora the support"]);
+        assert_eq!(names(client, json!({ "active": null })).await.len(), 6);
+    }
+    // page by page, both ways; and nothing that is a person's own
+    let page = rep.data(query, json!({ "search": "bea", "first": 1 })).await["people"].take();
+    assert_eq!((&page["nodes"][0]["fullName"], &page["nodes"][0]["preferences"]), (&json!("Bea"), &Value::Null));
+    assert_eq!(page["pageInfo"]["hasNextPage"], true);
+    let after = page["pageInfo"]["endCursor"].clone();
+    let next = rep.data(query, json!({ "search": "bea", "first": 1, "after": after })).await["people"].take();
+    assert_eq!((&next["nodes"][0]["fullName"], &next["pageInfo"]["hasNextPage"]), (&json!("Bea 100%"), &json!(false)));
+    let before = next["pageInfo"]["startCursor"].clone();
+    let back = rep.data(query, json!({ "search": "bea", "last": 1, "before": before })).await["people"].take();
+    assert_eq!(back["nodes"][0]["fullName"], "Bea");
+    rep.refused(query, json!({ "search": "x".repeat(300) }), "BAD_USER_INPUT").await;
+    assert_eq!(names(&server.other_workspace().await, json!({ "search": "bea" })).await, Vec::<String>::new());
+}

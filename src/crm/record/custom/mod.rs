@@ -14,7 +14,7 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
-use super::{Field, Record, RecordKind, Value, queries as records};
+use super::{Field, Record, RecordKind, Sight, Value, queries as records};
 use crate::{
     base::{Error, FieldErrors, Result, error::Conflict, ids::WorkspaceId},
     db::{Tx, locks},
@@ -112,11 +112,12 @@ pub(super) async fn share_in<R: Record>(tx: &mut Tx, workspace: WorkspaceId) -> 
     locks::share_named_in(tx, &lock_name(workspace, R::KIND)).await
 }
 
-/// The refusal of a value that must be unique, with the custom field's name and the id of the record
-/// that has the value. Where nobody has it any more, the refusal stays as it is.
+/// The refusal of a value that must be unique, with the custom field's name and, where it is in sight, the id
+/// of the record that has the value. Where nobody has it any more, the refusal stays as it is.
 pub(super) async fn name_holder<R: Record>(
     tx: &mut Tx,
     workspace: WorkspaceId,
+    sight: Sight,
     record: &R,
     refusal: Conflict,
 ) -> Result<Conflict> {
@@ -124,7 +125,9 @@ pub(super) async fn name_holder<R: Record>(
     let Some((key, other)) = holder else { return Ok(refusal) };
     let mut fields = FieldErrors::new();
     fields.add(named(&key), format!("is already used by another {}", R::KIND));
-    Ok(Conflict { message: fields.to_string().into(), fields, details: Some(json!({ "other": other })) })
+    let seen = records::seen_ids(tx.connection(), R::TABLE, workspace, sight, &[other]).await?;
+    let details = seen.first().map(|other| json!({ "other": other }));
+    Ok(Conflict { message: fields.to_string().into(), fields, details })
 }
 
 /// A record's values by key.

@@ -13,7 +13,11 @@ use uuid::Uuid;
 use super::super::{RecordKind, order::Place};
 use crate::{
     auth::{Actor, Via},
-    base::{Error, Result, ids::WorkspaceId, page::PageRequest},
+    base::{
+        Error, Result,
+        ids::{UserId, WorkspaceId},
+        page::PageRequest,
+    },
     db::schema::record_changes,
 };
 
@@ -50,6 +54,38 @@ pub async fn insert_change(
         .execute(connection)
         .await?;
     Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Taken {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+}
+
+/// Which of these changes, each named by its record and the version after it, gave a record that was this
+/// user's or nobody's to another owner.
+pub async fn taken(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    kind: RecordKind,
+    user: UserId,
+    changes: &[(Uuid, i32)],
+) -> Result<Vec<Uuid>> {
+    let (records, versions): (Vec<_>, Vec<_>) = changes.iter().copied().unzip();
+    let found: Vec<Taken> = sql_query(
+        "SELECT c.record_id AS id FROM unnest($3, $4) AS w (record_id, version) JOIN record_changes c \
+             ON c.workspace_id = $1 AND c.kind = $2 AND c.record_id = w.record_id AND c.version = w.version \
+          WHERE c.after ? 'owner_id' AND coalesce(c.before ->> 'owner_id', $5::text) = $5::text \
+            AND c.after ->> 'owner_id' <> $5::text",
+    )
+    .bind::<SqlUuid, _>(workspace)
+    .bind::<Text, _>(kind)
+    .bind::<Array<SqlUuid>, _>(records)
+    .bind::<Array<Int4>, _>(versions)
+    .bind::<SqlUuid, _>(user)
+    .load(connection)
+    .await?;
+    Ok(found.into_iter().map(|found| found.id).collect())
 }
 
 /// The `after` of each change since a version, the oldest first.

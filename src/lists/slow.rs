@@ -5,15 +5,18 @@
 use std::time::Duration;
 
 use crate::{
-    base::{Error, Result, ids::WorkspaceId},
+    base::{
+        Error, Result,
+        ids::{ContactListId, WorkspaceId},
+    },
     ctx::Ctx,
     db::Tx,
     jobs::{JobError, Run},
-    lists::{kept::KeptList, queries::lists},
+    lists::queries::lists,
 };
 
-/// Why such a list is broken.
-const SLOW: &str = "takes too long to be kept up to date; ask for less";
+/// Why such a list is broken. Nothing but other criteria mends that.
+pub const SLOW: &str = "takes too long to be kept up to date; ask for less";
 
 /// How long one statement about many lists may take: three times as long as one of criteria elsewhere.
 pub fn limit(ctx: &Ctx) -> Duration {
@@ -36,16 +39,16 @@ pub fn is_slow(answer: Result<()>) -> Result<bool> {
     }
 }
 
-/// Notes these lists as broken. Where there are none, something else took too long: it is tried again.
-pub async fn note(ctx: &Ctx, run: &Run, workspace: WorkspaceId, slow: &[KeptList]) -> Result<(), JobError> {
+/// Notes these lists, each of this version, as broken. Where there are none, something else took too long: it is tried again.
+pub async fn note(ctx: &Ctx, run: &Run, workspace: WorkspaceId, slow: &[(ContactListId, i32)]) -> Result<(), JobError> {
     if slow.is_empty() {
         return Err(JobError::Retry(Error::TimedOut));
     }
     let mut tx = ctx.db.system_in(workspace).await?;
     run.hold_in(&mut tx).await?;
-    for list in slow {
-        tracing::warn!(%workspace, list = %list.id, "a list takes too long to be kept up to date");
-        lists::note_broken(tx.connection(), workspace, list.id, SLOW).await?;
+    for (list, version) in slow {
+        tracing::warn!(%workspace, %list, "a list takes too long to be kept up to date");
+        lists::note_broken(tx.connection(), workspace, (*list, *version), SLOW).await?;
     }
     Ok(tx.commit().await?)
 }

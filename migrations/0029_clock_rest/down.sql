@@ -1,0 +1,1 @@
+ALTER TABLE list_clocks DROP COLUMN took_millis;
