@@ -22,11 +22,11 @@ use crate::{
     lists::{
         self,
         build::BuildList,
-        jobs::{FollowContacts, FreezeLists, PurgeList},
+        jobs::{FollowContacts, FollowCopy, FreezeLists, PurgeList},
         live::{
             audit::{AuditLists, CompareLists, MendLists},
             changes::FollowLists,
-            clock::TellTime,
+            clock::{TellSlowly, TellTime},
             follow::{FollowBulk, FollowChanges},
         },
         react::FollowRecords,
@@ -101,9 +101,11 @@ pub fn registry() -> Registry<Ctx> {
         .register::<PurgeRecords>()
         .register::<BuildList>()
         .register::<FollowContacts>()
+        .register::<FollowCopy>()
         .register::<FollowChanges>()
         .register::<FollowBulk>()
         .register::<TellTime>()
+        .register::<TellSlowly>()
         .register::<AuditLists>()
         .register::<CompareLists>()
         .register::<MendLists>()

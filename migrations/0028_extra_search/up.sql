@@ -1,5 +1,5 @@
 -- Search looks into the further addresses of contacts, too. They stand in the contact's row, kept by a
--- trigger, so that one index finds all.
+-- trigger, so that one index finds all: the first hundred, for merges may bring very many.
 ALTER TABLE contacts ADD COLUMN extra_emails text, ADD COLUMN extra_phone_digits text;
 
 -- In the second part: REST's contract names the fields that its search looks into (see the migration `search`).
@@ -8,7 +8,6 @@ ALTER TABLE contacts DROP COLUMN search_text, ADD COLUMN search_text text GENERA
         || E'\x01' || coalesce(lower(extra_emails), '')
         || E'\x02' || coalesce(phone_digits(phone), '') || coalesce(' ' || phone_digits(mobile), '')
         || coalesce(' ' || extra_phone_digits, '')) STORED;
-CREATE INDEX contacts_search_idx ON contacts USING gin (search_text gin_trgm_ops);
 
 CREATE FUNCTION note_extra_addresses(workspace uuid, contact uuid) RETURNS void
 LANGUAGE sql
@@ -16,8 +15,10 @@ AS $$
     UPDATE contacts c SET extra_emails = x.emails, extra_phone_digits = x.digits
       FROM (SELECT string_agg(address, ' ' ORDER BY created_at, id) FILTER (WHERE kind = 'email') AS emails,
                    string_agg(phone_digits(address), ' ' ORDER BY created_at, id) FILTER (WHERE kind = 'phone') AS digits
-              FROM contact_extra_addresses WHERE workspace_id = workspace AND contact_id = contact) AS x
+              FROM (SELECT * FROM contact_extra_addresses WHERE workspace_id = workspace AND contact_id = contact
+                     ORDER BY created_at, id LIMIT 100) AS first) AS x
      WHERE c.workspace_id = workspace AND c.id = contact
+       AND (c.extra_emails, c.extra_phone_digits) IS DISTINCT FROM (x.emails, x.digits)
 $$;
 CREATE FUNCTION keep_extra_search() RETURNS trigger
 LANGUAGE plpgsql
@@ -37,3 +38,4 @@ CREATE TRIGGER searched AFTER INSERT OR DELETE OR UPDATE OF contact_id, kind, ad
 
 SELECT note_extra_addresses(workspace_id, contact_id)
   FROM (SELECT DISTINCT workspace_id, contact_id FROM contact_extra_addresses) AS known;
+CREATE INDEX contacts_search_idx ON contacts USING gin (search_text gin_trgm_ops);

@@ -1,1 +1,1 @@
-ALTER TABLE list_clocks DROP COLUMN took_millis;
+ALTER TABLE list_clocks DROP COLUMN took_millis, DROP COLUMN tried_at;

@@ -36,7 +36,7 @@ pub struct Config {
     /// What the two roles' names begin with; the database's name unless set.
     pub role_prefix: Option<String>,
     /// Connections of the app role. Besides, the system role gets a quarter as many for chores, as many
-    /// again for searches, and an eighth as many can `COPY`; at least four each.
+    /// again for searches, an eighth as many to follow changes, and as many that can `COPY`; at least four each.
     pub connections: usize,
     /// After this many seconds PostgreSQL ends a statement of a request.
     pub statement_seconds: u64,
@@ -75,9 +75,11 @@ pub struct Db {
     app: deadpool::Pool<AsyncPgConnection>,
     system: deadpool::Pool<AsyncPgConnection>,
     searches: deadpool::Pool<AsyncPgConnection>,
-    /// Of those, what one workspace has for what people ask, and for what is looked at for live changes.
-    asking: shares::Shares,
-    following: shares::Shares,
+    /// For what is looked up to tell of live changes.
+    following: deadpool::Pool<AsyncPgConnection>,
+    /// What one workspace has of the two.
+    asking_each: shares::Shares,
+    following_each: shares::Shares,
     copy: deadpool_postgres::Pool,
     shared: tx::Shared,
 }
@@ -108,9 +110,10 @@ impl Db {
             app: pool::diesel(&connector, Role::App, config.connections)?,
             system: pool::diesel(&connector, Role::System, chores)?,
             searches: pool::diesel(&connector, Role::System, chores)?,
+            following: pool::diesel(&connector, Role::System, copies)?,
             // some are left to the others, however much one workspace asks
-            asking: shares::Shares::new(chores / 2),
-            following: shares::Shares::new(chores / 4),
+            asking_each: shares::Shares::new(chores * 3 / 4),
+            following_each: shares::Shares::new(copies / 2),
             copy: pool::copy(&connector, copies)?,
             shared: tx::Shared { connector, relay: Arc::default(), jobs: Arc::default() },
         })
@@ -144,17 +147,17 @@ impl Db {
     /// workspace has a part, so that nobody's searches hold up signing in, jobs, or the others.
     /// `Unavailable` where none of them is free for a while.
     pub async fn search_in(&self, workspace: WorkspaceId) -> Result<Tx> {
-        self.share(&self.asking, workspace).await
-    }
-
-    /// The same for what is looked up to tell of live changes, which do not wait for searches.
-    pub async fn follow_in(&self, workspace: WorkspaceId) -> Result<Tx> {
-        self.share(&self.following, workspace).await
-    }
-
-    async fn share(&self, shares: &shares::Shares, workspace: WorkspaceId) -> Result<Tx> {
-        let share = shares.take(workspace).await?;
+        let share = self.asking_each.take(workspace).await?;
         let mut tx = Tx::begin(&self.searches, Some(workspace), "BEGIN", &self.shared).await?;
+        tx.hold(share);
+        Ok(tx)
+    }
+
+    /// The same for what is looked up to tell of live changes, with connections that no search uses. Waits for
+    /// its turn in the workspace: who is told late is told all the same.
+    pub async fn follow_in(&self, workspace: WorkspaceId) -> Result<Tx> {
+        let share = self.following_each.wait(workspace).await?;
+        let mut tx = Tx::begin(&self.following, Some(workspace), "BEGIN", &self.shared).await?;
         tx.hold(share);
         Ok(tx)
     }
@@ -191,8 +194,8 @@ impl Db {
         migrate::lacking(tx.connection()).await
     }
 
-    /// How the pools of requests, of chores and of searches are used; for metrics.
-    pub fn usage(&self) -> [(&'static str, Usage); 3] {
+    /// How the pools are used, by their purpose; for metrics.
+    pub fn usage(&self) -> [(&'static str, Usage); 4] {
         let usage = |status: deadpool_postgres::Status| Usage {
             used: status.size.saturating_sub(status.available),
             idle: status.available,
@@ -202,6 +205,7 @@ impl Db {
             ("requests", usage(self.app.status())),
             ("chores", usage(self.system.status())),
             ("searches", usage(self.searches.status())),
+            ("following", usage(self.following.status())),
         ]
     }
 
@@ -210,6 +214,7 @@ impl Db {
         self.app.close();
         self.system.close();
         self.searches.close();
+        self.following.close();
         self.copy.close();
     }
 }

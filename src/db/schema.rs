@@ -690,6 +690,7 @@ diesel::table! {
         time_zone -> Text,
         week_start -> Text,
         took_millis -> Int8,
+        tried_at -> Nullable<Timestamptz>,
     }
 }
 

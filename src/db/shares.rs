@@ -46,6 +46,12 @@ impl Shares {
         }
     }
 
+    /// The same, for however long that takes.
+    pub async fn wait(&self, workspace: WorkspaceId) -> Result<Share> {
+        let permit = self.of(workspace).acquire_owned().await.map_err(Error::internal)?;
+        Ok(Share { _permit: permit })
+    }
+
     fn of(&self, workspace: WorkspaceId) -> Arc<Semaphore> {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(places) = used.get(&workspace).and_then(Weak::upgrade) {

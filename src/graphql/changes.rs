@@ -233,12 +233,24 @@ impl Reader {
         }
     }
 
-    /// What of an event is about records that the criteria mean, or meant: one look at all of them.
+    /// What of an event is about records that the caller sees and that the criteria mean, or meant: one look at
+    /// all of them. What is not for this caller to see, did not happen for them, and the criteria are not
+    /// asked about it: but that it is so from now on is told.
     async fn meant(&self, mut told: Told) -> Result<Option<Told>> {
-        let Some(asked) = &self.asked_for else { return Ok(Some(told)) };
         let versions = versions(&told.event);
         let records: Vec<_> = told.rest.iter().map(|(index, id)| (*id, versions.get(*index).copied())).collect();
-        let meant = matching::concerned(&self.ctx, &self.caller, asked, told.action, &records).await?;
+        let ids = records.iter().map(|(id, _)| *id).collect();
+        let seen = for_kind!(self.kind, R => ops::seen::<R>(&self.ctx, &self.caller, ids).await?);
+        let seen: HashSet<_> = seen.into_iter().collect();
+        let (in_sight, others): (Vec<_>, Vec<_>) = records.into_iter().partition(|(id, _)| seen.contains(id));
+        let mut meant = match &self.asked_for {
+            Some(asked) if !in_sight.is_empty() => {
+                matching::concerned(&self.ctx, &self.caller, asked, told.action, &in_sight).await?
+            }
+            _ => seen,
+        };
+        let others: Vec<_> = others.into_iter().filter_map(|(id, version)| Some((id, version?))).collect();
+        meant.extend(for_kind!(self.kind, R => history::taken::<R>(&self.ctx, &self.caller, &others).await?));
         told.rest.retain(|(_, id)| meant.contains(id));
         Ok(Some(told).filter(|told| !told.rest.is_empty()))
     }
@@ -254,17 +266,9 @@ impl Reader {
 
     /// Loads what of an event comes next, as changes of single records.
     async fn load(&mut self, mut told: Told) -> Result<()> {
-        let mut next: Vec<(usize, Uuid)> = told.rest.drain(..told.rest.len().min(LOADED_AT_ONCE)).collect();
+        let next: Vec<(usize, Uuid)> = told.rest.drain(..told.rest.len().min(LOADED_AT_ONCE)).collect();
         let Told { event, action, .. } = &told;
         let versions = versions(event);
-        // what is not for this caller to see, did not happen for them: but that it is so from now on
-        let ids = next.iter().map(|(_, id)| *id).collect();
-        let mut seen: HashSet<_> =
-            for_kind!(self.kind, R => ops::seen::<R>(&self.ctx, &self.caller, ids).await?).into_iter().collect();
-        let unseen = next.iter().filter(|(_, id)| !seen.contains(id));
-        let unseen: Vec<_> = unseen.filter_map(|(index, id)| Some((*id, *versions.get(*index)?))).collect();
-        seen.extend(for_kind!(self.kind, R => history::taken::<R>(&self.ctx, &self.caller, &unseen).await?));
-        next.retain(|(_, id)| seen.contains(id));
         let versions: Vec<_> = next.iter().filter_map(|(index, id)| Some((*id, *versions.get(*index)?))).collect();
         let ids: Vec<_> = next.iter().map(|(_, id)| *id).collect();
         let records = if self.wanted.record { self.records(&ids).await? } else { HashMap::new() };
@@ -316,7 +320,9 @@ impl Reader {
 
 fn coming(record: &RecordObject) -> Coming {
     fn of<R: Record>(record: &R, account: Option<AccountId>) -> Coming {
-        Coming { record: OfRecord { kind: R::KIND, id: record.meta().id }, owner: record.owner(), account }
+        let meta = record.meta();
+        let (record, people) = (OfRecord { kind: R::KIND, id: meta.id }, [record.owner(), Some(meta.created_by)]);
+        Coming { record, people, account }
     }
     match record {
         RecordObject::Lead(lead) => of(&lead.0, None),

@@ -1,11 +1,12 @@
 //! Live changes of one list's members. Nobody shares an execution with others: who sees a list is a
-//! matter of each person, and is looked at before each delivery.
+//! matter of each person. That is looked at whenever the list is changed, and else once a second.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_graphql::{Context, ID, SimpleObject, Subscription};
 use chrono::{DateTime, Utc};
 use futures_util::Stream;
+use tokio::time::Instant;
 
 use super::{
     context::both,
@@ -61,7 +62,15 @@ impl ListSubscription {
         let mut events = context.data::<Bus>()?.subscribe(caller.workspace, after).await?;
         let position = context.data_opt::<Arc<StreamPosition>>().cloned().unwrap_or_default();
         position.passed(place(after.unwrap_or_else(|| events.cursor())));
-        let reader = Reader { ctx: ctx.clone(), caller: caller.clone(), list, events, position, over: false };
+        let reader = Reader {
+            ctx: ctx.clone(),
+            caller: caller.clone(),
+            list,
+            events,
+            position,
+            seen_at: Instant::now(),
+            over: false,
+        };
         Ok(futures_util::stream::unfold(reader, |mut reader| async move {
             let change = reader.next().await?;
             Some((change, reader))
@@ -76,8 +85,13 @@ struct Reader {
     list: ContactListId,
     events: EventReader,
     position: Arc<StreamPosition>,
+    /// When it was last looked at whether the list is to be seen.
+    seen_at: Instant,
     over: bool,
 }
+
+/// While members come and go, that is looked at so often: a list that is built has a thousand changes.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 impl Reader {
     async fn next(&mut self) -> Option<async_graphql::Result<ContactListChange>> {
@@ -101,9 +115,13 @@ impl Reader {
             if list_of(&event) != Some(self.list) {
                 continue;
             }
-            // at whatever happens to it, so that one that is unshared ends at once
-            seen(&self.ctx, &self.caller, self.list).await?;
-            let Some(changed) = MembersChanged::read(&event) else { continue };
+            let changed = MembersChanged::read(&event);
+            // at whatever else happens to it, so that one that is unshared ends at once
+            if changed.is_none() || self.seen_at.elapsed() > LOOK_EVERY {
+                seen(&self.ctx, &self.caller, self.list).await?;
+                self.seen_at = Instant::now();
+            }
+            let Some(changed) = changed else { continue };
             let cursor = Cursor::after(event.position);
             self.position.at(place(cursor));
             return Ok(ContactListChange {

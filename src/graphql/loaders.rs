@@ -104,7 +104,8 @@ pub struct Inner {
 #[derive(Debug, Clone, Copy)]
 pub struct Coming {
     pub record: OfRecord,
-    pub owner: Option<UserId>,
+    /// Its owner and its maker.
+    pub people: [Option<UserId>; 2],
     pub account: Option<AccountId>,
 }
 
@@ -172,8 +173,8 @@ impl Loaders {
         self.histories.clear::<History>();
         self.history_counts.clear::<OfRecord>();
         let mut ahead = Ahead::default();
-        for Coming { record, owner, account } in records {
-            ahead.users.extend(owner);
+        for Coming { record, people, account } in records {
+            ahead.users.extend(people.into_iter().flatten());
             ahead.accounts.extend(account);
             ahead.records.insert(record);
         }

@@ -56,12 +56,15 @@ impl Job<Ctx> for BuildList {
         let mut at = Reached { from: Uuid::nil(), chunk: CHUNK, progress: Progress::default() };
         loop {
             run.check_stop()?;
-            match self.go_on(&ctx, &run, workspace, &at).await {
+            let mut took = Took::default();
+            match self.go_on(&ctx, &run, workspace, &at, &mut took).await {
                 Ok(Some(next)) => at = next,
                 Ok(None) => return Ok(()),
-                Err(JobError::Retry(Error::TimedOut)) if at.chunk > LEAST => at.chunk = (at.chunk / 4).max(LEAST),
-                Err(JobError::Retry(Error::TimedOut)) => {
-                    return slow::note(&ctx, &run, workspace, &[(self.list, self.version)]).await;
+                Err(JobError::Retry(Error::TimedOut)) if took.is_asking => {
+                    if at.chunk == LEAST {
+                        return slow::note(&ctx, &run, workspace, &[(self.list, self.version)]).await;
+                    }
+                    at.chunk = (at.chunk / 4).max(LEAST);
                 }
                 Err(error) => return Err(error),
             }
@@ -87,15 +90,12 @@ impl BuildList {
         run: &Run,
         workspace: WorkspaceId,
         at: &Reached,
+        took: &mut Took,
     ) -> Result<Option<Reached>, JobError> {
         let mut at = at.clone();
         let mut tx = ctx.db.system_in(workspace).await?;
         run.hold_in(&mut tx).await?;
-        let present = match kept::hold_in(&mut tx, &ctx.clock, workspace).await {
-            // somebody else takes long, and not these criteria
-            Err(Error::TimedOut) => return Err(JobError::Retry(Error::Unavailable("Others move members".into()))),
-            present => present?,
-        };
+        let present = kept::hold_in(&mut tx, &ctx.clock, workspace).await?;
         tx.limit_statements(slow::limit(ctx)).await?;
         let Some(row) = queries::lock(tx.connection(), workspace, self.list, self.version).await? else {
             return Ok(None);
@@ -116,12 +116,11 @@ impl BuildList {
             at.progress.total = Some(members::live_count(tx.connection(), workspace).await?);
         }
         let by = kept::system(workspace, run.job, present.setting.now);
-        let mut took = Took::default();
         let mut is_done = false;
         if at.from < Uuid::max() {
             let to = members::end_of_chunk(tx.connection(), workspace, at.from, at.chunk).await?;
             let to = to.unwrap_or(Uuid::max());
-            at.progress.succeeded += look_at(&mut tx, &by, &list, (at.from, to), &mut took).await? as i64;
+            at.progress.succeeded += look_at(&mut tx, &by, &list, (at.from, to), took).await? as i64;
             at.progress.processed = (at.progress.processed + at.chunk).min(at.progress.total.unwrap_or(i64::MAX));
             at.from = to;
         }
@@ -134,7 +133,7 @@ impl BuildList {
         }
         run.report_in(&mut tx, at.progress.clone()).await?;
         tx.commit().await?;
-        at.chunk = next_chunk(at.chunk, &took);
+        at.chunk = next_chunk(at.chunk, took);
         Ok(Some(at).filter(|_| !is_done))
     }
 }
@@ -142,6 +141,8 @@ impl BuildList {
 /// How long a chunk took: to ask who matches, and to move them.
 #[derive(Default)]
 struct Took {
+    /// Whether it is being asked: what takes too long then are the criteria, and nothing else.
+    is_asking: bool,
     asking: Duration,
     moving: Duration,
 }
@@ -169,8 +170,9 @@ async fn look_at(tx: &mut Tx, by: &By, list: &KeptList, range: (Uuid, Uuid), too
         builds::clear(tx.connection(), workspace, list.id).await?;
     }
     let begun = Instant::now();
+    took.is_asking = true;
     let matching = list.criteria.ids_between(tx.connection(), workspace, &list.setting, range).await?;
-    took.asking = begun.elapsed();
+    (took.is_asking, took.asking) = (false, begun.elapsed());
     let begun = Instant::now();
     let moved = if list.is_rebuilding {
         builds::note(tx.connection(), workspace, list.id, range, &matching).await?

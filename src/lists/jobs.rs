@@ -6,11 +6,12 @@ use uuid::Uuid;
 
 use super::{
     freeze::freeze_in,
+    kept,
     queries::{builds, lists, members, merge::static_lists_with},
     steps::{self, By},
 };
 use crate::{
-    auth::{Actor, Caller, Origin, Role, Via},
+    auth::{Caller, Origin, Role, Via},
     base::{Error, ids::ContactListId},
     ctx::Ctx,
     jobs::{Job, JobError, Run},
@@ -33,8 +34,7 @@ impl Job<Ctx> for FollowContacts {
 
     async fn run(self, ctx: Ctx, run: Run) -> Result<(), JobError> {
         let workspace = run.workspace.ok_or_else(|| JobError::Fail(Error::NotFound("Workspace")))?;
-        let actor = Actor { kind: "system".to_owned(), user: None, through: Some(run.job.0) };
-        let by = By { workspace, actor, at: ctx.clock.now() };
+        let by = kept::system(workspace, run.job, ctx.clock.now());
         let mut tx = ctx.db.begin(&workspace).await?;
         let with = static_lists_with(tx.connection(), workspace, &self.contacts).await?;
         tx.commit().await?;
@@ -47,6 +47,26 @@ impl Job<Ctx> for FollowContacts {
             tx.commit().await?;
         }
         Ok(())
+    }
+}
+
+/// Brings a list that began as a copy in line with which of its members are live.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FollowCopy {
+    pub list: ContactListId,
+}
+
+impl Job<Ctx> for FollowCopy {
+    const NAME: &'static str = "lists.follow_copy";
+    const PRIORITY: i16 = 20;
+    const PER_WORKSPACE: i32 = 1;
+
+    async fn run(self, ctx: Ctx, run: Run) -> Result<(), JobError> {
+        let workspace = run.workspace.ok_or_else(|| JobError::Fail(Error::NotFound("Workspace")))?;
+        let mut tx = ctx.db.begin(&workspace).await?;
+        run.hold_in(&mut tx).await?;
+        steps::suspend_in(&mut tx, &kept::system(workspace, run.job, ctx.clock.now()), self.list).await?;
+        Ok(tx.commit().await?)
     }
 }
 

@@ -66,8 +66,10 @@ pub struct Present {
     pub setting: Setting,
     /// Up to when they were, and by which days; none before the first list that time matters to.
     pub told: Option<Setting>,
-    /// How long that took.
+    /// How long that took, or the last try of it.
     pub took: TimeDelta,
+    /// When they were told last, or that was tried since.
+    pub tried: Option<DateTime<Utc>>,
 }
 
 /// Who moves members, in the events.
@@ -79,13 +81,19 @@ pub fn system(workspace: WorkspaceId, job: JobId, at: DateTime<Utc>) -> By {
 /// Comes before any lock on a list.
 pub async fn hold_in(tx: &mut Tx, clock: &Clock, workspace: WorkspaceId) -> Result<Present> {
     hold_alone_in(tx, workspace).await?;
+    look_in(tx, clock, workspace).await
+}
+
+/// The same for who moves nobody.
+pub async fn look_in(tx: &mut Tx, clock: &Clock, workspace: WorkspaceId) -> Result<Present> {
     let row = queries::present(tx.connection(), workspace).await?;
     let setting = |at, zone: &str, week| Setting::new(at, zone.parse().unwrap_or(Tz::UTC), week);
     let took = row.clock.as_ref().map_or(TimeDelta::zero(), |clock| TimeDelta::milliseconds(clock.took_millis));
+    let tried = row.clock.as_ref().map(|clock| clock.tried_at.unwrap_or(clock.at));
     let told = row.clock.map(|clock| setting(clock.at, &clock.time_zone, clock.week_start));
     // another node's clock may be ahead of this one's
     let now = told.as_ref().map_or_else(|| clock.now(), |told| told.now.max(clock.now()));
-    Ok(Present { setting: setting(now, &row.time_zone, row.week_start), told, took })
+    Ok(Present { setting: setting(now, &row.time_zone, row.week_start), told, took, tried })
 }
 
 /// The same without a look at the clock: for whoever takes rows of several lists in no order.
@@ -95,10 +103,19 @@ pub async fn hold_alone_in(tx: &mut Tx, workspace: WorkspaceId) -> Result<()> {
 
 /// Writes down that the lists were told of time's passing up to this present, and how long that took.
 pub async fn note_told_in(tx: &mut Tx, workspace: WorkspaceId, present: &Present, took: Duration) -> Result<()> {
-    let took_millis = i64::try_from(took.as_millis()).unwrap_or(i64::MAX);
+    let took_millis = millis(took);
     let Setting { now, zone, week_start, .. } = present.setting;
-    let clock = queries::Clock { at: now, time_zone: zone.name().to_owned(), week_start, took_millis };
+    let clock = queries::Clock { at: now, time_zone: zone.name().to_owned(), week_start, took_millis, tried_at: None };
     queries::set_clock(tx.connection(), workspace, &clock).await
+}
+
+/// Writes down that telling them was tried, in vain, and how long that took.
+pub async fn note_tried_in(tx: &mut Tx, workspace: WorkspaceId, at: DateTime<Utc>, took: Duration) -> Result<()> {
+    queries::note_tried(tx.connection(), workspace, at, millis(took)).await
+}
+
+fn millis(took: Duration) -> i64 {
+    i64::try_from(took.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The lists that read any of these, or all. Those whose criteria cannot be answered any more are noted as

@@ -31,7 +31,7 @@ use crate::{
     },
     crm::record::{Field, FieldType, Raw, Value},
     ctx::Ctx,
-    db::Tx,
+    db::{Tx, locks},
     jobs::{Enqueued, enqueue},
     team::{
         audit,
@@ -379,6 +379,7 @@ pub async fn snapshot(ctx: &Ctx, caller: &Caller, id: ContactListId, kind: Snaps
             ctx.emit(&mut tx, caller, &[events::updated(id, &["freezeAt"])]).await?;
         }
         Snapshot::InPlace | Snapshot::Into(_) => {
+            require_room_in(ctx, &mut tx, caller, ListType::Static).await?;
             freeze_in(&mut tx, &by, id).await?;
         }
     }
@@ -411,17 +412,23 @@ async fn copy_in(ctx: &Ctx, tx: &mut Once, caller: &Caller, id: ContactListId, n
     Ok(new)
 }
 
-async fn insert_in(ctx: &Ctx, tx: &mut Once, caller: &Caller, id: ContactListId, settings: &Settings) -> Result<()> {
-    let is_dynamic = settings.list_type == ListType::Dynamic;
-    let present = lists::count_of_type(tx.connection(), caller.workspace, settings.list_type).await?;
-    let (most, limit) = match settings.list_type {
+/// Refuses one list more of a type than there may be. Two who make the last one wait for one another.
+async fn require_room_in(ctx: &Ctx, tx: &mut Tx, caller: &Caller, list_type: ListType) -> Result<()> {
+    locks::hold_named_in(tx, &format!("number of lists of {}", caller.workspace)).await?;
+    let present = lists::count_of_type(tx.connection(), caller.workspace, list_type).await?;
+    let (most, limit) = match list_type {
         ListType::Static => (ctx.limits.static_lists, "limits.static_lists"),
         ListType::Dynamic => (ctx.limits.dynamic_lists, "limits.dynamic_lists"),
     };
-    if present >= most {
-        let list_type = settings.list_type;
-        return Err(Error::conflict(format!("There are {most} {list_type} lists already ({limit}); delete one first")));
+    if present < most {
+        return Ok(());
     }
+    Err(Error::conflict(format!("There are {most} {list_type} lists already ({limit}); delete one first")))
+}
+
+async fn insert_in(ctx: &Ctx, tx: &mut Once, caller: &Caller, id: ContactListId, settings: &Settings) -> Result<()> {
+    let is_dynamic = settings.list_type == ListType::Dynamic;
+    require_room_in(ctx, tx, caller, settings.list_type).await?;
     let row =
         NewRow { id, settings, built_version: i32::from(!is_dynamic), created_by: caller.user, at: ctx.clock.now() };
     lists::insert(tx.connection(), caller.workspace, row).await?;

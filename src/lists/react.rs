@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     events::{self, MembersChanged},
-    jobs::FollowContacts,
+    jobs::{FollowContacts, FollowCopy},
     queries::members,
 };
 use crate::{
@@ -44,8 +44,8 @@ impl Reactor for FollowRecords {
         let mut contacts: BTreeMap<WorkspaceId, Vec<Uuid>> = BTreeMap::new();
         for event in logged {
             if let Some(list) = events::list_of(event).filter(|_| events::is_copy(event)) {
-                let dead = members::dead(tx.connection(), event.workspace, list).await?;
-                self.enqueue(tx, event.workspace, &dead).await?;
+                let about = Enqueued { workspace: Some(event.workspace), ..Enqueued::default() };
+                enqueue::<Ctx, _>(tx, self.clock.now(), &FollowCopy { list }, about).await?;
                 continue;
             }
             let touched = match MembersChanged::read(event) {

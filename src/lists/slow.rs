@@ -15,7 +15,7 @@ use crate::{
     lists::queries::lists,
 };
 
-/// Why such a list is broken. Nothing but other criteria mends that.
+/// Why such a list is broken. Nothing but other criteria mends that, or somebody who refreshes it.
 pub const SLOW: &str = "takes too long to be kept up to date; ask for less";
 
 /// How long one statement about many lists may take: three times as long as one of criteria elsewhere.
@@ -23,10 +23,15 @@ pub fn limit(ctx: &Ctx) -> Duration {
     Duration::from_millis(ctx.limits.criteria_millis) * 3
 }
 
-/// A transaction in which one list is asked, for half as long as criteria elsewhere.
+/// How long one statement about one list may take: half as long as one of criteria elsewhere.
+pub fn limit_of_one(ctx: &Ctx) -> Duration {
+    Duration::from_millis(ctx.limits.criteria_millis) / 2
+}
+
+/// A transaction in which one list is asked.
 pub async fn alone(ctx: &Ctx, workspace: WorkspaceId) -> Result<Tx> {
     let mut tx = ctx.db.system_in(workspace).await?;
-    tx.limit_statements(Duration::from_millis(ctx.limits.criteria_millis) / 2).await?;
+    tx.limit_statements(limit_of_one(ctx)).await?;
     Ok(tx)
 }
 

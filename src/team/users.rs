@@ -69,8 +69,9 @@ pub async fn count(ctx: &Ctx, caller: &Caller) -> Result<i64> {
 }
 
 /// A page of the people of the workspace, by name: for choosing somebody. Everybody in a workspace may see
-/// the names; see [`by_ids`].
+/// the names; a token needs the scope.
 pub async fn people(ctx: &Ctx, caller: &Caller, filter: &PeopleFilter, args: PageArgs) -> Result<Slice<User>> {
+    caller.require(Permission::UsersRead)?;
     let request = args.parse::<PersonPlace>()?;
     request.require_cursor(|place| !place.0.contains('\0'))?;
     let filter = checked(filter)?;
@@ -81,6 +82,7 @@ pub async fn people(ctx: &Ctx, caller: &Caller, filter: &PeopleFilter, args: Pag
 
 /// How many [`people`] shows in all.
 pub async fn count_people(ctx: &Ctx, caller: &Caller, filter: &PeopleFilter) -> Result<i64> {
+    caller.require(Permission::UsersRead)?;
     let filter = checked(filter)?;
     let mut tx = ctx.db.read(caller).await?;
     queries::users::count_people(tx.connection(), caller.workspace, &filter).await

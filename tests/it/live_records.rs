@@ -102,7 +102,7 @@ async fn what_comes_next_is_loaded_together() {
     let id = |text: &str| text.parse::<AccountId>().expect("an id");
     let coming = |account: Option<&str>, owner| Coming {
         record: OfRecord { kind: RecordKind::Contact, id: uuid::Uuid::now_v7() },
-        owner,
+        people: [owner, None],
         account: account.map(id),
     };
     let records = [coming(Some(&one), None), coming(Some(&two), None)];

@@ -54,6 +54,8 @@ record! {
 }
 
 impl Rules for Account {
+    type Looked = ();
+
     const READ: Permission = Permission::AccountsRead;
     const WRITE: Permission = Permission::AccountsWrite;
     const DELETE: Permission = Permission::AccountsDelete;

@@ -83,6 +83,8 @@ record! {
 }
 
 impl Rules for Contact {
+    type Looked = ();
+
     const READ: Permission = Permission::ContactsRead;
     const WRITE: Permission = Permission::ContactsWrite;
     const DELETE: Permission = Permission::ContactsDelete;

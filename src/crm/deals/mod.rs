@@ -10,6 +10,8 @@ pub mod totals;
 
 pub use model::{LineItem, StageTotal, total};
 
+use std::sync::Arc;
+
 use bigdecimal::BigDecimal;
 use chrono::{DateTime, Utc};
 
@@ -22,7 +24,7 @@ use crate::{
     crm::{
         accounts::AccountLink,
         contacts::{ContactLink, SOURCE_WORDS},
-        pipelines::{self, StageType},
+        pipelines::{self, Stage, StageType},
         record::{Patch, RecordKind, Rules, Value},
     },
     ctx::Ctx,
@@ -55,6 +57,9 @@ record! {
 }
 
 impl Rules for Deal {
+    /// The stages of the workspace.
+    type Looked = Option<Arc<[Stage]>>;
+
     const READ: Permission = Permission::DealsRead;
     const WRITE: Permission = Permission::DealsWrite;
     const DELETE: Permission = Permission::DealsDelete;
@@ -87,6 +92,7 @@ impl Rules for Deal {
         before: Option<&Self>,
         after: &mut Self,
         patch: &Patch,
+        looked: &mut Self::Looked,
     ) -> Result<()> {
         let named = match patch.value("stage_id") {
             Some(Value::Null) if before.is_some() => return Err(Error::invalid("stageId", "is needed")),
@@ -104,13 +110,13 @@ impl Rules for Deal {
             let kept = before.map(|deal| (deal.pipeline_id, deal.stage_id));
             (after.pipeline_id, after.stage_id) = kept.unwrap_or((after.pipeline_id, after.stage_id));
             if is_cleared {
-                let stages = pipelines::stages_in(tx, caller.workspace).await?;
+                let stages = stages_in(tx, caller, looked).await?;
                 let stage = stages.iter().find(|stage| stage.id == after.stage_id);
                 after.probability = stage.map_or(after.probability, |stage| stage.probability);
             }
             return Ok(());
         }
-        let stages = pipelines::stages_in(tx, caller.workspace).await?;
+        let stages = stages_in(tx, caller, looked).await?;
         let stage = match named {
             Some(Value::Id(id)) => stages.iter().find(|stage| stage.id.0 == *id),
             Some(Value::Text(name)) => {
@@ -146,4 +152,14 @@ impl Rules for Deal {
         }
         Ok(())
     }
+}
+
+/// The stages of the workspace, looked up once.
+async fn stages_in(tx: &mut Tx, caller: &Caller, looked: &mut Option<Arc<[Stage]>>) -> Result<Arc<[Stage]>> {
+    if let Some(stages) = looked {
+        return Ok(stages.clone());
+    }
+    let stages: Arc<[Stage]> = pipelines::stages_in(tx, caller.workspace).await?.into();
+    *looked = Some(stages.clone());
+    Ok(stages)
 }

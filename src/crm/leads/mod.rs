@@ -69,6 +69,8 @@ record! {
 }
 
 impl Rules for Lead {
+    type Looked = ();
+
     const READ: Permission = Permission::LeadsRead;
     const WRITE: Permission = Permission::LeadsWrite;
     const DELETE: Permission = Permission::LeadsDelete;
@@ -98,6 +100,7 @@ impl Rules for Lead {
         before: Option<&Self>,
         after: &mut Self,
         patch: &Patch,
+        _looked: &mut (),
     ) -> Result<()> {
         if before.is_none() && !patch.sets("owner_id") && matches!(caller.via, Via::Graphql | Via::Rest) {
             after.owner_id = Some(caller.user);

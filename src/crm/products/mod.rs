@@ -44,6 +44,8 @@ record! {
 }
 
 impl Rules for Product {
+    type Looked = ();
+
     const READ: Permission = Permission::ProductsRead;
     const WRITE: Permission = Permission::ProductsWrite;
     const DELETE: Permission = Permission::ProductsDelete;

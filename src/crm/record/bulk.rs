@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
 use super::{
-    Field, Patch, Raw, Record, Sight, Value,
+    Field, Looked, Patch, Raw, Record, Sight, Value,
     change::Difference,
     custom, deletion,
     events::{ChangeAction, changed},
@@ -186,14 +186,14 @@ pub async fn apply_in<R: Record>(
     };
     let done = done.into_iter().map(|done| (done.id, done)).collect();
     let plan = Plan { ctx, caller, work, sent, done };
-    let (mut applied, mut changes) = (Applied::default(), Vec::new());
+    let (mut applied, mut changes, mut looked) = (Applied::default(), Vec::new(), Looked::default());
     let there: BTreeSet<_> = records.iter().map(|record| record.meta().id).collect();
     for missing in ids.iter().filter(|id| !there.contains(id)) {
         applied.failures.push(Failure::new(*missing, &Error::NotFound(R::NOUN)));
     }
     for before in records {
         let id = before.meta().id;
-        match Box::pin(plan.planned(tx, before)).await {
+        match Box::pin(plan.planned(tx, before, &mut looked)).await {
             Ok(Planned::Change(change)) => changes.push(*change),
             Ok(Planned::Nothing) => applied.unchanged += 1,
             Ok(Planned::Overtaken) => applied.failures.push(overtaken(id)),
@@ -241,7 +241,7 @@ struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    async fn planned<R: Record>(&self, tx: &mut Tx, before: R) -> Result<Planned<R>> {
+    async fn planned<R: Record>(&self, tx: &mut Tx, before: R, looked: &mut Looked<R>) -> Result<Planned<R>> {
         let before = sight::seen(Some(before), Sight::of_writer::<R>(self.caller))?;
         match self.work {
             Work::Delete => self.deleted(before, true),
@@ -249,7 +249,7 @@ impl Plan<'_> {
             Work::Update(values) => {
                 let before = live(before)?;
                 let patch = values.for_record(&before)?;
-                self.patched(tx, before, patch, self.sent.as_ref()).await
+                self.patched(tx, before, (patch, self.sent.as_ref()), looked).await
             }
             Work::Reassign { from, to } => {
                 let before = live(before)?;
@@ -257,9 +257,9 @@ impl Plan<'_> {
                     return Ok(Planned::Nothing);
                 };
                 let owner = to.map_or(Value::Null, |to| Value::Id(to.0));
-                self.patched(tx, before, Patch::exactly(vec![(field, owner)]), None).await
+                self.patched(tx, before, (Patch::exactly(vec![(field, owner)]), None), looked).await
             }
-            Work::PutBack(_) => Box::pin(self.put_back(tx, before)).await,
+            Work::PutBack(_) => Box::pin(self.put_back(tx, before, looked)).await,
         }
     }
 
@@ -267,10 +267,10 @@ impl Plan<'_> {
         &self,
         tx: &mut Tx,
         before: R,
-        mut patch: Patch,
-        sent: Option<&custom::Sent>,
+        (mut patch, sent): (Patch, Option<&custom::Sent>),
+        looked: &mut Looked<R>,
     ) -> Result<Planned<R>> {
-        let after = ops::changed_in(self.ctx, tx, self.caller, &before, None, &mut patch, sent).await?;
+        let after = ops::changed_in(self.ctx, tx, self.caller, &before, None, (&mut patch, sent), looked).await?;
         let difference = Difference::between(&before, &after);
         if difference.is_empty() {
             return Ok(Planned::Nothing);
@@ -292,7 +292,7 @@ impl Plan<'_> {
 
     /// Every field is said, those that the change left alone as they are now: so the kind's rules fill
     /// in nothing of their own.
-    async fn put_back<R: Record>(&self, tx: &mut Tx, before: R) -> Result<Planned<R>> {
+    async fn put_back<R: Record>(&self, tx: &mut Tx, before: R, looked: &mut Looked<R>) -> Result<Planned<R>> {
         let meta = before.meta();
         let Some(done) = self.done.get(&meta.id).filter(|done| done.version == meta.version) else {
             return Ok(Planned::Overtaken);
@@ -316,7 +316,7 @@ impl Plan<'_> {
             }
         }
         let sent = self.sent.as_ref().filter(|_| !bag.is_empty()).map(|sent| sent.instead(Json::Object(bag)));
-        self.patched(tx, before, Patch::exactly(values), sent.as_ref()).await
+        self.patched(tx, before, (Patch::exactly(values), sent.as_ref()), looked).await
     }
 
     fn change<R: Record>(&self, before: R, mut after: R, difference: Difference, action: ChangeAction) -> Planned<R> {

@@ -159,6 +159,9 @@ pub trait Rules: Sized {
     const DELETE: Permission;
     /// As in "Contact not found".
     const NOUN: &'static str;
+    /// What the kind looks up once for all records of a transaction, see [`Looked`].
+    type Looked: Default + Send;
+
     /// What belongs to the record and stands in none of its columns: its changes are told by these
     /// names, which are those of the API.
     const PARTS: &'static [&'static str] = &[];
@@ -193,8 +196,22 @@ pub trait Rules: Sized {
         _before: Option<&Self>,
         _after: &mut Self,
         _patch: &Patch,
+        _looked: &mut Self::Looked,
     ) -> impl Future<Output = Result<()>> + Send {
         async { Ok(()) }
+    }
+}
+
+/// What was looked up already in a transaction that may change many records, so that all of them ask no more
+/// than one.
+pub struct Looked<R: Rules> {
+    pub kind: R::Looked,
+    pub links: custom::Links,
+}
+
+impl<R: Rules> Default for Looked<R> {
+    fn default() -> Self {
+        Self { kind: R::Looked::default(), links: custom::Links::default() }
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    Field, FieldType, Raw, Record, RecordKind, Sight, Value,
+    Field, FieldType, Looked, Raw, Record, RecordKind, Sight, Value,
     change::{self, Difference, Patch},
     custom, deletion,
     events::{self, ChangeAction},
@@ -82,8 +82,10 @@ pub async fn create_in<R: Record>(
     may_assign(caller, &patch, None, record.owner())?;
     let sent = custom::sent_in(tx, caller.workspace, R::KIND, patch.custom_input()).await?;
     R::hold(tx, caller.workspace, None).await?;
-    patch.note_custom(custom::set_in(tx, caller.workspace, sent.as_ref(), None, &mut record).await?);
-    R::prepare(ctx, tx, caller, None, &mut record, &patch).await?;
+    let mut looked = Looked::<R>::default();
+    let set = custom::set_in(tx, caller.workspace, sent.as_ref(), None, &mut record, &mut looked.links).await?;
+    patch.note_custom(set);
+    R::prepare(ctx, tx, caller, None, &mut record, &patch, &mut looked.kind).await?;
     sight::require_write(caller, &record)?;
     require_live_links(tx, caller, None, &record).await?;
     let written = R::insert_row(tx.connection(), caller.workspace, &record).await;
@@ -135,7 +137,8 @@ pub async fn update_in<R: Record>(
     let sent = custom::sent_in(tx, caller.workspace, R::KIND, patch.custom_input()).await?;
     R::hold(tx, caller.workspace, Some(&patch)).await?;
     let before = lock_in::<R>(tx, caller, id).await?;
-    let mut after = changed_in(ctx, tx, caller, &before, expected, &mut patch, sent.as_ref()).await?;
+    let mut looked = Looked::default();
+    let mut after = changed_in(ctx, tx, caller, &before, expected, (&mut patch, sent.as_ref()), &mut looked).await?;
     let difference = Difference::between(&before, &after);
     if difference.is_empty() {
         return Ok(before);
@@ -159,18 +162,19 @@ pub(super) async fn changed_in<R: Record>(
     caller: &Caller,
     before: &R,
     expected: Option<i32>,
-    patch: &mut Patch,
-    sent: Option<&custom::Sent>,
+    (patch, sent): (&mut Patch, Option<&custom::Sent>),
+    looked: &mut Looked<R>,
 ) -> Result<R> {
     sight::require_write(caller, before)?;
     let mut after = before.clone();
     patch.apply(&mut after);
-    patch.note_custom(custom::set_in(tx, caller.workspace, sent, Some(before), &mut after).await?);
+    let set = custom::set_in(tx, caller.workspace, sent, Some(before), &mut after, &mut looked.links).await?;
+    patch.note_custom(set);
     change::refuse_stale(tx, caller, before, expected, patch).await?;
     after.complete();
     check_whole(&after)?;
     may_assign(caller, patch, before.owner(), after.owner())?;
-    R::prepare(ctx, tx, caller, Some(before), &mut after, patch).await?;
+    R::prepare(ctx, tx, caller, Some(before), &mut after, patch, &mut looked.kind).await?;
     Ok(after)
 }
 

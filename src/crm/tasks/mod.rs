@@ -94,6 +94,8 @@ record! {
 }
 
 impl Rules for Task {
+    type Looked = ();
+
     const READ: Permission = Permission::TasksRead;
     const WRITE: Permission = Permission::TasksWrite;
     const DELETE: Permission = Permission::TasksDelete;
@@ -124,6 +126,7 @@ impl Rules for Task {
         before: Option<&Self>,
         after: &mut Self,
         patch: &Patch,
+        _looked: &mut (),
     ) -> Result<()> {
         let was_done = before.is_some_and(|task| task.status == TaskStatus::Completed);
         let is_done = after.status == TaskStatus::Completed;

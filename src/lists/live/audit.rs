@@ -72,10 +72,12 @@ impl Job<Ctx> for CompareLists {
         let (mut from, mut suspects) = (Uuid::nil(), BTreeSet::new());
         loop {
             run.check_stop()?;
-            let mut tx = ctx.db.system().await?;
-            tx.bind(workspace).await?;
+            let mut tx = ctx.db.system_in(workspace).await?;
             run.hold_in(&mut tx).await?;
             let lists = chosen_in(&ctx, &mut tx, workspace, &self.lists).await?;
+            // what loading them has written is not held while they are compared
+            tx.commit().await?;
+            let mut tx = ctx.db.system_in(workspace).await?;
             let some = members::chunk(tx.connection(), workspace, from, CHUNK).await?;
             let Some(last) = some.last().copied().filter(|_| suspects.len() < SUSPECTS) else { break };
             let differences = differences_in(&mut tx, workspace, &lists, &all(&lists, some)).await?;
@@ -112,8 +114,7 @@ impl Job<Ctx> for MendLists {
 
     async fn run(self, ctx: Ctx, run: Run) -> Result<(), JobError> {
         let workspace = run.workspace.ok_or_else(|| JobError::Fail(Error::NotFound("Workspace")))?;
-        let mut tx = ctx.db.system().await?;
-        tx.bind(workspace).await?;
+        let mut tx = ctx.db.system_in(workspace).await?;
         run.hold_in(&mut tx).await?;
         let present = kept::hold_in(&mut tx, &ctx.clock, workspace).await?;
         let lists = chosen(kept::load_in(&mut tx, workspace, &present, None).await?, &self.lists);
@@ -134,7 +135,8 @@ async fn chosen_in(
     workspace: WorkspaceId,
     ids: &[ContactListId],
 ) -> Result<Vec<KeptList>> {
-    let present = kept::hold_in(tx, &ctx.clock, workspace).await?;
+    // what is just being moved is looked at again
+    let present = kept::look_in(tx, &ctx.clock, workspace).await?;
     Ok(chosen(kept::load_in(tx, workspace, &present, None).await?, ids))
 }
 

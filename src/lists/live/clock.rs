@@ -13,18 +13,15 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
-    compare::{differences_in, move_in},
+    compare::move_in,
     concern::{AT_ONCE, Work},
 };
 use crate::{
-    base::{
-        Error, Result,
-        ids::{ContactListId, WorkspaceId},
-    },
+    base::{Error, Result, ids::WorkspaceId},
     crm::criteria::{Bind, Setting, Sql},
     ctx::Ctx,
     db::Tx,
-    jobs::{Job, JobError, Run},
+    jobs::{Job, JobError, Run, enqueue_unless_waiting},
     lists::{
         kept::{self, CLOCK, DAYS, KeptList, Present},
         queries::kept as queries,
@@ -32,6 +29,8 @@ use crate::{
     },
 };
 
+/// How long the lists of one workspace are told while the others wait.
+const LONGEST: Duration = Duration::from_secs(10);
 /// Longest time to wait for others who move members.
 const WAITING: Duration = Duration::from_secs(10);
 /// Where telling the lists took longer than this, they are left alone so many times as long: lists whose
@@ -40,9 +39,9 @@ const QUICK: TimeDelta = TimeDelta::seconds(1);
 const REST: i32 = 9;
 const LONGEST_REST: TimeDelta = TimeDelta::minutes(5);
 /// With more contacts behind it, after a long standstill, a list is built anew.
-const MOST: usize = 10_000;
+const MOST: usize = 20_000;
 /// Lists of one statement, and values, with which it ends behind a list: one has some 1,000 at most.
-const LISTS: usize = 50;
+const LISTS: usize = 25;
 const VALUES: usize = 10_000;
 
 /// Tells the lists of every workspace that time has passed.
@@ -78,39 +77,89 @@ impl Job<Ctx> for TellTime {
     }
 }
 
-/// Where it takes too long, the lists whose fault that is are left behind.
+/// Where it takes too long, [`TellSlowly`] does it: the other workspaces are not to wait.
 async fn tell(ctx: &Ctx, run: &Run, workspace: WorkspaceId) -> Result<(), JobError> {
+    let begun = Instant::now();
     match tell_all(ctx, run, workspace).await {
         Err(JobError::Retry(Error::TimedOut)) => {
-            let slow = slow_ones(ctx, run, workspace).await?;
-            slow::note(ctx, run, workspace, &slow).await
+            let mut tx = ctx.db.system_in(workspace).await?;
+            run.hold_in(&mut tx).await?;
+            let now = ctx.clock.now();
+            kept::note_tried_in(&mut tx, workspace, now, begun.elapsed()).await?;
+            enqueue_unless_waiting::<Ctx, _>(&mut tx, now, &TellSlowly {}, workspace).await?;
+            Ok(tx.commit().await?)
         }
         done => done,
     }
 }
 
-async fn slow_ones(ctx: &Ctx, run: &Run, workspace: WorkspaceId) -> Result<Vec<(ContactListId, i32)>, JobError> {
-    let mut tx = ctx.db.system_in(workspace).await?;
-    let present = kept::hold_in(&mut tx, &ctx.clock, workspace).await?;
-    let lists = kept::load_in(&mut tx, workspace, &present, Some(&[CLOCK.to_owned()])).await?;
-    drop(tx);
-    let Some(told) = present.told else { return Ok(Vec::new()) };
-    let mut slow = Vec::new();
-    for list in lists {
-        run.check_stop()?;
-        let (mut tx, one) = (slow::alone(ctx, workspace).await?, [list.clone()]);
-        let asked = async {
-            for some in together(&one, workspace, &told) {
-                let (work, _) = flipped_in(&mut tx, &some).await?;
-                differences_in(&mut tx, workspace, &one, &work).await?;
+/// Tells the lists of a workspace one after the other that time has passed. Those that take too long even so
+/// are left behind.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TellSlowly {}
+
+impl Job<Ctx> for TellSlowly {
+    const NAME: &'static str = "lists.tell_slowly";
+    const PRIORITY: i16 = 30;
+    const PER_WORKSPACE: i32 = 1;
+    const LONG: bool = true;
+
+    async fn run(self, ctx: Ctx, run: Run) -> Result<(), JobError> {
+        let workspace = run.workspace.ok_or_else(|| JobError::Fail(Error::NotFound("Workspace")))?;
+        let begun = Instant::now();
+        let mut tx = ctx.db.system_in(workspace).await?;
+        let start = kept::look_in(&mut tx, &ctx.clock, workspace).await?;
+        let lists = kept::load_in(&mut tx, workspace, &start, Some(&[CLOCK.to_owned()])).await?;
+        tx.commit().await?;
+        let Some(told) = start.told.clone().filter(|told| same_days(told, &start.setting)) else { return Ok(()) };
+        let mut slow = Vec::new();
+        for list in lists {
+            run.check_stop()?;
+            if !tell_one(&ctx, &run, workspace, &list, &told).await? {
+                slow.push((list.id, list.version));
             }
-            Ok(())
+        }
+        if !slow.is_empty() {
+            slow::note(&ctx, &run, workspace, &slow).await?;
+        }
+        let mut tx = ctx.db.system_in(workspace).await?;
+        run.hold_in(&mut tx).await?;
+        let present = kept::hold_in(&mut tx, &ctx.clock, workspace).await?;
+        if present.told.is_some_and(|told| told.now < start.setting.now && same_days(&told, &start.setting)) {
+            kept::note_told_in(&mut tx, workspace, &start, begun.elapsed()).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+}
+
+/// Whether it did not take too long.
+async fn tell_one(
+    ctx: &Ctx,
+    run: &Run,
+    workspace: WorkspaceId,
+    list: &KeptList,
+    told: &Setting,
+) -> Result<bool, JobError> {
+    let mut tx = ctx.db.system_in(workspace).await?;
+    run.hold_in(&mut tx).await?;
+    let present = kept::hold_in(&mut tx, &ctx.clock, workspace).await?;
+    let Some(row) = queries::lock(tx.connection(), workspace, list.id, list.version).await? else { return Ok(true) };
+    // what cannot be answered any more is told to whoever follows changes
+    let Ok(list) = kept::ask_one_in(&mut tx, workspace, &present, row).await? else { return Ok(true) };
+    let (by, lists) = (kept::system(workspace, run.job, present.setting.now), [list]);
+    tx.limit_statements(slow::limit_of_one(ctx)).await?;
+    for some in together(&lists, workspace, told) {
+        let (work, many) = match flipped_in(&mut tx, &some).await {
+            Err(Error::TimedOut) => return Ok(false),
+            flipped => flipped?,
         };
-        if slow::is_slow(asked.await)? {
-            slow.push((list.id, list.version));
+        move_in(&mut tx, &by, &lists, &work).await?;
+        if !many.is_empty() {
+            segment::rebuild_in(&mut tx, by.at, workspace, lists[0].id, lists[0].version).await?;
         }
     }
-    Ok(slow)
+    tx.commit().await?;
+    Ok(true)
 }
 
 async fn tell_all(ctx: &Ctx, run: &Run, workspace: WorkspaceId) -> Result<(), JobError> {
@@ -120,7 +169,7 @@ async fn tell_all(ctx: &Ctx, run: &Run, workspace: WorkspaceId) -> Result<(), Jo
     tx.limit_waiting(WAITING).await?;
     let present = kept::hold_in(&mut tx, &ctx.clock, workspace).await?;
     let begun = Instant::now();
-    tx.limit_statements(slow::limit(ctx)).await?;
+    tx.limit_statements(slow::limit_of_one(ctx)).await?;
     // of whom nobody knows what they read, and whom nobody builds: lists from before they were followed
     for list in queries::unfollowed(tx.connection(), workspace).await? {
         segment::rebuild_in(&mut tx, present.setting.now, workspace, list.id, list.version).await?;
@@ -133,8 +182,11 @@ async fn tell_all(ctx: &Ctx, run: &Run, workspace: WorkspaceId) -> Result<(), Jo
     let by = kept::system(workspace, run.job, present.setting.now);
     let mut rebuild = BTreeSet::new();
     if let Some(told) = present.told.as_ref() {
-        if (told.zone, told.week_start) == (present.setting.zone, present.setting.week_start) {
+        if same_days(told, &present.setting) {
             for some in together(&lists, workspace, told) {
+                if begun.elapsed() > LONGEST {
+                    return Err(JobError::Retry(Error::TimedOut));
+                }
                 let (work, many) = flipped_in(&mut tx, &some).await?;
                 move_in(&mut tx, &by, &lists, &work).await?;
                 rebuild.extend(many);
@@ -152,9 +204,12 @@ async fn tell_all(ctx: &Ctx, run: &Run, workspace: WorkspaceId) -> Result<(), Jo
 
 /// Whether the lists were told too short a while ago, by how long that took, and nothing but time has passed.
 fn rests(present: &Present) -> bool {
-    let Present { setting, told: Some(told), took } = present else { return false };
-    let same_days = (told.zone, told.week_start) == (setting.zone, setting.week_start);
-    same_days && *took > QUICK && setting.now - told.now < (*took * REST).min(LONGEST_REST)
+    let Present { setting, told: Some(told), took, tried: Some(tried) } = present else { return false };
+    same_days(told, setting) && *took > QUICK && setting.now - *tried < (*took * REST).min(LONGEST_REST)
+}
+
+fn same_days(one: &Setting, other: &Setting) -> bool {
+    (one.zone, one.week_start) == (other.zone, other.week_start)
 }
 
 /// The statements that find the contacts whose answer can have moved since then: some lists at a time, so that

@@ -246,6 +246,8 @@ pub struct Clock {
     pub week_start: Weekday,
     /// How long telling them took.
     pub took_millis: i64,
+    /// When that was tried last; not written by [`set_clock`], which is told of success.
+    pub tried_at: Option<DateTime<Utc>>,
 }
 
 #[derive(QueryableByName)]
@@ -262,12 +264,14 @@ struct PresentRow {
     told_start: Option<Weekday>,
     #[diesel(sql_type = Nullable<Int8>)]
     took_millis: Option<i64>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    tried_at: Option<DateTime<Utc>>,
 }
 
 pub async fn present(connection: &mut AsyncPgConnection, workspace: WorkspaceId) -> Result<Present> {
     let row: PresentRow = sql_query(
         "SELECT w.time_zone, w.week_start, c.at, c.time_zone AS told_zone, c.week_start AS told_start, \
-                c.took_millis \
+                c.took_millis, c.tried_at \
            FROM workspaces w LEFT JOIN list_clocks c ON c.workspace_id = $1 WHERE w.id = $1",
     )
     .bind::<SqlUuid, _>(workspace)
@@ -275,7 +279,8 @@ pub async fn present(connection: &mut AsyncPgConnection, workspace: WorkspaceId)
     .await?;
     let clock = match (row.at, row.told_zone, row.told_start) {
         (Some(at), Some(time_zone), Some(week_start)) => {
-            Some(Clock { at, time_zone, week_start, took_millis: row.took_millis.unwrap_or_default() })
+            let took_millis = row.took_millis.unwrap_or_default();
+            Some(Clock { at, time_zone, week_start, took_millis, tried_at: row.tried_at })
         }
         _ => None,
     };
@@ -287,7 +292,7 @@ pub async fn set_clock(connection: &mut AsyncPgConnection, workspace: WorkspaceI
     sql_query(
         "INSERT INTO list_clocks (workspace_id, at, time_zone, week_start, took_millis) VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT (workspace_id) DO UPDATE SET at = excluded.at, time_zone = excluded.time_zone, \
-             week_start = excluded.week_start, took_millis = excluded.took_millis",
+             week_start = excluded.week_start, took_millis = excluded.took_millis, tried_at = NULL",
     )
     .bind::<SqlUuid, _>(workspace)
     .bind::<Timestamptz, _>(clock.at)
@@ -296,6 +301,22 @@ pub async fn set_clock(connection: &mut AsyncPgConnection, workspace: WorkspaceI
     .bind::<Int8, _>(clock.took_millis)
     .execute(connection)
     .await?;
+    Ok(())
+}
+
+/// Notes that telling them was tried, in vain, and how long that took.
+pub async fn note_tried(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    at: DateTime<Utc>,
+    took_millis: i64,
+) -> Result<()> {
+    sql_query("UPDATE list_clocks SET tried_at = $2, took_millis = $3 WHERE workspace_id = $1")
+        .bind::<SqlUuid, _>(workspace)
+        .bind::<Timestamptz, _>(at)
+        .bind::<Int8, _>(took_millis)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

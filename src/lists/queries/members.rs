@@ -356,10 +356,16 @@ pub async fn pages(
     let found = if order.field == Some(ENTERED_AT) {
         by_entering(descending, from)
     } else {
-        let base = "FROM list_members n JOIN contacts r ON r.workspace_id = $1 AND r.id = n.record_id \
-                     AND r.deleted_at IS NULL \
-                    WHERE n.workspace_id = $1 AND n.list_id = l.id AND NOT n.is_suspended";
-        keyset(base, order.field, descending, from, &Places { id: "$4", value: "$5", limit: "$6" })
+        let mut base = "FROM list_members n JOIN contacts r ON r.workspace_id = $1 AND r.id = n.record_id \
+                         AND r.deleted_at IS NULL \
+                        WHERE n.workspace_id = $1 AND n.list_id = l.id AND NOT n.is_suspended"
+            .to_owned();
+        if order.field.is_none() && from.is_some() {
+            // the planner does not see that what holds for the one id holds for the other, and would go through
+            // all members before the page
+            base.push_str(if descending { " AND n.record_id < $4" } else { " AND n.record_id > $4" });
+        }
+        keyset(&base, order.field, descending, from, &Places { id: "$4", value: "$5", limit: "$6" })
     };
     let statement = format!(
         "SELECT m.list_id, m.record_id, m.entered_at, m.source, found.value FROM contact_lists l CROSS JOIN LATERAL ( \

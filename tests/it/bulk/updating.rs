@@ -10,7 +10,7 @@ use kontor::{
 use serde_json::{Value, json};
 
 use super::{DELETE, REASSIGN, RESTORE, UNDO, UPDATE, ask, counts, done, equals, failures, many, number, shown};
-use crate::support::{eventually, records::make_record, server::TestServer, sql};
+use crate::support::{eventually, records::make_record, server::TestServer, sql, statements};
 
 async fn contact(server: &TestServer, client: &crate::support::client::Client, fields: Value) -> String {
     make_record::<Contact>(&server.ctx, &client.caller(), fields).await.id.to_string()
@@ -309,4 +309,34 @@ async fn only_the_first_failures_are_kept_and_all_are_counted() {
     let after = json!({ "id": id, "after": first["pageInfo"]["endCursor"] });
     let second = ada.data(page, after).await["bulkJob"]["failures"].clone();
     assert_eq!(second["nodes"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_deals_come_to_a_stage_by_as_many_statements_as_few() {
+    statements::listen();
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let field =
+        "mutation { createCustomField(input: { kind: DEAL, key: \"by\", label: \"By\", type: USER }) { jobId } }";
+    ada.data(field, json!({})).await;
+    let stages = ada.data("{ pipelines { stages { id } } }", json!({})).await;
+    let stage = stages["pipelines"][0]["stages"][2]["id"].clone();
+    let mut asked = Vec::new();
+    for count in [2, 30] {
+        let mut ids = Vec::new();
+        for number in 0..count {
+            let fields = json!({ "name": format!("D{number}") });
+            ids.push(make_record::<Deal>(&server.ctx, &ada.caller(), fields).await.id.to_string());
+        }
+        server.jobs_done().await;
+        let patch = json!({ "deal": { "stageId": stage, "customFields": { "by": ada.user() } } });
+        let input = json!({ "kind": "DEAL", "ids": ids, "patch": patch });
+        let work = done(&server, &ada, UPDATE, input);
+        let ((_, shown), statements) = statements::caused_by(ada.workspace(), work).await;
+        assert_eq!(counts(&shown), [count, 0, 0]);
+        let reads = |what: &str| statements.iter().filter(|statement| statement.contains(what)).count();
+        asked.push([reads("\"pipeline_stages\""), reads("\"members\"")]);
+    }
+    assert!(asked[0].iter().all(|count| *count > 0), "{asked:?}");
+    assert_eq!(asked[0], asked[1]);
 }

@@ -25,7 +25,7 @@ pub struct BagPatch {
 }
 
 /// What an id in a custom value is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LinksTo {
     User,
     Record(RecordKind),

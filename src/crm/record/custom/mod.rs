@@ -9,7 +9,7 @@ mod model;
 mod queries;
 mod value;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -85,6 +85,7 @@ pub(super) async fn set_in<R: Record>(
     sent: Option<&Sent>,
     before: Option<&R>,
     record: &mut R,
+    links: &mut Links,
 ) -> Result<Option<BagPatch>> {
     let Some(Sent { input, definitions }) = sent else {
         if before.is_none() {
@@ -98,7 +99,7 @@ pub(super) async fn set_in<R: Record>(
     };
     let checked = checked.map_err(Error::Invalid)?;
     let old = bag_of(record);
-    require_live_links(tx, workspace, &checked, &old).await?;
+    require_live_links(tx, workspace, &checked, &old, links).await?;
     let new = bag::apply(&old, &checked).map_err(Error::Invalid)?;
     if let Some(field) = field_of::<R>() {
         record.set(field, Value::Json(new));
@@ -153,27 +154,47 @@ async fn require_none(tx: &mut Tx, workspace: WorkspaceId, kind: RecordKind) -> 
 }
 
 /// What is new and leads somewhere must lead to a live record, or to an active user.
-async fn require_live_links(tx: &mut Tx, workspace: WorkspaceId, patch: &BagPatch, old: &Json) -> Result<()> {
+async fn require_live_links(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    patch: &BagPatch,
+    old: &Json,
+    links: &mut Links,
+) -> Result<()> {
     let mut errors = FieldErrors::new();
     for (key, to, id) in patch.links() {
         if old.get(key).and_then(Json::as_str) == Some(id.to_string().as_str()) {
             continue;
         }
         match to {
-            LinksTo::User if !records::is_active(tx.connection(), workspace, id).await? => {
-                errors.add(named(key), "is not an active user of this workspace");
-            }
-            LinksTo::Record(kind) if !is_live(tx, workspace, kind, id).await? => {
+            _ if links.leads_in(tx, workspace, to, id).await? => {}
+            LinksTo::User => errors.add(named(key), "is not an active user of this workspace"),
+            LinksTo::Record(kind) => {
                 errors.add(named(key), format!("is not {} of this workspace", kind.with_article()));
             }
-            _ => {}
         }
     }
     errors.into_result()
 }
 
-async fn is_live(tx: &mut Tx, workspace: WorkspaceId, kind: RecordKind, id: Uuid) -> Result<bool> {
-    Ok(!records::live_ids(tx.connection(), kind.table(), workspace, &[id]).await?.is_empty())
+/// Which custom values lead somewhere, as far as a transaction has looked.
+#[derive(Debug, Default)]
+pub struct Links(HashMap<(LinksTo, Uuid), bool>);
+
+impl Links {
+    async fn leads_in(&mut self, tx: &mut Tx, workspace: WorkspaceId, to: LinksTo, id: Uuid) -> Result<bool> {
+        if let Some(known) = self.0.get(&(to, id)) {
+            return Ok(*known);
+        }
+        let leads = match to {
+            LinksTo::User => records::is_active(tx.connection(), workspace, id).await?,
+            LinksTo::Record(kind) => {
+                !records::live_ids(tx.connection(), kind.table(), workspace, &[id]).await?.is_empty()
+            }
+        };
+        self.0.insert((to, id), leads);
+        Ok(leads)
+    }
 }
 
 /// How many live records of a kind there are, for the progress of who walks through them.

@@ -139,6 +139,7 @@ impl<'w> Judge<'w> {
             (RecordKind::Account, Relation::Deals) => linking(RecordKind::Deal, "account_id"),
             (RecordKind::Account, Relation::Contacts) => linking(RecordKind::Contact, "account_id"),
             (RecordKind::Contact, Relation::Tasks) => linking(RecordKind::Task, "contact_id"),
+            (RecordKind::Account, Relation::Tasks) => linking(RecordKind::Task, "account_id"),
             (RecordKind::Deal, Relation::Tasks) => linking(RecordKind::Task, "deal_id"),
             (RecordKind::Lead, Relation::Tasks) => linking(RecordKind::Task, "lead_id"),
             (RecordKind::Contact, Relation::Lists) => {
