@@ -2,10 +2,20 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kontor::{base::Limits, crm::Deal};
+use chrono::TimeDelta;
+use kontor::{
+    base::Limits,
+    crm::Deal,
+    ctx::Ctx,
+    jobs::{Enqueued, enqueue},
+    lists::live::clock::TellSlowly,
+};
 use serde_json::{Value, json};
 
-use super::{contacts, held, list};
+use super::{
+    contacts, held, list,
+    settled::{nothing_is_open, settled},
+};
 use crate::support::{client::Client, eventually, eventually_within, records::make_record, server::TestServer, sql};
 
 async fn dynamic(client: &Client, name: &str, criteria: Value) -> String {
@@ -19,7 +29,7 @@ async fn state(client: &Client, id: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_list_that_takes_for_ever_holds_up_no_other() {
-    let strict = |ctx: &mut kontor::ctx::Ctx| {
+    let strict = |ctx: &mut Ctx| {
         ctx.limits = Arc::new(Limits { criteria_millis: 1_000, ..(*ctx.limits).clone() });
     };
     let server = TestServer::start_with(strict).await;
@@ -63,4 +73,36 @@ async fn one_list_that_takes_for_ever_holds_up_no_other() {
     assert!(broken.as_str().is_some_and(|why| why.contains("too long")), "{broken}");
     // it keeps its members
     assert_eq!(held(&ada, &endless).await.0, 1);
+}
+
+#[tokio::test]
+async fn where_all_at_once_took_too_long_lists_are_told_the_time_one_after_the_other() {
+    let server = TestServer::start().await;
+    let (ada, db) = (server.admin().await, &server.database.db);
+    contacts(&server, &ada, 2).await;
+    let within =
+        |days: i64| json!({ "compare": { "field": "createdAt", "op": "IN_LAST", "value": days, "unit": "DAY" } });
+    let week = dynamic(&ada, "Week", within(7)).await;
+    let month = dynamic(&ada, "Month", within(30)).await;
+    let older = dynamic(&ada, "Older", json!({ "not": within(7) })).await;
+    settled(&server).await;
+    // nobody tells all of them any more
+    sql::run(db, "UPDATE list_clocks SET took_millis = 20000, tried_at = '2100-01-01'").await;
+    server.advance(TimeDelta::days(8));
+    let ada = ada.again().await;
+    settled(&server).await;
+    let counts = async || [held(&ada, &week).await.0, held(&ada, &month).await.0, held(&ada, &older).await.0];
+    assert_eq!(counts().await, [2, 2, 0]);
+    let mut tx = db.system().await.expect("a transaction");
+    let about = Enqueued { workspace: Some(ada.workspace()), ..Enqueued::default() };
+    enqueue::<Ctx, _>(&mut tx, server.clock.now(), &TellSlowly {}, about).await.expect("enqueued");
+    tx.commit().await.expect("committed");
+    nothing_is_open(db).await;
+    assert_eq!(counts().await, [0, 2, 2]);
+    // and what it came to is known: the clock goes on from there
+    let known = format!(
+        "SELECT count(*) AS value FROM list_clocks WHERE tried_at IS NULL AND at > '{}'",
+        (server.clock.now() - TimeDelta::minutes(1)).to_rfc3339()
+    );
+    assert_eq!(sql::number(db, &known).await, 1);
 }
