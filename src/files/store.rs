@@ -24,6 +24,9 @@ use crate::base::{Error, Result};
 /// How long the S3 service may be silent.
 const SILENCE: Duration = Duration::from_secs(60);
 
+/// How often an object is written anew when its folder goes meanwhile.
+const TRIES: usize = 20;
+
 /// Reads and writes objects; clones share the connections.
 #[derive(Clone)]
 pub struct Store {
@@ -55,8 +58,21 @@ impl Store {
 
     /// Writes an object; when this returns, it is there for good.
     pub async fn put(&self, key: &str, bytes: Bytes) -> Result<()> {
-        self.objects.put(&path(key)?, bytes.into()).await.map_err(failed)?;
-        Ok(())
+        let (path, mut tries) = (path(key)?, TRIES);
+        loop {
+            tries -= 1;
+            match self.objects.put(&path, bytes.clone().into()).await {
+                Ok(_) => return Ok(()),
+                Err(error) if tries > 0 && self.is_folder_gone(&error) => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+    }
+
+    /// Whether a folder that was made for an object went before the object was in it: whoever deletes
+    /// the last file of a folder takes the folder away, too.
+    fn is_folder_gone(&self, error: &object_store::Error) -> bool {
+        self.folder.is_some() && is_kind(error, io::ErrorKind::NotFound)
     }
 
     /// The object's bytes from `from` to its end.
@@ -159,16 +175,17 @@ fn failed(error: object_store::Error) -> Error {
         return Error::internal(error);
     }
     tracing::error!(%error, "the file store failed");
-    if is_full(&error) {
+    if is_kind(&error, io::ErrorKind::StorageFull) {
         return Error::Unavailable("The disk for files is full; nothing can be uploaded until there is room".into());
     }
     Error::Unavailable("The file store does not answer; try again in a moment".into())
 }
 
-fn is_full(error: &object_store::Error) -> bool {
+/// Whether the machine's own answer, somewhere below the library's, is of this kind.
+fn is_kind(error: &object_store::Error, kind: io::ErrorKind) -> bool {
     let mut source = error.source();
     while let Some(error) = source {
-        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::StorageFull) {
+        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == kind) {
             return true;
         }
         source = error.source();
@@ -199,4 +216,31 @@ fn is_half_written(name: &str) -> bool {
 
 fn gone<T: Default>(error: io::Error) -> io::Result<T> {
     if error.kind() == io::ErrorKind::NotFound { Ok(T::default()) } else { Err(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Folders that are emptied beside are made anew: nobody's upload is refused for them.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn objects_are_written_while_their_neighbours_are_deleted() {
+        let folder = std::env::temp_dir().join(format!("kontor-store-{}", std::process::id()));
+        let store =
+            Store::open(&Config { folder: Some(folder.clone()), ..Config::default() }, &folder).expect("a store");
+        let writing = (0..2).map(|writer| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                for number in 0..2000 {
+                    let key = format!("root/ws/one/{writer}-{number}");
+                    store.put(&key, Bytes::from_static(b"bytes")).await.expect("written");
+                    store.delete(vec![key]).await.expect("deleted");
+                }
+            })
+        });
+        for written in futures_util::future::join_all(writing).await {
+            written.expect("no refusal");
+        }
+        std::fs::remove_dir_all(folder).expect("removed");
+    }
 }
