@@ -21,7 +21,7 @@ use crate::{
     jobs::{self, JobNews, Registry, Runner, RunnerHandle, Told},
     lists::{
         self,
-        build::BuildList,
+        build::{BuildList, NoteUnbuilt},
         jobs::{FollowContacts, FollowCopy, FreezeLists, PurgeList},
         live::{
             audit::{AuditLists, CompareLists, MendLists},
@@ -110,6 +110,7 @@ pub fn registry() -> Registry<Ctx> {
         .register::<CompareLists>()
         .register::<MendLists>()
         .register::<FreezeLists>()
+        .register::<NoteUnbuilt>()
         .register::<PurgeList>()
         .register::<DeleteStage>()
         .register::<RunBulk>()
@@ -127,6 +128,7 @@ pub fn registry() -> Registry<Ctx> {
         .schedule("crm.remind", "*/10 * * * * *", utc, || Remind {})
         .schedule("lists.tell_time", "*/5 * * * * *", utc, || TellTime {})
         .schedule("lists.audit", "7 2 * * *", utc, || AuditLists {})
+        .schedule("lists.note_unbuilt", "*/10 * * * * *", utc, || NoteUnbuilt {})
         .schedule("lists.freeze", "* * * * *", utc, || FreezeLists {})
         .schedule("transfer.settle_imports", "* * * * *", utc, || SettleImports {})
 }

@@ -56,11 +56,17 @@ impl CriteriaQuery {
         context: &Context<'_>,
         kind: RecordKind,
         #[graphql(name = "where")] criteria: RecordCriteria,
+        #[graphql(
+            default = false,
+            desc = "Whether to count as a dynamic list of yours would: of the relation LISTS static lists alone. Of \
+                    contacts only."
+        )]
+        for_list: bool,
     ) -> async_graphql::Result<CriteriaPreview> {
         let (ctx, caller) = both(context)?;
         let node = criteria.node(ARGUMENT)?;
         let (count, records) = for_kind!(kind, R => {
-            let (count, records) = matching::preview::<R>(ctx, caller, &node).await?;
+            let (count, records) = matching::preview::<R>(ctx, caller, &node, for_list).await?;
             (count, records.into_iter().map(Shown::into_record).collect())
         });
         Ok(CriteriaPreview { count, records })

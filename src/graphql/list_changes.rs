@@ -1,5 +1,5 @@
 //! Live changes of one list's members. Nobody shares an execution with others: who sees a list is a
-//! matter of each person. That is looked at whenever the list is changed, and else once a second.
+//! matter of each person. That is looked at whenever the list or a team is changed, and else once a second.
 
 use std::{sync::Arc, time::Duration};
 
@@ -112,7 +112,9 @@ impl Reader {
                     self.events.next().await?
                 }
             };
-            if list_of(&event) != Some(self.list) {
+            // whom a list is shared with depends on who is in a team
+            let is_of_teams = event.name.starts_with("team.");
+            if list_of(&event) != Some(self.list) && !is_of_teams {
                 continue;
             }
             let changed = MembersChanged::read(&event);

@@ -38,7 +38,7 @@ pub use error::JobError;
 pub use job::Job;
 pub use lease::Stop;
 pub use model::{CancelOutcome, JobFilter, JobNews, JobState, JobSummary, OnNews};
-pub use ops::{PURGE_BATCH, cancel, count, dead_letters, find, find_many, page, purge_finished, rerun};
+pub use ops::{PURGE_BATCH, cancel, count, dead_letters, find, find_many, open, page, purge_finished, rerun};
 pub use progress::Progress;
 pub use registry::Registry;
 pub use retry::delay;

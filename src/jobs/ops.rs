@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{CancelOutcome, JobFilter, JobState, JobSummary, queries};
+use super::{CancelOutcome, Job, JobFilter, JobState, JobSummary, queries};
 use crate::{
     base::{
         Error, Result,
@@ -39,6 +39,12 @@ pub async fn page(
 /// How many jobs the filter leaves.
 pub async fn count(tx: &mut Tx, workspace: WorkspaceId, filter: &JobFilter) -> Result<i64> {
     queries::count(tx.connection(), workspace, filter).await
+}
+
+/// The jobs of a kind that have not ended.
+pub async fn open<C, J: Job<C>>(tx: &mut Tx, workspace: WorkspaceId) -> Result<Vec<J>> {
+    let open = queries::open(tx.connection(), workspace, J::NAME).await?;
+    open.into_iter().map(|payload| serde_json::from_value(payload).map_err(Error::internal)).collect()
 }
 
 /// How many jobs of each kind were given up and wait for somebody, over all workspaces. Needs a

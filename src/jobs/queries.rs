@@ -72,6 +72,15 @@ pub async fn hold_waiting(connection: &mut AsyncPgConnection, kind: &str, worksp
     Ok(false)
 }
 
+/// The payloads of the jobs of a kind that have not ended.
+pub async fn open(connection: &mut AsyncPgConnection, workspace: WorkspaceId, kind: &str) -> Result<Vec<Value>> {
+    let open = jobs::table
+        .filter(jobs::workspace_id.eq(workspace).and(jobs::kind.eq(kind)))
+        .filter(jobs::state.eq_any([JobState::Queued, JobState::Running]))
+        .select(jobs::payload);
+    Ok(open.load(connection).await?)
+}
+
 /// What a write on behalf of a run has to match: the attempt that holds the job.
 #[derive(Debug, Clone, Copy)]
 pub struct Fence {

@@ -36,6 +36,9 @@ const MOST: i64 = 40_000;
 const LONGEST: Duration = Duration::from_millis(300);
 /// Members that are moved at once when all are known who enter and leave.
 const MOVED: usize = 20_000;
+/// Why a list is broken whose job was cancelled, and one whose job was given up.
+const CANCELLED: &str = "was not built, for that was cancelled; refresh it";
+const GIVEN_UP: &str = "could not be built in several tries; refresh it, or ask for something else";
 
 /// Makes the members of a list what this version of its criteria says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -72,6 +75,22 @@ impl Job<Ctx> for BuildList {
     }
 }
 
+/// Notes the lists as broken that nobody builds any more: their jobs were cancelled or given up. They keep the
+/// members that they have, and are not followed, for these are not what their criteria say.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NoteUnbuilt {}
+
+impl Job<Ctx> for NoteUnbuilt {
+    const NAME: &'static str = "lists.note_unbuilt";
+    const PRIORITY: i16 = 20;
+
+    async fn run(self, ctx: Ctx, _run: Run) -> Result<(), JobError> {
+        let mut tx = ctx.db.system().await?;
+        lists::note_given_up(tx.connection(), CANCELLED, GIVEN_UP).await?;
+        Ok(tx.commit().await?)
+    }
+}
+
 /// How far a building has come.
 #[derive(Clone)]
 struct Reached {
@@ -79,6 +98,7 @@ struct Reached {
     from: Uuid,
     /// How many are looked at next.
     chunk: i64,
+    /// Of contacts looked at. Not how many match: whoever looks after jobs need not see the list.
     progress: Progress,
 }
 
@@ -109,6 +129,9 @@ impl BuildList {
                 return Ok(None);
             }
         };
+        if at.from.is_nil() {
+            lists::take_build(tx.connection(), workspace, self.list, run.job).await?;
+        }
         if present.told.is_none() && (list.criteria.is_relative() || list.criteria.is_of_days()) {
             kept::note_told_in(&mut tx, workspace, &present, Duration::ZERO).await?;
         }
@@ -120,7 +143,7 @@ impl BuildList {
         if at.from < Uuid::max() {
             let to = members::end_of_chunk(tx.connection(), workspace, at.from, at.chunk).await?;
             let to = to.unwrap_or(Uuid::max());
-            at.progress.succeeded += look_at(&mut tx, &by, &list, (at.from, to), took).await? as i64;
+            look_at(&mut tx, &by, &list, (at.from, to), took).await?;
             at.progress.processed = (at.progress.processed + at.chunk).min(at.progress.total.unwrap_or(i64::MAX));
             at.from = to;
         }
@@ -162,8 +185,8 @@ fn next_chunk(chunk: i64, took: &Took) -> i64 {
     }
 }
 
-/// Contacts behind the first id, up to the second; how many entered or left, or are going to.
-async fn look_at(tx: &mut Tx, by: &By, list: &KeptList, range: (Uuid, Uuid), took: &mut Took) -> Result<usize> {
+/// Contacts behind the first id, up to the second: they enter or leave, or are noted for that.
+async fn look_at(tx: &mut Tx, by: &By, list: &KeptList, range: (Uuid, Uuid), took: &mut Took) -> Result<()> {
     let workspace = by.workspace;
     if list.is_rebuilding && range.0.is_nil() {
         // of a run that died, or for other criteria
@@ -174,16 +197,15 @@ async fn look_at(tx: &mut Tx, by: &By, list: &KeptList, range: (Uuid, Uuid), too
     let matching = list.criteria.ids_between(tx.connection(), workspace, &list.setting, range).await?;
     (took.is_asking, took.asking) = (false, begun.elapsed());
     let begun = Instant::now();
-    let moved = if list.is_rebuilding {
-        builds::note(tx.connection(), workspace, list.id, range, &matching).await?
+    if list.is_rebuilding {
+        builds::note(tx.connection(), workspace, list.id, range, &matching).await?;
     } else {
         let others = members::between_but(tx.connection(), workspace, list.id, range, &matching).await?;
-        let left = steps::remove_in(tx, by, list.id, &others, Source::CriteriaMatch).await?;
-        let entered = steps::add_in(tx, by, list.id, &matching, Source::CriteriaMatch).await?;
-        entered.len() + left.len()
-    };
+        steps::remove_in(tx, by, list.id, &others, Source::CriteriaMatch).await?;
+        steps::add_in(tx, by, list.id, &matching, Source::CriteriaMatch).await?;
+    }
     took.moving = begun.elapsed();
-    Ok(moved)
+    Ok(())
 }
 
 /// Lets enter and leave who was noted, so many at once; whether more may be noted. The members were those

@@ -1,35 +1,30 @@
 //! A dynamic list becomes a static one with the members that it has, in place.
 
-use super::{
-    events,
-    queries::{builds, lists},
-};
+use super::{events, queries::lists};
 use crate::{
     base::{Error, Result, ids::ContactListId},
     db::Tx,
     events::outbox,
-    lists::{
-        segment,
-        steps::{self, By},
-    },
+    lists::steps::{self, By},
 };
 
-/// Why its members are not kept yet.
-pub const BUILDING: &str = "The list is being built; keep its members when that is done";
+/// Refuses to keep members that are not those of the list's criteria: some of them only, or those of former
+/// criteria. `broken` says why they are not, where nothing makes them that just now.
+pub fn unbuilt(broken: Option<&str>) -> Error {
+    Error::conflict(match broken {
+        None => "The list is being built; keep its members when that is done".to_owned(),
+        Some(why) => format!("The list was not built after its criteria were written: it {why}"),
+    })
+}
 
-/// Whether it was dynamic until now. While a job makes its members what its criteria say it is refused: what
-/// it has is a part of them, or the members of former criteria.
+/// Whether it was dynamic until now.
 pub async fn freeze_in(tx: &mut Tx, by: &By, list: ContactListId) -> Result<bool> {
-    let job = lists::lock_build(tx.connection(), by.workspace, list).await?;
-    if segment::is_building_in(tx, by.workspace, job).await? {
-        return Err(Error::conflict(BUILDING));
+    let Some(built) = lists::lock_built(tx.connection(), by.workspace, list).await? else { return Ok(false) };
+    if !built.is_built {
+        return Err(unbuilt(built.broken.as_deref()));
     }
-    let frozen = lists::freeze(tx.connection(), by.workspace, list, by.at).await?;
-    if frozen {
-        // of a job that failed
-        builds::clear(tx.connection(), by.workspace, list).await?;
-        steps::suspend_in(tx, by, list).await?;
-        outbox::emit(tx, &by.actor, by.at, &[events::updated(list, &["listType", "criteria"])]).await?;
-    }
-    Ok(frozen)
+    lists::freeze(tx.connection(), by.workspace, list, by.at).await?;
+    steps::suspend_in(tx, by, list).await?;
+    outbox::emit(tx, &by.actor, by.at, &[events::updated(list, &["listType", "criteria"])]).await?;
+    Ok(true)
 }

@@ -296,7 +296,11 @@ pub async fn delete(ctx: &Ctx, caller: &Caller, id: ContactListId, force: bool) 
     lists::delete(tx.connection(), caller.workspace, id, now).await?;
     let about = Enqueued { workspace: Some(caller.workspace), created_by: Some(caller.user), ..Enqueued::default() };
     enqueue::<Ctx, _>(&mut tx, now, &PurgeList { list: id }, about).await?;
-    let details = json!({ "name": present.name, "members": present.member_count, "force": force });
+    // who reads the audit log did not see a private list
+    let details = match present.sharing {
+        Sharing::Private => json!({ "force": force }),
+        _ => json!({ "name": present.name, "members": present.member_count, "force": force }),
+    };
     let entry = audit::Entry::new("contact_list.deleted", "contact_list", id).with(details);
     audit::record_in(ctx, &mut tx, caller, entry).await?;
     ctx.emit(&mut tx, caller, &[events::deleted(id)]).await?;
@@ -404,9 +408,9 @@ async fn copy_in(ctx: &Ctx, tx: &mut Once, caller: &Caller, id: ContactListId, n
     let copied = steps::copy_in(tx, &By::caller(ctx, caller), id, new).await?;
     // one that is being built, or was meanwhile, has members of both criteria
     let after = access::visible_in(tx, caller, id).await?;
-    let built = |list: &ContactList| (list.version, list.built_version);
-    if built(&after) != built(&before) || segment::is_building_in(tx, caller.workspace, after.build_job_id).await? {
-        return Err(Error::conflict(freeze::BUILDING));
+    let is_built = after.list_type == ListType::Static || after.version == after.built_version;
+    if !is_built || (after.version, after.built_version) != (before.version, before.built_version) {
+        return Err(freeze::unbuilt(after.broken.as_deref().filter(|_| !is_built)));
     }
     ctx.emit(tx, caller, &[events::created(new, copied)]).await?;
     Ok(new)

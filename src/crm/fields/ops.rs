@@ -26,7 +26,7 @@ use crate::{
     },
     ctx::Ctx,
     db::{Tx, locks},
-    jobs::{Enqueued, Job, enqueue},
+    jobs::{Enqueued, Job, enqueue, open},
     team::{
         audit,
         repeat::{self, Turn},
@@ -128,11 +128,18 @@ pub async fn create(ctx: &Ctx, caller: &Caller, new: NewField) -> Result<Outcome
             "There are {most} custom fields of this kind already (limits.custom_fields_per_kind); delete one first"
         )));
     }
-    let is_taken = |key: &str| known.iter().any(|field| field.key == key);
-    field.key = given_key.unwrap_or_else(|| key::from_label(&field.label, is_taken));
+    let is_used = |key: &str| known.iter().any(|field| field.key == key);
+    let leaving: Vec<RemoveCustomField> = open(&mut tx, caller.workspace).await?;
+    let is_leaving = |key: &str| leaving.iter().any(|field| field.kind == new.kind && field.key == key);
+    field.key = given_key.unwrap_or_else(|| key::from_label(&field.label, |key| is_used(key) || is_leaving(key)));
     field.position = known.last().map_or(0, |last| last.position) + 1;
-    if is_taken(&field.key) {
+    if is_used(&field.key) {
         return Err(Error::taken("key", "is already used by another custom field of this kind", None));
+    }
+    // else the new field would have some of the old one's values, and lose them again
+    if is_leaving(&field.key) {
+        let message = "was another field's, whose values are still being removed; try again when that is done";
+        return Err(Error::taken("key", message, None));
     }
     let is_held = require_fitting(&mut tx, caller, &field).await?;
     queries::insert(tx.connection(), caller.workspace, &field).await?;

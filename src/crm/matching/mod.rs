@@ -212,10 +212,16 @@ pub async fn count<R: Record>(ctx: &Ctx, caller: &Caller, filter: &Filter) -> Re
     queries::count::<R>(tx.connection(), caller.workspace, &asked.wanted(sight, search)).await
 }
 
-/// How many records criteria mean, and the newest of them.
-pub async fn preview<R: Record>(ctx: &Ctx, caller: &Caller, node: &Node) -> Result<(i64, Vec<R>)> {
+/// How many records criteria mean, and the newest of them. For a list: as one of the caller's would have them.
+pub async fn preview<R: Record>(ctx: &Ctx, caller: &Caller, node: &Node, for_list: bool) -> Result<(i64, Vec<R>)> {
     let sight = Sight::of::<R>(caller)?;
-    let asked = asked(ctx, caller, R::KIND, node, ARGUMENT).await?;
+    let mut asked = asked(ctx, caller, R::KIND, node, ARGUMENT).await?;
+    if for_list {
+        if R::KIND != RecordKind::Contact {
+            return Err(Error::invalid("forList", "is for contacts: lists have no other records"));
+        }
+        asked.setting = asked.setting.kept_by(caller.user);
+    }
     let args = PageArgs { first: i32::try_from(PREVIEWED).ok(), ..PageArgs::default() };
     let mut tx = begin(ctx, caller.workspace).await?;
     let (wanted, request) = (asked.wanted(sight, None), args.parse::<At>()?);

@@ -12,7 +12,10 @@ use crate::{
     base::{Clock, Result, ids::WorkspaceId},
     crm::{
         RecordKind,
-        record::events::{ChangeAction, action_of},
+        record::{
+            custom::PREFIX,
+            events::{ChangeAction, action_of},
+        },
     },
     ctx::Ctx,
     db::Tx,
@@ -141,6 +144,12 @@ fn changed(event: &LoggedEvent) -> Vec<Changed> {
             fields => one("list", fields),
         },
         events::DELETED => [one(CRITERIA, None), one("list", None)].concat(),
+        // what there was under its key went without a word, and another field may have that key by the time
+        // that this is looked at
+        "custom_field.deleted" => {
+            let word = |key| event.payload.get(key).and_then(Json::as_str).unwrap_or_default();
+            one(CRITERIA, Some(vec![format!("{}.{PREFIX}{}", word("kind"), word("key"))]))
+        }
         name if name.starts_with("custom_field.") => one(CRITERIA, None),
         name if name.starts_with("pipeline.") => {
             let stages = Changed { source: "stage".to_owned(), fields: None, ids: uuids(event.payload.get("stages")) };

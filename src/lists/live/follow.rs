@@ -16,11 +16,12 @@ use crate::{
         Error, Result,
         ids::{ContactListId, WorkspaceId},
     },
+    crm::RecordKind,
     ctx::Ctx,
     db::Tx,
     jobs::{Job, JobError, Run, enqueue_unless_waiting},
     lists::{
-        kept::{self, CRITERIA, MEMBER, Present},
+        kept::{self, CRITERIA, KeptList, MEMBER, Present},
         queries::kept::{self as queries, Change},
         segment, slow,
         steps::By,
@@ -153,7 +154,8 @@ async fn follow_in(tx: &mut Tx, by: &By, present: &Present, changes: &[Change]) 
     let lists = kept::load_in(tx, by.workspace, present, reading(changes).as_deref()).await?;
     let mut found = concerned_in(tx, by.workspace, &lists, changes).await?;
     move_in(tx, by, &lists, &found.work).await?;
-    for list in found.rebuild.iter().filter_map(|place| lists.get(*place)) {
+    let again = lists.iter().filter(|list| names_anew(list, changes));
+    for list in found.rebuild.iter().filter_map(|place| lists.get(*place)).chain(again) {
         segment::rebuild_in(tx, by.at, by.workspace, list.id, list.version).await?;
     }
     let later = found.take_later(by.workspace, by.at);
@@ -172,6 +174,15 @@ async fn mend_in(tx: &mut Tx, by: &By, present: &Present) -> Result<()> {
         segment::rebuild_in(tx, by.at, by.workspace, list.id, list.version).await?;
     }
     Ok(())
+}
+
+/// Whether a list names a custom field of which another was deleted that had its key.
+fn names_anew(list: &KeptList, changes: &[Change]) -> bool {
+    let mut fields = changes.iter().filter(|change| change.source == CRITERIA).flat_map(|change| &change.fields);
+    fields.any(|fields| {
+        let mut names = fields.iter().filter_map(|field| field.split_once('.'));
+        names.any(|(kind, field)| RecordKind::parse(kind).is_ok_and(|kind| list.criteria.reads().names(kind, field)))
+    })
 }
 
 /// What a list must read for these changes to matter to it; none where that may be anything.

@@ -22,15 +22,15 @@ struct Noted {
 }
 
 /// Notes the contacts behind the first id, up to the second, that match and are no members, and the
-/// members that do not match; how many these are.
+/// members that do not match.
 pub async fn note(
     connection: &mut AsyncPgConnection,
     workspace: WorkspaceId,
     list: ContactListId,
     (from, to): (Uuid, Uuid),
     matching: &[Uuid],
-) -> Result<usize> {
-    let noted = sql_query(
+) -> Result<()> {
+    sql_query(
         "INSERT INTO list_builds (workspace_id, list_id, record_id, enters) \
          SELECT $1, $2, coalesce(found.id, m.record_id), m.record_id IS NULL \
            FROM unnest($5) AS found (id) \
@@ -43,8 +43,10 @@ pub async fn note(
     .bind::<SqlUuid, _>(list)
     .bind::<SqlUuid, _>(from)
     .bind::<SqlUuid, _>(to)
-    .bind::<Array<SqlUuid>, _>(matching);
-    Ok(noted.execute(connection).await?)
+    .bind::<Array<SqlUuid>, _>(matching)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Takes the first of those who were noted of a list: who enters, and who leaves.

@@ -250,6 +250,34 @@ pub async fn begin_build(
     Ok(())
 }
 
+/// Notes that this job builds a list now: what happens to contacts meanwhile is followed beside it.
+pub async fn take_build(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    id: ContactListId,
+    job: JobId,
+) -> Result<()> {
+    let taken = (contact_lists::build_job_id.eq(job), contact_lists::broken.eq(None::<String>));
+    diesel::update(contact_lists::table.find((workspace, id))).set(taken).execute(connection).await?;
+    Ok(())
+}
+
+/// Notes as broken, in every workspace, the lists whose building was cancelled, or was given up.
+pub async fn note_given_up(connection: &mut AsyncPgConnection, cancelled: &str, failed: &str) -> Result<()> {
+    sql_query(
+        "UPDATE contact_lists l SET build_job_id = NULL, \
+                broken = CASE WHEN EXISTS (SELECT FROM jobs j WHERE j.id = l.build_job_id AND j.state = 'cancelled') \
+                              THEN $1 ELSE $2 END \
+          WHERE l.build_job_id IS NOT NULL AND l.deleted_at IS NULL \
+            AND NOT EXISTS (SELECT FROM jobs j WHERE j.id = l.build_job_id AND j.state IN ('queued', 'running'))",
+    )
+    .bind::<Text, _>(cancelled)
+    .bind::<Text, _>(failed)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Notes that the members are those of this version.
 pub async fn end_build(
     connection: &mut AsyncPgConnection,
@@ -310,14 +338,26 @@ pub async fn note_counted(
     Ok(())
 }
 
-/// The job that is to build the list, its row locked; none where no job is.
-pub async fn lock_build(
+/// A dynamic list's row, locked: whether its members are those of its criteria, and why they cannot be.
+#[derive(Debug, QueryableByName)]
+pub struct Built {
+    #[diesel(sql_type = Bool)]
+    pub is_built: bool,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub broken: Option<String>,
+}
+
+/// None where it is no dynamic list.
+pub async fn lock_built(
     connection: &mut AsyncPgConnection,
     workspace: WorkspaceId,
     id: ContactListId,
-) -> Result<Option<JobId>> {
-    let job = contact_lists::table.find((workspace, id)).select(contact_lists::build_job_id).for_no_key_update();
-    Ok(job.first::<Option<JobId>>(connection).await.optional()?.flatten())
+) -> Result<Option<Built>> {
+    let row = sql_query(
+        "SELECT version = built_version AS is_built, broken FROM contact_lists \
+          WHERE workspace_id = $1 AND id = $2 AND list_type = 'dynamic' AND deleted_at IS NULL FOR NO KEY UPDATE",
+    );
+    Ok(row.bind::<SqlUuid, _>(workspace).bind::<SqlUuid, _>(id).get_result(connection).await.optional()?)
 }
 
 /// Makes a dynamic list a static one with the members that it has; whether it was dynamic.

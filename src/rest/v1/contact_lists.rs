@@ -19,7 +19,7 @@ use super::{
     request::{Body, Parameters, PathId, Signed, nullable},
 };
 use crate::{
-    auth::Caller,
+    auth::{Caller, Grant, Permission},
     base::{
         Error, Result,
         ids::ContactListId,
@@ -45,8 +45,6 @@ const NOUN: &str = "Contact list";
 
 /// Contacts on a page unless the client says.
 const LIMIT: i64 = 50;
-/// Most lists in the one list of them.
-const MOST_LISTS: usize = 2_000;
 
 pub fn routes() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
@@ -73,7 +71,7 @@ struct ListReply {
     #[schema(value_type = Object)]
     criteria: Value,
     /// The members of a static list; of one with more than 10,000 the first so many. Left out where many lists
-    /// have more than 100,000 together: ask for the list itself.
+    /// have more than 100,000 together (ask for the list itself), and for a token that may not read contacts.
     #[serde(skip_serializing_if = "Option::is_none")]
     contact_ids: Option<Vec<Uuid>>,
     /// `#RRGGBB`
@@ -143,10 +141,11 @@ struct ListBody {
     /// `static` unless given; cannot be changed.
     #[schema(value_type = Option<ListTypeWord>)]
     list_type: Option<String>,
-    /// Which contacts a dynamic list has; `{}` matches all.
+    /// Which contacts a dynamic list has; `{}` matches all. Null is as if it were absent, so that nothing of a
+    /// list is lost by a field that a client does not know.
     #[schema(value_type = Option<Object>)]
     criteria: Option<Value>,
-    /// All members of a static list. Ignored where it has more than 10,000.
+    /// All members of a static list; null is as if it were absent. Ignored where it has more than 10,000.
     #[schema(value_type = Option<Vec<Uuid>>)]
     contact_ids: Option<Value>,
     /// `#RRGGBB`
@@ -252,7 +251,7 @@ fn flag(query: &Parameters<BareRefusal>, name: &'static str) -> Result<Option<bo
         ("is_favorite" = Option<bool>, Query, description = "Only your favourites, or only the others"),
         ("search" = Option<String>, Query, description = "A fragment of the name or the description"),
     ),
-    responses((status = 200, description = "The lists; at most 2,000", body = Vec<ListReply>))
+    responses((status = 200, description = "The lists", body = Vec<ListReply>))
 )]
 async fn list(
     State(ctx): State<Ctx>,
@@ -272,7 +271,7 @@ async fn list(
         let args = PageArgs { first: i32::try_from(MAX_PAGE).ok(), after, ..PageArgs::default() };
         let page = ops::page(&ctx, &caller, &filter, args).await?;
         lists.extend(page.rows);
-        if !page.has_next || lists.len() >= MOST_LISTS {
+        if !page.has_next {
             break;
         }
     }
@@ -291,7 +290,7 @@ async fn one(
     id: PathId,
 ) -> Result<Json<ListReply>, BareRefusal> {
     let list = ops::get(&ctx, &caller, id.of(NOUN)?).await?;
-    Ok(Json(reply(&ctx, &caller, list).await?))
+    Ok(Json(counted(&ctx, &caller, list).await?))
 }
 
 /// Make a list
@@ -462,12 +461,13 @@ async fn reply(ctx: &Ctx, caller: &Caller, list: ContactList) -> Result<ListRepl
 /// The lists as these routes print them; one more statement for the members of static ones, as far as there
 /// is room for them.
 async fn replies(ctx: &Ctx, caller: &Caller, lists: Vec<ContactList>) -> Result<Vec<ListReply>> {
+    let may_read = caller.grant(Permission::ContactsRead) != Grant::No;
     let most = i64::try_from(ctx.limits.list_ids).map_err(Error::internal)?;
     let mut room = i64::try_from(ctx.limits.lists_ids.max(ctx.limits.list_ids)).map_err(Error::internal)?;
     let (mut of_static, mut left_out) = (Vec::new(), HashSet::new());
     for list in lists.iter().filter(|list| list.list_type == ListType::Static && list.member_count > 0) {
         let shown = list.member_count.min(most);
-        if shown <= room {
+        if may_read && shown <= room {
             room -= shown;
             of_static.push(list.id);
         } else {

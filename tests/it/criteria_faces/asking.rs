@@ -7,7 +7,7 @@ use kontor::{
 use serde_json::{Value, json};
 
 use super::{compare, ids, list, made, meant};
-use crate::support::{server::TestServer, statements};
+use crate::support::{eventually, server::TestServer, statements};
 
 #[tokio::test]
 async fn criteria_go_with_search_with_orders_and_with_pages_both_ways() {
@@ -239,6 +239,34 @@ async fn a_preview_counts_all_and_shows_the_newest_fifty() {
     let told = ada.data(query, json!({ "where": compare("city", "EQ", "RIGA") })).await["criteriaPreview"].take();
     let newest: Vec<_> = made_ids.iter().rev().take(50).cloned().collect();
     assert_eq!((&told["count"], ids(&told["records"])), (&json!(52), newest));
+}
+
+#[tokio::test]
+async fn a_preview_for_a_list_counts_as_the_list_does() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    for name in ["Chosen", "Found", "Other"] {
+        made::<Contact>(&server, &ada, json!({ "lastName": name, "city": name })).await;
+    }
+    let dynamic = |name: &str, criteria: Value| json!({ "name": name, "listType": "DYNAMIC", "criteria": criteria });
+    list(&ada, dynamic("Found", compare("city", "EQ", "Found"))).await;
+    let query = "query($w: RecordCriteria!, $l: Boolean!) {
+        criteriaPreview(kind: CONTACT, where: $w, forList: $l) { count } }";
+    let in_none = json!({ "related": { "relation": "LISTS", "quantifier": "NONE" } });
+    let asked = async |for_list: bool| {
+        ada.data(query, json!({ "w": in_none, "l": for_list })).await["criteriaPreview"]["count"].as_i64()
+    };
+    eventually("one is found", async || asked(false).await == Some(2)).await;
+    assert_eq!(asked(true).await, Some(3));
+    let kept = list(&ada, dynamic("In none", in_none.clone())).await;
+    let count = "query($id: ID!) { contactList(id: $id) { contactCount building { status } } }";
+    eventually("it is built", async || {
+        ada.data(count, json!({ "id": kept })).await["contactList"] == json!({ "contactCount": 3, "building": null })
+    })
+    .await;
+    let of_leads = "{ criteriaPreview(kind: LEAD, where: { all: [] }, forList: true) { count } }";
+    let refused = ada.refused(of_leads, json!({}), "BAD_USER_INPUT").await;
+    assert!(refused["extensions"]["fields"]["forList"].is_string(), "{refused}");
 }
 
 #[tokio::test]

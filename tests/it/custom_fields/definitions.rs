@@ -329,17 +329,23 @@ async fn fields_id(client: &Client, key: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_key_that_is_defined_anew_keeps_the_new_values() {
+async fn a_key_is_taken_until_the_values_of_a_deleted_field_are_gone() {
     let server = TestServer::start_idle().await;
     let ada = server.admin().await;
     let field = defined(&ada, json!({ "key": "plan" })).await["customField"]["id"].clone();
     let id = contact(&ada, json!({ "plan": "gold" })).await;
     ada.data(REMOVE, json!({ "input": { "id": field } })).await;
-    // the job waits; what is still there fits the new definition
-    defined(&ada, json!({ "key": "plan", "label": "Plan again" })).await;
+    // the job waits
+    let refused = ada.refused(DEFINE, json!({ "input": input(json!({ "key": "plan" })) }), "CONFLICT").await;
+    assert_eq!(refused["extensions"]["fields"]["key"].as_str().map(|why| why.contains("removed")), Some(true));
+    let another = json!({ "input": { "kind": "CONTACT", "label": "Plan", "type": "TEXT" } });
+    assert_eq!(ada.data(DEFINE, another).await["createCustomField"]["customField"]["key"], "plan_2");
+    // of another kind it is free
+    defined(&ada, json!({ "key": "plan", "kind": "ACCOUNT" })).await;
     let stop = tokio_util::sync::CancellationToken::new();
     let worker = kontor::worker::Worker::start(&kontor::config::Config::default(), &server.ctx, &server.events, &stop);
     server.jobs_done().await;
-    assert_eq!(values_of(&ada, &id).await, json!({ "plan": "gold" }));
+    defined(&ada, json!({ "key": "plan", "label": "Plan again" })).await;
+    assert_eq!(values_of(&ada, &id).await, json!({}));
     worker.stop(std::time::Duration::from_secs(10)).await;
 }

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use kontor::{
     ctx::Ctx,
     jobs::{Enqueued, Job, enqueue},
-    lists::live::audit::AuditLists,
+    lists::{build::NoteUnbuilt, live::audit::AuditLists},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -108,6 +108,49 @@ async fn a_list_keeps_its_former_members_until_the_new_ones_are_known() {
     let now = ada.data(BUILDING, json!({ "id": id })).await["contactList"].take();
     assert_eq!(now["building"], Value::Null);
     assert_eq!(sql::number(db, "SELECT count(*) AS value FROM list_builds").await, 0);
+}
+
+#[tokio::test]
+async fn a_list_whose_building_was_cancelled_or_given_up_says_so_until_it_is_built() {
+    let server = TestServer::start_idle().await;
+    let ada = server.admin().await;
+    let db = &server.database.db;
+    contacts(&server, &ada, 3).await;
+    let cancelled = dynamic(&ada, json!({ "all": [] })).await;
+    let failed = dynamic(&ada, equals("lastName", "N0")).await;
+    let asked = "query($id: ID!) { contactList(id: $id) { broken building { id } } }";
+    let job_of = async |id: &str| {
+        ada.data(asked, json!({ "id": id })).await["contactList"]["building"]["id"].as_str().map(str::to_owned)
+    };
+    let job = job_of(&cancelled).await.expect("a job");
+    ada.data("mutation($id: ID!) { cancelJob(input: { id: $id }) { job { status } } }", json!({ "id": job })).await;
+    let given_up = job_of(&failed).await.expect("a job");
+    sql::run(db, &format!("UPDATE jobs SET state = 'failed', finished_at = now() WHERE id = '{given_up}'")).await;
+    let _node = server.second_node().await;
+    run_job(&server, &NoteUnbuilt {}).await;
+    let broken = async |id: &str| ada.data(asked, json!({ "id": id })).await["contactList"]["broken"].take();
+    eventually("both are noted", async || !broken(&cancelled).await.is_null() && !broken(&failed).await.is_null())
+        .await;
+    assert!(broken(&cancelled).await.as_str().is_some_and(|why| why.contains("cancelled")));
+    assert!(broken(&failed).await.as_str().is_some_and(|why| why.contains("tries")));
+    // what it has is not what it asks for: nothing to be kept, and nothing to be followed
+    let keep =
+        "mutation($id: ID!, $n: String) { snapshotContactList(input: { id: $id, name: $n }) { contactList { id } } }";
+    for name in [None, Some("Copy")] {
+        let refused = ada.refused(keep, json!({ "id": cancelled, "n": name }), "CONFLICT").await;
+        assert!(refused["message"].as_str().is_some_and(|why| why.contains("cancelled")), "{refused}");
+    }
+    contacts(&server, &ada, 1).await;
+    settled(&server).await;
+    assert_eq!(held(&ada, &cancelled).await.0, 0);
+    // refreshed, and tried again by whoever looks after jobs
+    let refresh = "mutation($id: ID!) { refreshContactList(input: { id: $id }) { contactList { id } } }";
+    ada.data(refresh, json!({ "id": cancelled })).await;
+    sql::run(db, &format!("UPDATE jobs SET state = 'queued', finished_at = NULL WHERE id = '{given_up}'")).await;
+    nothing_is_open(db).await;
+    assert_eq!((broken(&cancelled).await, broken(&failed).await), (Value::Null, Value::Null));
+    assert_eq!(held(&ada, &cancelled).await.0, 4);
+    assert_eq!(wrong(&server.ctx, db, ada.workspace()).await, Vec::<String>::new());
 }
 
 #[tokio::test]
