@@ -27,7 +27,10 @@ const DIESEL_TOO: &[(&str, &str)] = &[
         "src/events/",
         "relay and listener hold a connection of their own, for its lock and its notifications; they name its type",
     ),
-    ("src/crm/criteria/sql.rs", "the builder of criteria's SQL hands over statements with their values bound"),
+    (
+        "src/crm/criteria/sql/statement.rs",
+        "the builder of criteria's SQL hands over statements with their values bound",
+    ),
     ("src/crm/criteria/together.rs", "names the connection's type, as every query's caller does in a method"),
     ("src/crm/criteria/explain.rs", "names the connection's type, as every query's caller does in a method"),
     ("src/crm/record/", "one record type, one table: the macro makes both, and the builder of its lists is SQL"),

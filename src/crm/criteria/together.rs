@@ -163,7 +163,7 @@ impl Together {
                 // found by a value that stands in a table of its own, all that have it would be walked
                 let mut sql = Sql::of_others(self.workspace);
                 let condition = Writer::new(&mut sql, setting).tree(tree, "r", false);
-                Question::Asked(sql.into_form(condition))
+                Question::Asked(Form::new(condition, sql))
             }
         };
         let next = self.questions.len();

@@ -14,8 +14,9 @@ pub struct Form {
 }
 
 impl Form {
-    pub(super) fn new(text: String, values: Vec<Bind>) -> Self {
-        Self { text, values }
+    /// A condition that was written with this statement's values, and nothing else was.
+    pub fn new(condition: String, sql: Sql) -> Self {
+        Self { text: condition, values: sql.into_values() }
     }
 
     /// What those have in common that ask the same with other values.

@@ -9,10 +9,6 @@ use diesel::{
 };
 use uuid::Uuid;
 
-use super::{
-    super::{check::Criteria, when::Setting},
-    Form, Writer,
-};
 use crate::base::ids::WorkspaceId;
 
 /// A value of a statement.
@@ -100,21 +96,9 @@ impl Sql {
         format!("k{}", self.aliases)
     }
 
-    /// Writes a condition that is true where the record of this alias matches, and false or null where
-    /// it does not: for a `WHERE`.
-    pub fn condition(&mut self, criteria: &Criteria, alias: &str, setting: &Setting) {
-        let condition = self.hold_condition(criteria, alias, setting);
-        self.text.push_str(&condition);
-    }
-
-    /// The same condition, with its values bound; to be written somewhere, and as often as one likes.
-    pub fn hold_condition(&mut self, criteria: &Criteria, alias: &str, setting: &Setting) -> String {
-        Writer::new(self, setting).tree(criteria.tree(), alias, false)
-    }
-
-    /// A condition that was written with this statement's values, with them apart.
-    pub(in crate::crm::criteria) fn into_form(mut self, condition: String) -> Form {
-        Form::new(condition, self.binds.split_off(1))
+    /// Its values but the workspace's.
+    pub(super) fn into_values(mut self) -> Vec<Bind> {
+        self.binds.split_off(1)
     }
 
     pub fn text(&self) -> &str {

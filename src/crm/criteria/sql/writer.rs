@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        check::Criteria,
         checked::{Base, Leaf, Place, Related, Source, Tree},
         fields::Entity,
         reads::Step,
@@ -12,6 +13,20 @@ use super::{
     operand::part_of,
 };
 use crate::crm::RecordKind;
+
+impl Sql {
+    /// Writes a condition that is true where the record of this alias matches, and false or null where
+    /// it does not: for a `WHERE`.
+    pub fn condition(&mut self, criteria: &Criteria, alias: &str, setting: &Setting) {
+        let condition = self.hold_condition(criteria, alias, setting);
+        self.push(&condition);
+    }
+
+    /// The same condition, with its values bound; to be written somewhere, and as often as one likes.
+    pub fn hold_condition(&mut self, criteria: &Criteria, alias: &str, setting: &Setting) -> String {
+        Writer::new(self, setting).tree(criteria.tree(), alias, false)
+    }
+}
 
 /// Writes conditions into a statement.
 pub struct Writer<'a> {
