@@ -35,6 +35,12 @@ pub async fn expire<E: From<Error>>(
     }
 }
 
+/// The present of [`sweep`], by the clock that objects are dated by: to a server whose own is days ahead
+/// each piece that is just being written would be old.
+pub async fn store_now(files: &Files) -> Result<DateTime<Utc>> {
+    files.store.now(&format!("{}/clock", files.root().await?)).await
+}
+
 /// Deletes the objects older than a day that belong to no file: traces of crashes. Looks only below
 /// this installation's own root, for others may use the same bucket. Asks before each batch whether
 /// it may go on. Returns how many.

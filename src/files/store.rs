@@ -96,6 +96,12 @@ impl Store {
         Ok(())
     }
 
+    /// What the store's own clock says, by an object of this key that is written for it.
+    pub async fn now(&self, key: &str) -> Result<DateTime<Utc>> {
+        self.put(key, Bytes::new()).await?;
+        Ok(self.objects.head(&path(key)?).await.map_err(failed)?.last_modified)
+    }
+
     /// All objects whose keys begin with `prefix/`.
     pub fn list(&self, prefix: &str) -> Result<BoxStream<'static, Result<Listed>>> {
         let listed = |object: object_store::ObjectMeta| Listed {

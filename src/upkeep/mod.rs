@@ -51,9 +51,9 @@ impl Job<Ctx> for PurgeFiles {
     const LONG: bool = true;
 
     async fn run(self, ctx: Ctx, run: Run) -> Result<(), JobError> {
-        let now = ctx.clock.now();
-        let expired = files::clean::expire(&ctx.files, now, || run.check_stop()).await?;
-        let swept = files::clean::sweep(&ctx.files, now, || run.check_stop()).await?;
+        let expired = files::clean::expire(&ctx.files, ctx.clock.now(), || run.check_stop()).await?;
+        let store_now = files::clean::store_now(&ctx.files).await?;
+        let swept = files::clean::sweep(&ctx.files, store_now, || run.check_stop()).await?;
         tracing::debug!(expired, swept, "files were removed");
         Ok(())
     }

@@ -468,6 +468,20 @@ async fn objects_that_are_no_files_are_swept_after_a_day() {
 }
 
 #[tokio::test]
+async fn a_server_whose_clock_is_ahead_sweeps_nothing_that_is_new() {
+    let lab = Lab::new().await;
+    let file = lab.announce(Some(5)).await.expect("announced");
+    lab.send(file, 0, b"12345").await.expect("taken");
+    lab.clock.advance(TimeDelta::days(2));
+    let piece = format!("{}/ws/{}/piece", lab.root().await, lab.caller.workspace);
+    lab.store.put(&piece, Bytes::from_static(b"about to be recorded")).await.expect("put");
+    let store_now = clean::store_now(&lab.files).await.expect("asked");
+    assert!((store_now - chrono::Utc::now()).abs() < TimeDelta::hours(1), "{store_now}");
+    let swept = clean::sweep(&lab.files, store_now, || Ok::<_, Error>(())).await;
+    assert_eq!(swept.expect("ran"), 0);
+}
+
+#[tokio::test]
 async fn two_installations_share_a_store_and_sweep_only_their_own() {
     let (lab, other) = (Lab::new().await, Lab::new().await);
     let neighbour = Files::new(
@@ -626,6 +640,10 @@ async fn a_bucket_serves_as_well_as_a_folder() {
     assert_eq!(sweep(&lab.files, &lab.clock).await, 0);
     lab.clock.advance(TimeDelta::days(2));
     assert_eq!(sweep(&lab.files, &lab.clock).await, 1);
+    let store_now = clean::store_now(&lab.files).await.expect("asked");
+    assert!((store_now - chrono::Utc::now()).abs() < TimeDelta::hours(1), "{store_now}");
+    lab.clock.advance(TimeDelta::days(2));
+    assert_eq!(sweep(&lab.files, &lab.clock).await, 1, "what told the time");
     assert!(lab.read(file, 0).await.expect("read") == content);
     files::remove(&lab.files, lab.caller.workspace, file).await.expect("removed");
     assert_eq!(lab.objects().await, 0);
