@@ -237,8 +237,8 @@ pub struct ListMemberResult {
 #[graphql(name = "ListMembersPayload")]
 pub struct ListMembersPayload {
     contact_list: ContactListObject,
-    /// Of each contact that was named, in that order; empty where another list or criteria were, and in
-    /// the answer to a request that was sent again.
+    /// Of each contact that was named, in that order; of another list's or by criteria, of the first 10,000 of
+    /// them. Empty in the answer to a request that was sent again.
     results: Vec<ListMemberResult>,
     /// How many were added, or removed.
     changed_count: i64,

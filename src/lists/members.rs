@@ -35,7 +35,7 @@ pub enum Chosen {
 /// What became of the contacts.
 #[derive(Debug, Clone, Default)]
 pub struct Moved {
-    /// Of each that was named, in the order in which they were.
+    /// Of each that was named, in the order in which they were; else of the first `limits.list_ids`.
     pub outcomes: Vec<(Uuid, Outcome)>,
     /// Added or removed.
     pub moved: i64,
@@ -88,14 +88,15 @@ async fn shift(
         return Err(Error::invalid("id", "is of a dynamic list: its criteria choose the contacts"));
     }
     let by = By::caller(ctx, caller);
+    let many = |source| Many { by: &by, list: id, way, source, told: most };
     let moved = match chosen {
         Chosen::Contacts(ids) => by_ids(&mut tx, &by, id, ids, way).await?,
         Chosen::MembersOf(other) => {
             let other = access::visible_in(&mut tx, caller, other).await;
             let other = other.map_err(|_| Error::invalid("fromListId", "is not a list that you see"))?;
-            by_list(&mut tx, &by, id, &other, way).await?
+            many(Source::List).of_list(&mut tx, other.id).await?
         }
-        Chosen::Matching(_) => by_criteria(&mut tx, &by, id, &matching, way).await?,
+        Chosen::Matching(_) => many(Source::Criteria).of_criteria(&mut tx, &matching).await?,
     };
     if moved.moved > 0 {
         lists::touch(tx.connection(), caller.workspace, id, by.at).await?;
@@ -125,32 +126,48 @@ async fn by_ids(tx: &mut Once, by: &By, list: ContactListId, ids: Vec<Uuid>, way
     Ok(Moved { outcomes, moved, already, missing })
 }
 
-async fn by_list(tx: &mut Once, by: &By, list: ContactListId, other: &ContactList, way: Way) -> Result<Moved> {
-    let (mut moved, mut after) = (Moved::default(), Uuid::nil());
-    loop {
-        let some = members::after(tx.connection(), by.workspace, other.id, after, AT_ONCE).await?;
-        let Some(last) = some.last() else { return Ok(moved) };
-        after = *last;
-        let done = match way {
-            Way::In => steps::add_in(tx, by, list, &some, Source::List).await?,
-            Way::Out => steps::remove_in(tx, by, list, &some, Source::List).await?,
-        };
-        moved.moved += done.len() as i64;
-        moved.already += (some.len() - done.len()) as i64;
-    }
+/// Many contacts that nobody named, some of them by one statement.
+struct Many<'a> {
+    by: &'a By,
+    list: ContactListId,
+    way: Way,
+    source: Source,
+    /// Of how many the outcome is told one by one.
+    told: usize,
 }
 
-async fn by_criteria(tx: &mut Once, by: &By, list: ContactListId, matching: &[Uuid], way: Way) -> Result<Moved> {
-    let mut moved = Moved::default();
-    for some in matching.chunks(AT_ONCE as usize) {
-        let done = match way {
-            Way::In => steps::add_in(tx, by, list, some, Source::Criteria).await?,
-            Way::Out => steps::remove_in(tx, by, list, some, Source::Criteria).await?,
+impl Many<'_> {
+    async fn of_list(&self, tx: &mut Once, other: ContactListId) -> Result<Moved> {
+        let (mut moved, mut after) = (Moved::default(), Uuid::nil());
+        loop {
+            let some = members::after(tx.connection(), self.by.workspace, other, after, AT_ONCE).await?;
+            let Some(last) = some.last() else { return Ok(moved) };
+            after = *last;
+            self.shift(tx, &some, &mut moved).await?;
+        }
+    }
+
+    async fn of_criteria(&self, tx: &mut Once, matching: &[Uuid]) -> Result<Moved> {
+        let mut moved = Moved::default();
+        for some in matching.chunks(AT_ONCE as usize) {
+            self.shift(tx, some, &mut moved).await?;
+        }
+        Ok(moved)
+    }
+
+    async fn shift(&self, tx: &mut Once, some: &[Uuid], moved: &mut Moved) -> Result<()> {
+        let (done, outcome) = match self.way {
+            Way::In => (steps::add_in(tx, self.by, self.list, some, self.source).await?, Outcome::Added),
+            Way::Out => (steps::remove_in(tx, self.by, self.list, some, self.source).await?, Outcome::Removed),
         };
         moved.moved += done.len() as i64;
         moved.already += (some.len() - done.len()) as i64;
+        let room = self.told.saturating_sub(moved.outcomes.len());
+        let done: HashSet<_> = done.into_iter().filter(|_| room > 0).collect();
+        let told = |id: &Uuid| (*id, if done.contains(id) { outcome } else { Outcome::Already });
+        moved.outcomes.extend(some.iter().take(room).map(told));
+        Ok(())
     }
-    Ok(moved)
 }
 
 /// What a repetition is answered with. The outcomes of single contacts are told only once: kept, they

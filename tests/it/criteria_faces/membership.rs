@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::{compare, ids, list, made};
 use crate::support::server::TestServer;
 
-const MOVE: &str = "{ contactList { contactCount } results { contactId } changedCount alreadyCount missingCount } }";
+const MOVE: &str =
+    "{ contactList { contactCount } results { contactId outcome } changedCount alreadyCount missingCount } }";
 
 #[tokio::test]
 async fn contacts_are_added_and_removed_by_criteria_with_their_counts() {
@@ -21,9 +22,14 @@ async fn contacts_are_added_and_removed_by_criteria_with_their_counts() {
     let add = format!("mutation($input: ListMembersInput!) {{ addContactsToList(input: $input) {MOVE}");
     let remove = format!("mutation($input: ListMembersInput!) {{ removeContactsFromList(input: $input) {MOVE}");
     let input = json!({ "id": id, "where": compare("city", "EQ", "Riga"), "clientMutationId": "one" });
-    for _ in 0..2 {
-        let told = ada.data(&add, json!({ "input": input })).await["addContactsToList"].take();
-        let expected = json!({ "contactList": { "contactCount": 3 }, "results": [], "changedCount": 2, "alreadyCount": 1,
+    for times in 0..2 {
+        let mut told = ada.data(&add, json!({ "input": input })).await["addContactsToList"].take();
+        let mut outcomes: Vec<_> = told["results"].take().as_array().expect("results").clone();
+        outcomes.sort_by_key(|one| riga.iter().position(|id| one["contactId"] == **id));
+        let outcomes: Vec<_> = outcomes.iter().map(|one| one["outcome"].clone()).collect();
+        // what became of each is told once
+        assert_eq!(outcomes, if times == 0 { vec!["ALREADY", "ADDED", "ADDED"] } else { vec![] });
+        let expected = json!({ "contactList": { "contactCount": 3 }, "results": null, "changedCount": 2, "alreadyCount": 1,
             "missingCount": 0 });
         assert_eq!(told, expected);
     }

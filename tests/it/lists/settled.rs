@@ -1,4 +1,4 @@
-//! When nothing is on its way any more, and whether dynamic lists are then what a fresh look says.
+//! When nothing is on its way any more, and whether lists are then what a fresh look says.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -42,7 +42,7 @@ pub async fn settled(server: &TestServer) {
     nothing_is_open(&server.database.db).await;
 }
 
-/// What is wrong with the dynamic lists of a workspace, if anything.
+/// What is wrong with the lists of a workspace, if anything: dynamic ones have whom a fresh look finds.
 pub async fn wrong(ctx: &Ctx, db: &Db, workspace: WorkspaceId) -> Vec<String> {
     let mut tx = db.system().await.expect("a transaction");
     let known = Known::load(tx.connection(), workspace).await.expect("loaded");
@@ -64,10 +64,7 @@ pub async fn wrong(ctx: &Ctx, db: &Db, workspace: WorkspaceId) -> Vec<String> {
         let setting = setting.clone().kept_by(UserId(maker.parse().expect("an id")));
         let fresh = asked.ids(tx.connection(), workspace, &setting, None, 1_000_000).await.expect("answered");
         let fresh: BTreeSet<_> = fresh.into_iter().collect();
-        let members =
-            format!("SELECT record_id::text AS value FROM list_members WHERE list_id = '{id}' AND NOT is_suspended");
-        let members: BTreeSet<Uuid> =
-            sql::texts(db, &members).await.iter().map(|id| id.parse().expect("an id")).collect();
+        let members = members_of(db, id).await;
         if fresh != members {
             let (more, less) = (members.difference(&fresh).count(), fresh.difference(&members).count());
             let one = members.symmetric_difference(&fresh).next();
@@ -76,23 +73,56 @@ pub async fn wrong(ctx: &Ctx, db: &Db, workspace: WorkspaceId) -> Vec<String> {
                 fresh.len()
             ));
         }
-        if count != members.len().to_string() {
-            wrong.push(format!("{id}: counts {count} of {}", members.len()));
-        }
-        let log = format!(
-            "SELECT record_id::text AS value FROM list_log WHERE list_id = '{id}' GROUP BY record_id \
-             HAVING sum(CASE WHEN entered THEN 1 ELSE -1 END) <> 0"
+        wrong.extend(wrongly_kept(db, id, count, &members).await);
+    }
+    let chosen = format!(
+        "SELECT concat_ws(' ', id, member_count) AS value FROM contact_lists \
+          WHERE workspace_id = '{workspace}' AND list_type = 'static' AND deleted_at IS NULL"
+    );
+    for row in sql::texts(db, &chosen).await {
+        let (id, count) = row.split_once(' ').expect("both");
+        let members = members_of(db, id).await;
+        wrong.extend(wrongly_kept(db, id, count, &members).await);
+        // who was chosen and is deleted waits for being restored
+        let waiting = format!(
+            "SELECT count(*) AS value FROM list_members m LEFT JOIN contacts c USING (workspace_id) \
+              WHERE m.list_id = '{id}' AND c.id = m.record_id AND m.is_suspended <> (c.deleted_at IS NOT NULL)"
         );
-        let logged: BTreeSet<Uuid> = sql::texts(db, &log).await.iter().map(|id| id.parse().expect("an id")).collect();
-        if logged != members {
-            wrong.push(format!("{id}: the log says {} of {}", logged.len(), members.len()));
+        let others = sql::number(db, &waiting).await;
+        if others != 0 {
+            wrong.push(format!(
+                "{id}: {others} of a list of chosen contacts wait, or do not, and should not, or should"
+            ));
         }
-        let size = format!(
-            "SELECT coalesce((SELECT size FROM list_sizes WHERE list_id = '{id}' ORDER BY hour DESC LIMIT 1), 0) AS value"
-        );
-        if sql::number(db, &size).await.to_string() != count {
-            wrong.push(format!("{id}: the last size is not {count}"));
-        }
+    }
+    wrong
+}
+
+async fn members_of(db: &Db, list: &str) -> BTreeSet<Uuid> {
+    let members =
+        format!("SELECT record_id::text AS value FROM list_members WHERE list_id = '{list}' AND NOT is_suspended");
+    sql::texts(db, &members).await.iter().map(|id| id.parse().expect("an id")).collect()
+}
+
+/// What is wrong with the count, the log and the sizes of a list that has these members.
+async fn wrongly_kept(db: &Db, id: &str, count: &str, members: &BTreeSet<Uuid>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if count != members.len().to_string() {
+        wrong.push(format!("{id}: counts {count} of {}", members.len()));
+    }
+    let log = format!(
+        "SELECT record_id::text AS value FROM list_log WHERE list_id = '{id}' GROUP BY record_id \
+         HAVING sum(CASE WHEN entered THEN 1 ELSE -1 END) <> 0"
+    );
+    let logged: BTreeSet<Uuid> = sql::texts(db, &log).await.iter().map(|id| id.parse().expect("an id")).collect();
+    if logged != *members {
+        wrong.push(format!("{id}: the log says {} of {}", logged.len(), members.len()));
+    }
+    let size = format!(
+        "SELECT coalesce((SELECT size FROM list_sizes WHERE list_id = '{id}' ORDER BY hour DESC LIMIT 1), 0) AS value"
+    );
+    if sql::number(db, &size).await.to_string() != count {
+        wrong.push(format!("{id}: the last size is not {count}"));
     }
     wrong
 }
