@@ -230,6 +230,13 @@ impl Config {
         range("limits.custom_fields_per_kind", limits.custom_fields_per_kind as u64, 1..=1_000);
         range("limits.static_lists", limits.static_lists as u64, 1..=1_000_000);
         range("limits.dynamic_lists", limits.dynamic_lists as u64, 1..=100_000);
+        range("limits.list_ids", limits.list_ids as u64, 1..=1_000_000);
+        range("limits.lists_ids", limits.lists_ids as u64, 1..=100_000_000);
+        range("limits.bulk_ids", limits.bulk_ids as u64, 1..=1_000_000);
+        range("limits.bulk_records", limits.bulk_records as u64, 1..=1_000_000_000);
+        range("limits.bulk_batch_records", limits.bulk_batch_records as u64, 1..=100_000);
+        range("limits.bulk_failures", limits.bulk_failures as u64, 0..=1_000_000_000);
+        range("limits.records_per_merge", limits.records_per_merge as u64, 2..=1_000);
         range("limits.pipelines", limits.pipelines as u64, 1..=10_000);
         range("limits.stages_per_pipeline", limits.stages_per_pipeline as u64, 1..=1_000);
         range("limits.line_items_per_deal", limits.line_items_per_deal as u64, 1..=10_000);
@@ -384,6 +391,19 @@ mod tests {
         assert!(text.contains("KONTOR_JOB_CONCURRENCY"), "{text}");
         let text = wrong("KONTOR_NONSENSE", "1");
         assert!(text.contains("nonsense"), "{text}");
+    }
+
+    #[test]
+    fn every_limit_has_a_range() {
+        let shown = format!("{:?}", Limits::default());
+        let fields = shown.trim_start_matches("Limits { ").split(", ");
+        let names: Vec<_> = fields.filter_map(|field| field.split_once(": ")).map(|(name, _)| name).collect();
+        assert!(names.len() > 40, "{shown}");
+        for name in names {
+            let variable = format!("KONTOR_LIMITS__{}", name.to_ascii_uppercase());
+            let error = load(&[(&variable, "99999999999999999")]).expect_err(name).to_string();
+            assert!(error.to_ascii_lowercase().contains(name), "{error}");
+        }
     }
 
     #[test]

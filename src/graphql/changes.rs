@@ -125,7 +125,7 @@ impl ChangeSubscription {
         let mut events = context.data::<Bus>()?.subscribe(caller.workspace, after).await?;
         let position = context.data_opt::<Arc<StreamPosition>>().cloned().unwrap_or_default();
         let seen = after.unwrap_or_else(|| events.cursor());
-        position.passed(place(seen));
+        position.passed(Position::from(seen));
         let (ctx, caller) = (ctx.clone(), caller.clone());
         let asked = context.look_ahead();
         let wanted = Wanted { record: asked.field("record").exists(), changes: asked.field("changes").exists() };
@@ -197,7 +197,7 @@ impl Reader {
         }
         loop {
             if let Some((cursor, change)) = self.waiting.pop_front() {
-                self.position.at(place(cursor));
+                self.position.at(Position::from(cursor));
                 return Some(Ok(change));
             }
             let told = async {
@@ -221,7 +221,7 @@ impl Reader {
             let event = match self.events.try_next()? {
                 Some(event) => event,
                 None => {
-                    self.position.passed(place(self.events.cursor()));
+                    self.position.passed(Position::from(self.events.cursor()));
                     self.events.next().await?
                 }
             };
@@ -336,9 +336,4 @@ fn coming(record: &RecordObject) -> Coming {
 
 fn require_read(caller: &Caller, kind: RecordKind) -> Result<()> {
     for_kind!(kind, R => caller.require(R::READ).map(drop))
-}
-
-fn place(cursor: Cursor) -> Position {
-    let (event, index) = cursor.into();
-    Position { event, index }
 }

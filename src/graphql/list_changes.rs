@@ -20,8 +20,9 @@ use crate::{
     ctx::Ctx,
     events::{Bus, Cursor, Subscription as EventReader},
     lists::{
+        access,
         events::{MembersChanged, list_of},
-        members, ops,
+        ops,
     },
 };
 
@@ -61,7 +62,7 @@ impl ListSubscription {
         let after = after.map(|text| Cursor::parse("after", &text)).transpose()?;
         let mut events = context.data::<Bus>()?.subscribe(caller.workspace, after).await?;
         let position = context.data_opt::<Arc<StreamPosition>>().cloned().unwrap_or_default();
-        position.passed(place(after.unwrap_or_else(|| events.cursor())));
+        position.passed(Position::from(after.unwrap_or_else(|| events.cursor())));
         let reader = Reader {
             ctx: ctx.clone(),
             caller: caller.clone(),
@@ -108,7 +109,7 @@ impl Reader {
             let event = match self.events.try_next()? {
                 Some(event) => event,
                 None => {
-                    self.position.passed(place(self.events.cursor()));
+                    self.position.passed(Position::from(self.events.cursor()));
                     self.events.next().await?
                 }
             };
@@ -125,7 +126,7 @@ impl Reader {
             }
             let Some(changed) = changed else { continue };
             let cursor = Cursor::after(event.position);
-            self.position.at(place(cursor));
+            self.position.at(Position::from(cursor));
             return Ok(ContactListChange {
                 cursor: cursor.encode(),
                 occurred_at: event.at,
@@ -140,11 +141,6 @@ impl Reader {
 
 /// Refuses who does not see the list, or the contacts that come and go.
 async fn seen(ctx: &Ctx, caller: &Caller, list: ContactListId) -> Result<()> {
-    members::require_read(caller)?;
+    access::require_read(caller)?;
     ops::get(ctx, caller, list).await.map(drop)
-}
-
-fn place(cursor: Cursor) -> Position {
-    let (event, index) = cursor.into();
-    Position { event, index }
 }

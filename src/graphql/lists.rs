@@ -79,8 +79,8 @@ pub struct CreateContactListInput {
     repeat: Repeatable,
     name: String,
     description: Option<String>,
-    #[graphql(default_with = "ListType::Static")]
-    list_type: ListType,
+    /// Dynamic where there are criteria, else static, unless given.
+    list_type: Option<ListType>,
     /// A dynamic list needs them; a static one has none.
     criteria: Option<RecordCriteria>,
     /// `#RRGGBB`; blue unless given.
@@ -286,7 +286,7 @@ impl ListMutation {
             contacts: Some(contact_ids(&input.contact_ids)?),
             ..ListPatch::default()
         };
-        let new = NewList { name: input.name, list_type: Some(input.list_type), patch };
+        let new = NewList { name: input.name, list_type: input.list_type, patch };
         Ok(payload(ops::create(ctx, &caller, new).await?))
     }
 

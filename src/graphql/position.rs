@@ -3,12 +3,21 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use crate::events::Cursor;
+
 /// How far a reader has come in the event log, as its cursors count: it has seen all of `event`,
 /// and the first `index` messages of the event after that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     pub event: i64,
     pub index: u32,
+}
+
+impl From<Cursor> for Position {
+    fn from(cursor: Cursor) -> Self {
+        let (event, index) = cursor.into();
+        Self { event, index }
+    }
 }
 
 /// Shared between a subscription's resolver and the transport; the resolver finds it with

@@ -54,7 +54,7 @@ impl ReminderSubscription {
         let mut events = context.data::<Bus>()?.subscribe(caller.workspace, after).await?;
         let position = context.data_opt::<Arc<StreamPosition>>().cloned().unwrap_or_default();
         let resumed = after.unwrap_or_else(|| events.cursor());
-        position.passed(place(resumed));
+        position.passed(Position::from(resumed));
         let (ctx, caller) = (ctx.clone(), caller.clone());
         let reader = Reader { ctx, caller, events, resumed, position, waiting: VecDeque::new(), over: false };
         Ok(futures_util::stream::unfold(reader, |mut reader| async move {
@@ -84,7 +84,7 @@ impl Reader {
         }
         loop {
             if let Some((cursor, reminder)) = self.waiting.pop_front() {
-                self.position.at(place(cursor));
+                self.position.at(Position::from(cursor));
                 return Some(Ok(reminder));
             }
             if let Err(error) = self.read().await {
@@ -99,7 +99,7 @@ impl Reader {
         let event = match self.events.try_next()? {
             Some(event) => event,
             None => {
-                self.position.passed(place(self.events.cursor()));
+                self.position.passed(Position::from(self.events.cursor()));
                 self.events.next().await?
             }
         };
@@ -128,9 +128,4 @@ fn behind(event: &LoggedEvent, index: usize) -> Cursor {
         Ok(seen) if index + 1 < event.record_ids.len() => Cursor::within(event, seen),
         _ => Cursor::after(event.position),
     }
-}
-
-fn place(cursor: Cursor) -> Position {
-    let (event, index) = cursor.into();
-    Position { event, index }
 }

@@ -13,7 +13,8 @@ use crate::{
     db::Tx,
 };
 
-pub(super) const NOUN: &str = "Contact list";
+/// What a list is called in errors.
+pub const NOUN: &str = "Contact list";
 
 /// The list, where the caller sees it.
 pub async fn visible_in(tx: &mut Tx, caller: &Caller, id: ContactListId) -> Result<ContactList> {
@@ -63,4 +64,10 @@ pub fn require_own(caller: &Caller, list: &ContactList) -> Result<()> {
         return Ok(());
     }
     Err(Error::Forbidden("Only who made this list, or an admin, may do this".into()))
+}
+
+/// Refuses who may not know which contacts are in a list, and were.
+pub fn require_read(caller: &Caller) -> Result<()> {
+    caller.require(Permission::ListsRead)?;
+    caller.require_all(Permission::ContactsRead)
 }

@@ -124,7 +124,7 @@ impl BuildList {
             Ok(list) => list,
             Err(why) => {
                 builds::clear(tx.connection(), workspace, self.list).await?;
-                lists::note_broken(tx.connection(), workspace, (self.list, self.version), &why).await?;
+                lists::note_broken(tx.connection(), workspace, &[self.list], Some(self.version), &why).await?;
                 tx.commit().await?;
                 return Ok(None);
             }

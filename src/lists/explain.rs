@@ -9,7 +9,7 @@ use super::{
     queries::members,
 };
 use crate::{
-    auth::{Caller, Permission},
+    auth::Caller,
     base::{Error, Result, ids::ContactListId},
     crm::{
         Contact, RecordKind,
@@ -33,8 +33,7 @@ pub struct Membership {
 
 /// What stands behind a membership, or against it: for whoever sees the list and the contact.
 pub async fn explain(ctx: &Ctx, caller: &Caller, list: ContactListId, record: Uuid) -> Result<Membership> {
-    caller.require(Permission::ListsRead)?;
-    caller.require_all(Permission::ContactsRead)?;
+    access::require_read(caller)?;
     let mut tx = ctx.db.read(caller).await?;
     let list = access::visible_in(&mut tx, caller, list).await?;
     let member = members::find(tx.connection(), caller.workspace, list.id, record).await?;

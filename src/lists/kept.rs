@@ -96,7 +96,7 @@ pub async fn look_in(tx: &mut Tx, clock: &Clock, workspace: WorkspaceId) -> Resu
     Ok(Present { setting: setting(now, &row.time_zone, row.week_start), told, took, tried })
 }
 
-/// The same without a look at the clock: for whoever takes rows of several lists in no order.
+/// As [`hold_in`], without a look at the clock: for whoever takes rows of several lists in no order.
 pub async fn hold_alone_in(tx: &mut Tx, workspace: WorkspaceId) -> Result<()> {
     locks::hold_named_in(tx, &format!("live lists of {workspace}")).await
 }
@@ -129,7 +129,7 @@ pub async fn load_in(
     let rows = queries::rows(tx.connection(), workspace, reading).await?;
     let (found, refused) = ask_in(tx, workspace, present, rows).await?;
     for (row, why) in refused {
-        lists::note_broken(tx.connection(), workspace, (row.id, row.version), &why).await?;
+        lists::note_broken(tx.connection(), workspace, &[row.id], Some(row.version), &why).await?;
     }
     Ok(found)
 }

@@ -187,12 +187,6 @@ impl From<Kept> for Moved {
     }
 }
 
-/// Refuses who may not know which contacts are in a list, and were.
-pub fn require_read(caller: &Caller) -> Result<()> {
-    caller.require(Permission::ListsRead)?;
-    caller.require_all(Permission::ContactsRead)
-}
-
 /// The first members of these lists, in the order of their ids: at most so many of each.
 pub async fn first(ctx: &Ctx, caller: &Caller, lists: &[ContactListId], most: i64) -> Result<Vec<Member>> {
     // also for whoever has just changed them, and is shown what has become of them
@@ -214,7 +208,7 @@ pub async fn numbered(
     offset: i64,
     limit: i64,
 ) -> Result<(Vec<Uuid>, i64)> {
-    require_read(caller)?;
+    access::require_read(caller)?;
     let mut tx = ctx.db.read(caller).await?;
     let list = access::visible_in(&mut tx, caller, id).await?;
     if offset >= list.member_count {

@@ -54,7 +54,7 @@ const TAGS: Field = Field { name: "tags", column: "tags", rest: "tags", field_ty
 #[derive(Debug, Clone, Default)]
 pub struct NewList {
     pub name: String,
-    /// Static unless given.
+    /// Dynamic where there are criteria, else static, unless given.
     pub list_type: Option<ListType>,
     /// What else is set.
     pub patch: ListPatch,
@@ -116,7 +116,10 @@ fn checked_filter(filter: &ListFilter) -> Result<ListFilter> {
 
 pub async fn create(ctx: &Ctx, caller: &Caller, new: NewList) -> Result<ContactList> {
     caller.require(Permission::ListsWrite)?;
-    let list_type = new.list_type.unwrap_or(ListType::Static);
+    let list_type = new.list_type.unwrap_or(match new.patch.criteria {
+        Some(_) => ListType::Dynamic,
+        None => ListType::Static,
+    });
     let empty = Settings {
         name: String::new(),
         description: None,
@@ -291,7 +294,7 @@ pub async fn delete(ctx: &Ctx, caller: &Caller, id: ContactListId, force: bool) 
     let now = ctx.clock.now();
     if !uses.is_empty() {
         let users: Vec<_> = uses.iter().map(|one| one.by_id).collect();
-        beside::note_broken(tx.connection(), caller.workspace, &users, kept::UNSEEN).await?;
+        lists::note_broken(tx.connection(), caller.workspace, &users, None, kept::UNSEEN).await?;
     }
     lists::delete(tx.connection(), caller.workspace, id, now).await?;
     let about = Enqueued { workspace: Some(caller.workspace), created_by: Some(caller.user), ..Enqueued::default() };
@@ -315,13 +318,14 @@ pub async fn used_by_in(tx: &mut Tx, caller: &Caller, id: ContactListId) -> Resu
 fn in_use(uses: &[ListUse]) -> Error {
     let seen: Vec<_> = uses.iter().filter(|one| one.is_visible).collect();
     let names: Vec<_> = seen.iter().take(5).map(|one| one.by_name.as_str()).collect();
-    let message = match (names.is_empty(), uses.len() - names.len()) {
+    let named = match (names.is_empty(), uses.len() - names.len()) {
         (true, _) => "The criteria of lists that you do not see name this one".to_owned(),
         (false, 0) => format!("The criteria of other lists name this one: {}", names.join(", ")),
         (false, more) => format!("The criteria of other lists name this one: {}, and {more} more", names.join(", ")),
     };
-    let named = |one: &&ListUse| json!({ "type": "contact_list", "id": one.by_id, "name": one.by_name });
-    let details = json!({ "usedBy": seen.iter().map(named).collect::<Vec<_>>(), "uses": uses.len() });
+    let message = format!("{named}; send force to delete it all the same");
+    let used = |one: &&ListUse| json!({ "type": "contact_list", "id": one.by_id, "name": one.by_name });
+    let details = json!({ "usedBy": seen.iter().map(used).collect::<Vec<_>>(), "uses": uses.len() });
     Error::Conflict(Conflict { message: message.into(), details: Some(details), ..Conflict::default() })
 }
 
@@ -365,24 +369,28 @@ pub async fn snapshot(ctx: &Ctx, caller: &Caller, id: ContactListId, kind: Snaps
         Turn::First(tx) => tx,
         Turn::Again(id, mut tx) => return access::visible_in(&mut tx, caller, id).await,
     };
-    if let Snapshot::Into(name) = kind {
-        let new = copy_in(ctx, &mut tx, caller, id, name).await?;
-        return answer(tx, caller, new).await;
-    }
+    let at = match kind {
+        Snapshot::Into(name) => {
+            let new = copy_in(ctx, &mut tx, caller, id, name).await?;
+            return answer(tx, caller, new).await;
+        }
+        Snapshot::InPlace => None,
+        Snapshot::At(at) => Some(at),
+    };
     let present = access::lock_in(&mut tx, caller, id).await?;
     let by = By::caller(ctx, caller);
     access::require_edit(caller, &present)?;
     if present.list_type == ListType::Static {
         return Err(Error::invalid("id", "is of a static list already; name a new one to copy it"));
     }
-    match kind {
-        Snapshot::At(at) => {
+    match at {
+        Some(at) => {
             let patch = ListPatch { freeze_at: Some(Some(at)), ..ListPatch::default() };
             let after = patch.apply(ctx, &present.settings())?;
             lists::update(tx.connection(), caller.workspace, id, &after, by.at).await?;
             ctx.emit(&mut tx, caller, &[events::updated(id, &["freezeAt"])]).await?;
         }
-        Snapshot::InPlace | Snapshot::Into(_) => {
+        None => {
             require_room_in(ctx, &mut tx, caller, ListType::Static).await?;
             freeze_in(&mut tx, &by, id).await?;
         }

@@ -81,11 +81,11 @@ async fn refuse_circle(tx: &mut Tx, caller: &Caller, list: ContactListId, criter
     let (mut seen, mut next) = (HashSet::new(), criteria.lists().to_vec());
     while !next.is_empty() {
         if next.contains(&list.0) {
-            return Err(Error::invalid("criteria", "would make the list depend on itself, by way of a list it names"));
+            return Err(Error::invalid(FIELD, "would make the list depend on itself, by way of a list it names"));
         }
         seen.extend(next.iter().copied());
         if seen.len() > MOST_BEHIND {
-            return Err(Error::invalid("criteria", format!("depends on more than {MOST_BEHIND} lists")));
+            return Err(Error::invalid(FIELD, format!("depends on more than {MOST_BEHIND} lists")));
         }
         let behind = lists::criteria_of(tx.connection(), caller.workspace, &next).await?;
         // as they are written: those that cannot be answered now may be again

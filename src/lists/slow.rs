@@ -53,7 +53,7 @@ pub async fn note(ctx: &Ctx, run: &Run, workspace: WorkspaceId, slow: &[(Contact
     run.hold_in(&mut tx).await?;
     for (list, version) in slow {
         tracing::warn!(%workspace, %list, "a list takes too long to be kept up to date");
-        lists::note_broken(tx.connection(), workspace, (*list, *version), SLOW).await?;
+        lists::note_broken(tx.connection(), workspace, &[*list], Some(*version), SLOW).await?;
     }
     Ok(tx.commit().await?)
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::{
-    members::require_read,
+    access,
     model::{ContactList, ListUse, LogEntry, Member, Share, SizePoint},
     queries::{beside, lists, members},
 };
@@ -36,7 +36,7 @@ pub async fn members(
     order: Order,
     args: PageArgs,
 ) -> Result<HashMap<ContactListId, Slice<(At, Member)>>> {
-    require_read(caller)?;
+    access::require_read(caller)?;
     let page = args.parse::<At>()?;
     page.require_cursor(|at| at.is_of(members::TABLE, order))?;
     let mut tx = ctx.db.read(caller).await?;
@@ -51,7 +51,7 @@ pub async fn log(
     lists: &[ContactListId],
     args: PageArgs,
 ) -> Result<HashMap<ContactListId, Slice<LogEntry>>> {
-    require_read(caller)?;
+    access::require_read(caller)?;
     let page = args.parse::<i64>()?;
     let mut tx = ctx.db.read(caller).await?;
     let rows = members::log_pages(tx.connection(), caller.workspace, caller.user, lists, &page).await?;
@@ -68,7 +68,7 @@ pub async fn builds(ctx: &Ctx, caller: &Caller, jobs: &[JobId]) -> Result<HashMa
 
 /// How long the logs of these lists are.
 pub async fn log_counts(ctx: &Ctx, caller: &Caller, lists: &[ContactListId]) -> Result<HashMap<ContactListId, i64>> {
-    require_read(caller)?;
+    access::require_read(caller)?;
     let mut tx = ctx.db.read(caller).await?;
     let rows = members::log_counts(tx.connection(), caller.workspace, caller.user, lists).await?;
     Ok(rows.into_iter().map(|row| (row.list_id, row.count)).collect())

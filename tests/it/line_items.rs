@@ -164,7 +164,7 @@ async fn wrong_items_are_told_by_their_place() {
         ("remove[0]", json!({ "remove": [uuid::Uuid::nil()] })),
         ("update", json!({ "update": [{ "id": known }], "remove": [known] })),
         ("set", json!({ "set": [], "remove": [known] })),
-        ("items", json!({ "add": [a, a] })),
+        ("add", json!({ "add": [a, a] })),
     ] {
         let told = wrong(&ada, &id, changes).await;
         assert!(told[field].is_string(), "{field}: {told}");

@@ -92,7 +92,7 @@ pub struct Bulk {
     pub criteria: Option<Json>,
     /// How many records there were when it was asked for.
     pub matched: i64,
-    /// How many there are to do; `None` until the job has begun.
+    /// How many there are to do; `None` until it is settled which they are. Of ids that is at once.
     pub total: Option<i64>,
     pub counts: Counts,
     /// Failures that were kept.

@@ -11,6 +11,7 @@ use crate::{
     crm::{
         RecordKind, kinds,
         record::{Field, FieldType},
+        stage_type::StageType,
     },
     team::UserStatus,
 };
@@ -333,7 +334,7 @@ pub fn fields_of(entity: Entity) -> Vec<FieldDef> {
     if let Entity::Record(kind) = entity {
         if kind == RecordKind::Deal {
             fields.push(FieldDef::behind("stage", "stage", "name", Asked::Text));
-            fields.push(FieldDef::behind("stageType", "stage", "stage_type", choice(&["open", "won", "lost"])));
+            fields.push(FieldDef::behind("stageType", "stage", "stage_type", choice(StageType::WORDS)));
             fields.push(FieldDef::behind("pipeline", "pipeline", "name", Asked::Text));
         }
         fields.extend([

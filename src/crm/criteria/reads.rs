@@ -47,7 +47,7 @@ pub struct Read {
 pub enum Meets {
     /// They are the ids of what stands there.
     Ids,
-    /// They stand in this user field's column; see `Read::users`.
+    /// They stand in this user field's column; see [`Reads::users`].
     User,
     /// Not at all: whoever is at the end of the route may be concerned.
     Everybody,

@@ -228,7 +228,10 @@ impl Changing<'_> {
         }
         let most = self.ctx.limits.line_items_per_deal;
         if items.len() > most {
-            fields.add("items", format!("must be at most {most} of a deal (limits.line_items_per_deal)"));
+            fields.add(
+                if changes.set.is_some() { "set" } else { "add" },
+                format!("must be at most {most} of a deal (limits.line_items_per_deal)"),
+            );
         }
         fields.into_result()?;
         for (item, position) in items.iter_mut().zip(1..) {

@@ -8,11 +8,8 @@ use uuid::Uuid;
 use super::model::FieldChoice;
 use crate::{
     base::{FieldErrors, Result},
-    crm::record::{Field, FieldType, Raw, Record, Value, custom},
+    crm::record::{Field, FieldType, Raw, Record, Value, custom, field::MOST_TAGS},
 };
-
-/// As many tags as a record may have.
-const MOST_TAGS: usize = 100;
 
 /// The record that stays, with what it gets of the others; they stand in the order in which they were
 /// named.

@@ -43,7 +43,8 @@ pub async fn create(ctx: &Ctx, caller: &Caller, new: NewPipeline) -> Result<Pipe
     let mut fields = FieldErrors::new();
     let name = text::required(&mut fields, "name", &new.name);
     if new.stages.len() > ctx.limits.stages_per_pipeline {
-        fields.add("stages", format!("must be at most {}", ctx.limits.stages_per_pipeline));
+        fields
+            .add("stages", format!("must be at most {} (limits.stages_per_pipeline)", ctx.limits.stages_per_pipeline));
     }
     let stages = checked_all(&mut fields, id, new.stages);
     if fields.is_empty() && removal::require_open(stages.iter().cloned()).is_err() {

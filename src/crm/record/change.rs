@@ -125,7 +125,7 @@ impl Difference {
     }
 
     /// What deleting a record, or taking that back, does: it changes no field.
-    pub(super) fn of_deletion(is_deleted: bool) -> Self {
+    pub(in crate::crm) fn of_deletion(is_deleted: bool) -> Self {
         let deleted = |deleted: bool| Map::from_iter([("deleted".to_owned(), json!(deleted))]);
         Self { names: Vec::new(), before: deleted(!is_deleted), after: deleted(is_deleted) }
     }
@@ -189,35 +189,16 @@ pub async fn refuse_stale<R: Record>(
     expected: Option<i32>,
     patch: &Patch,
 ) -> Result<()> {
-    let meta = present.meta();
-    let Some(expected) = expected.filter(|expected| *expected != meta.version) else { return Ok(()) };
-    if expected < 1 || expected > meta.version {
-        return Err(Error::invalid("expectedVersion", format!("must be between 1 and {}", meta.version)));
-    }
-    let since = history::changes_since(tx.connection(), caller.workspace, R::KIND, meta.id, expected).await?;
-    let of_fields = patch
-        .fields()
-        .filter(|field| since.iter().any(|after| after.get(field.column).is_some()))
-        .map(|field| (field.name.to_owned(), present.get(field).to_json()));
-    let bag = custom::bag_of(present);
-    let of_custom = since
-        .iter()
-        .flat_map(|after| after.as_object().into_iter().flat_map(Map::keys))
-        .filter_map(|changed| changed.strip_prefix(custom::PREFIX))
-        .filter(|key| patch.sets_custom(key))
-        .map(|key| (custom::named(key), bag.get(key).cloned().unwrap_or_default()));
-    let values: Map<_, _> = of_fields.chain(of_custom).collect();
+    let Some(since) = Since::read(tx, caller, present, expected, "expectedVersion").await? else { return Ok(()) };
+    let of_fields = since.fields::<R>().filter(|field| patch.fields().any(|set| set.column == field.column));
+    let of_custom = since.custom_keys().filter(|key| patch.sets_custom(key));
+    let values = values_of(present, of_fields, of_custom);
     if values.is_empty() {
         return Ok(());
     }
     let mut fields = FieldErrors::new();
-    values.keys().for_each(|name| fields.add(name.clone(), "has changed since you read it"));
-    let details = Some(json!({ "version": meta.version, "present": values }));
-    Err(Error::Conflict(Conflict {
-        message: "Somebody has changed this record since you read it".into(),
-        fields,
-        details,
-    }))
+    values.keys().for_each(|name| fields.add(name.clone(), CHANGED));
+    Err(stale(fields, json!({ "version": present.meta().version, "present": values })))
 }
 
 /// The same for what is no field, and for fields beside it: these names in the history.
@@ -228,23 +209,13 @@ pub async fn refuse_stale_parts<R: Record>(
     expected: Option<i32>,
     parts: &[&'static str],
 ) -> Result<()> {
-    let meta = present.meta();
-    let Some(expected) = expected.filter(|expected| *expected != meta.version) else { return Ok(()) };
-    if expected < 1 || expected > meta.version {
-        return Err(Error::invalid("expectedVersion", format!("must be between 1 and {}", meta.version)));
-    }
-    let since = history::changes_since(tx.connection(), caller.workspace, R::KIND, meta.id, expected).await?;
+    let Some(since) = Since::read(tx, caller, present, expected, "expectedVersion").await? else { return Ok(()) };
     let mut fields = FieldErrors::new();
-    let changed = |part: &&&str| since.iter().any(|after| after.get(**part).is_some());
-    parts.iter().filter(changed).for_each(|part| fields.add(*part, "has changed since you read it"));
+    parts.iter().filter(|part| since.has(part)).for_each(|part| fields.add(*part, CHANGED));
     if fields.is_empty() {
         return Ok(());
     }
-    Err(Error::Conflict(Conflict {
-        message: "Somebody has changed this record since you read it".into(),
-        fields,
-        details: Some(json!({ "version": meta.version })),
-    }))
+    Err(stale(fields, json!({ "version": present.meta().version })))
 }
 
 /// Refuses what was decided from another version of a record. The answer names the record and carries
@@ -256,26 +227,73 @@ pub async fn refuse_changed<R: Record>(
     expected: Option<i32>,
     field: &'static str,
 ) -> Result<()> {
+    let Some(since) = Since::read(tx, caller, present, expected, field).await? else { return Ok(()) };
     let meta = present.meta();
-    let Some(expected) = expected.filter(|expected| *expected != meta.version) else { return Ok(()) };
-    if expected < 1 || expected > meta.version {
-        return Err(Error::invalid(field, format!("must be between 1 and {} for {}", meta.version, meta.id)));
-    }
-    let since = history::changes_since(tx.connection(), caller.workspace, R::KIND, meta.id, expected).await?;
-    let changed = |field: &&Field| since.iter().any(|after| after.get(field.column).is_some());
-    let of_fields = R::FIELDS.iter().filter(changed);
-    let mut values: Map<_, _> = of_fields.map(|field| (field.name.to_owned(), present.get(field).to_json())).collect();
-    let bag = custom::bag_of(present);
-    for name in since.iter().flat_map(|after| after.as_object().into_iter().flat_map(Map::keys)) {
-        if let Some(key) = name.strip_prefix(custom::PREFIX) {
-            values.insert(custom::named(key), bag.get(key).cloned().unwrap_or_default());
-        }
-    }
+    let values = values_of(present, since.fields::<R>(), since.custom_keys());
     let mut fields = FieldErrors::new();
-    fields.add(field, format!("of {} has changed since you read it", meta.id));
-    Err(Error::Conflict(Conflict {
-        message: "Somebody has changed this record since you read it".into(),
-        fields,
-        details: Some(json!({ "id": meta.id, "version": meta.version, "present": values })),
-    }))
+    fields.add(field, format!("of {} {CHANGED}", meta.id));
+    Err(stale(fields, json!({ "id": meta.id, "version": meta.version, "present": values })))
+}
+
+/// Refuses any other version of a record than the one that was expected.
+pub fn refuse_other_version<R: Record>(present: &R, expected: Option<i32>) -> Result<()> {
+    let version = present.meta().version;
+    match expected {
+        Some(expected) if expected != version => Err(stale(FieldErrors::new(), json!({ "version": version }))),
+        _ => Ok(()),
+    }
+}
+
+const CHANGED: &str = "has changed since you read it";
+
+fn stale(fields: FieldErrors, details: Json) -> Error {
+    let message = "Somebody has changed this record since you read it".into();
+    Error::Conflict(Conflict { message, fields, details: Some(details) })
+}
+
+/// What has become of a record since a version of it: a value of each change, by the history's names.
+struct Since(Vec<Json>);
+
+impl Since {
+    /// `None` where that is the present version. `field` names where the version was sent.
+    async fn read<R: Record>(
+        tx: &mut Tx,
+        caller: &Caller,
+        present: &R,
+        expected: Option<i32>,
+        field: &'static str,
+    ) -> Result<Option<Self>> {
+        let meta = present.meta();
+        let Some(expected) = expected.filter(|expected| *expected != meta.version) else { return Ok(None) };
+        if expected < 1 || expected > meta.version {
+            return Err(Error::invalid(field, format!("must be between 1 and {} for {}", meta.version, meta.id)));
+        }
+        let changes = history::changes_since(tx.connection(), caller.workspace, R::KIND, meta.id, expected).await?;
+        Ok(Some(Self(changes)))
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|after| after.get(name).is_some())
+    }
+
+    fn fields<R: Record>(&self) -> impl Iterator<Item = &'static Field> {
+        R::FIELDS.iter().filter(|field| self.has(field.column))
+    }
+
+    fn custom_keys(&self) -> impl Iterator<Item = &str> {
+        let names = self.0.iter().filter_map(Json::as_object).flat_map(Map::keys);
+        names.filter_map(|name| name.strip_prefix(custom::PREFIX))
+    }
+}
+
+/// The present values of these, by their names in the API.
+fn values_of<'a, R: Record>(
+    present: &R,
+    fields: impl Iterator<Item = &'static Field>,
+    custom_keys: impl Iterator<Item = &'a str>,
+) -> Map<String, Json> {
+    let bag = custom::bag_of(present);
+    let of_fields = fields.map(|field| (field.name.to_owned(), present.get(field).to_json()));
+    let of_custom = custom_keys.map(|key| (custom::named(key), bag.get(key).cloned().unwrap_or_default()));
+    of_fields.chain(of_custom).collect()
 }

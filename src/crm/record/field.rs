@@ -66,7 +66,7 @@ pub const FIXED: &[Field] = &[
 ];
 
 /// Most tags of a record, and characters of a tag.
-pub(super) const MOST_TAGS: usize = 100;
+pub(in crate::crm) const MOST_TAGS: usize = 100;
 const TAG_LENGTH: usize = 60;
 /// Largest custom-field object, in bytes of JSON.
 pub(super) const MOST_JSON: usize = 64 * 1024;

@@ -96,7 +96,6 @@ pub trait Record: Rules + Clone + Send + Sync + 'static {
     fn empty(id: Uuid, created_by: UserId, at: DateTime<Utc>) -> Self;
     fn meta(&self) -> Meta;
     fn owner(&self) -> Option<UserId>;
-    fn set_owner(&mut self, owner: Option<UserId>);
     fn get(&self, field: &Field) -> Value;
     /// Sets a value that was checked for this very field; a null where none may be is the default.
     fn set(&mut self, field: &Field, value: Value);
@@ -298,10 +297,6 @@ macro_rules! record {
 
             fn owner(&self) -> Option<$crate::base::ids::UserId> {
                 self.owner_id
-            }
-
-            fn set_owner(&mut self, owner: Option<$crate::base::ids::UserId>) {
-                self.owner_id = owner;
             }
 
             fn get(&self, field: &$crate::crm::record::Field) -> $crate::crm::record::Value {

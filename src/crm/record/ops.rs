@@ -231,9 +231,7 @@ pub async fn delete<R: Record>(ctx: &Ctx, caller: &Caller, id: Uuid, expected: O
     };
     let mut record = lock_in::<R>(&mut tx, caller, id).await?;
     caller.require_for(R::DELETE, record.owner())?;
-    if expected.is_some_and(|expected| expected != record.meta().version) {
-        return Err(Error::conflict("Somebody has changed this record since you read it"));
-    }
+    change::refuse_other_version(&record, expected)?;
     let now = ctx.clock.now();
     record.set_deleted(Some(now));
     finish_deletion(ctx, &mut tx, caller, &mut record, ChangeAction::Deleted).await?;

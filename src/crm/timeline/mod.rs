@@ -3,8 +3,8 @@
 //! Most of that stands where it belongs anyway: changes in the history, notes and tasks in their own
 //! tables, the creation in the record itself. A page is put together from these when it is read, each
 //! source cut before they are merged, so nothing is kept twice and nothing can be forgotten. What
-//! stands nowhere else (a conversion, a merge, the entry into a list) is written here by whoever does
-//! it, with [`add_in`] in its own transaction.
+//! stands nowhere else (a conversion, a merge) is written here by whoever does it, with [`add_in`] in
+//! its own transaction.
 
 mod model;
 mod ops;

@@ -41,7 +41,7 @@ pub enum About {
 pub struct NewEntry {
     pub kind: RecordKind,
     pub record: Uuid,
-    /// In the past tense: `converted`, `list_entered`.
+    /// In the past tense: `converted`, `merged`.
     pub what: &'static str,
     /// Ids and numbers only: who sees this record may not see others.
     pub payload: Json,

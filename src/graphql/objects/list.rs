@@ -127,8 +127,8 @@ impl ContactListObject {
         self.0.counted_at
     }
 
-    /// How far the building of a dynamic list from its criteria has come; null where its members are those
-    /// that match.
+    /// How far the building of a dynamic list from its criteria has come; null where none is under way: then
+    /// its members are those that match, or `broken` says why not.
     async fn building(&self, context: &Context<'_>) -> Nullable<JobProgress> {
         nullable(async {
             let Some(job) = self.0.build_job_id else { return Ok(None) };
@@ -223,7 +223,7 @@ impl ContactListObject {
 }
 
 fn lost() -> Error {
-    Error::NotFound("Contact list")
+    Error::NotFound(access::NOUN)
 }
 
 impl Leaves for ContactListObject {}

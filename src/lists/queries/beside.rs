@@ -18,7 +18,7 @@ use crate::{
         Result,
         ids::{ContactListId, ListFolderId, UserId, WorkspaceId},
     },
-    db::schema::{contact_lists, list_folders, list_shares},
+    db::schema::{list_folders, list_shares},
 };
 
 /// All folders, by name.
@@ -182,17 +182,4 @@ pub async fn uses(
         .bind::<Array<SqlUuid>, _>(lists)
         .load(connection)
         .await?)
-}
-
-/// Notes why the criteria of these lists cannot be answered any more.
-pub async fn note_broken(
-    connection: &mut AsyncPgConnection,
-    workspace: WorkspaceId,
-    lists: &[ContactListId],
-    why: &str,
-) -> Result<()> {
-    let rows =
-        contact_lists::table.filter(contact_lists::workspace_id.eq(workspace)).filter(contact_lists::id.eq_any(lists));
-    diesel::update(rows).set(contact_lists::broken.eq(why)).execute(connection).await?;
-    Ok(())
 }

@@ -294,19 +294,25 @@ pub async fn end_build(
     Ok(())
 }
 
-/// Notes why a dynamic list's criteria, of this version, cannot be answered any more; the last members stay.
+/// Notes why the criteria of dynamic lists cannot be answered any more; the last members stay. With a
+/// version, only of those that still have it.
 pub async fn note_broken(
     connection: &mut AsyncPgConnection,
     workspace: WorkspaceId,
-    (id, version): (ContactListId, i32),
+    lists: &[ContactListId],
+    version: Option<i32>,
     why: &str,
 ) -> Result<()> {
     let broken = (contact_lists::broken.eq(Some(why)), contact_lists::build_job_id.eq(None::<JobId>));
-    let list = contact_lists::table
-        .find((workspace, id))
-        .filter(contact_lists::version.eq(version))
+    let mut update = diesel::update(contact_lists::table).set(broken).into_boxed();
+    update = update
+        .filter(contact_lists::workspace_id.eq(workspace))
+        .filter(contact_lists::id.eq_any(lists))
         .filter(contact_lists::list_type.eq(ListType::Dynamic));
-    diesel::update(list).set(broken).execute(connection).await?;
+    if let Some(version) = version {
+        update = update.filter(contact_lists::version.eq(version));
+    }
+    update.execute(connection).await?;
     Ok(())
 }
 

@@ -541,7 +541,7 @@ struct OfWorkspace {
     record_id: Uuid,
 }
 
-/// The same of all workspaces. Reads all members: for who has missed what happened.
+/// As [`to_follow`], of all workspaces. Reads all members: for who has missed what happened.
 pub async fn all_to_follow(connection: &mut AsyncPgConnection) -> Result<Vec<(WorkspaceId, Uuid)>> {
     let rows: Vec<OfWorkspace> = sql_query(
         "SELECT DISTINCT m.workspace_id, m.record_id FROM list_members m \

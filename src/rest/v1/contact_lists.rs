@@ -33,6 +33,7 @@ use crate::{
     ctx::Ctx,
     lists::{
         ContactList, ListFilter, ListType, Sharing,
+        access::NOUN,
         members::{self, Chosen},
         model::ListPlace,
         ops::{self, ListPatch, NewList},
@@ -41,7 +42,6 @@ use crate::{
 };
 
 const TAG: &str = "Contact lists";
-const NOUN: &str = "Contact list";
 
 /// Contacts on a page unless the client says.
 const LIMIT: i64 = 50;

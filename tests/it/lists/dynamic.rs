@@ -19,8 +19,9 @@ fn equals(field: &str, value: &str) -> Value {
     json!({ "compare": { "field": field, "op": "EQ", "value": value } })
 }
 
+/// It is dynamic because it has criteria.
 async fn dynamic(client: &Client, name: &str, criteria: Value) -> String {
-    list(client, json!({ "name": name, "listType": "DYNAMIC", "criteria": criteria })).await
+    list(client, json!({ "name": name, "criteria": criteria })).await
 }
 
 async fn update(client: &Client, contact: &str, patch: Value) {

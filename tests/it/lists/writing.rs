@@ -66,7 +66,12 @@ async fn a_list_is_what_was_said_of_it() {
         ada.refused(UPDATE, json!({ "input": input }), "BAD_USER_INPUT").await;
     }
     ada.refused(CREATE, json!({ "input": { "name": "N", "listType": "DYNAMIC" } }), "BAD_USER_INPUT").await;
-    ada.refused(CREATE, json!({ "input": { "name": "N", "criteria": { "all": [] } } }), "BAD_USER_INPUT").await;
+    ada.refused(
+        CREATE,
+        json!({ "input": { "name": "N", "listType": "STATIC", "criteria": { "all": [] } } }),
+        "BAD_USER_INPUT",
+    )
+    .await;
 }
 
 #[tokio::test]
