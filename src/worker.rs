@@ -31,7 +31,7 @@ use crate::{
         },
         react::FollowRecords,
     },
-    team::jobs::{SendInvitation, SendPasswordReset},
+    team::jobs::{SendInvitation, SendPasswordReset, TellProfile},
     transfer::import::{RunImport, SettleImports},
     upkeep::{PurgeFiles, PurgeJobs, PurgeSecrets},
 };
@@ -89,6 +89,7 @@ pub fn registry() -> Registry<Ctx> {
     Registry::new()
         .register::<SendPasswordReset>()
         .register::<SendInvitation>()
+        .register::<TellProfile>()
         .register::<PurgeJobs>()
         .register::<PurgeSecrets>()
         .register::<PurgeFiles>()

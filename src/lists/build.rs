@@ -37,8 +37,8 @@ const LONGEST: Duration = Duration::from_millis(300);
 /// Members that are moved at once when all are known who enter and leave.
 const MOVED: usize = 20_000;
 /// Why a list is broken whose job was cancelled, and one whose job was given up.
-const CANCELLED: &str = "was not built, for that was cancelled; refresh it";
-const GIVEN_UP: &str = "could not be built in several tries; refresh it, or ask for something else";
+pub const CANCELLED: &str = "was not built, for that was cancelled; refresh it";
+pub const GIVEN_UP: &str = "could not be built in several tries; refresh it, or ask for something else";
 
 /// Makes the members of a list what this version of its criteria says.
 #[derive(Debug, Clone, Serialize, Deserialize)]

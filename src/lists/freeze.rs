@@ -12,7 +12,7 @@ use crate::{
 /// criteria. `broken` says why they are not, where nothing makes them that just now.
 pub fn unbuilt(broken: Option<&str>) -> Error {
     Error::conflict(match broken {
-        None => "The list is being built; keep its members when that is done".to_owned(),
+        None => "The list is being built; take its members when that is done".to_owned(),
         Some(why) => format!("The list was not built after its criteria were written: it {why}"),
     })
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{
     freeze::freeze_in,
     kept,
-    queries::{builds, lists, members, merge::static_lists_with},
+    queries::{builds, lists, members},
     steps::{self, By},
 };
 use crate::{
@@ -36,7 +36,7 @@ impl Job<Ctx> for FollowContacts {
         let workspace = run.workspace.ok_or_else(|| JobError::Fail(Error::NotFound("Workspace")))?;
         let by = kept::system(workspace, run.job, ctx.clock.now());
         let mut tx = ctx.db.begin(&workspace).await?;
-        let with = static_lists_with(tx.connection(), workspace, &self.contacts).await?;
+        let with = members::lists_to_follow(tx.connection(), workspace, &self.contacts).await?;
         tx.commit().await?;
         // one list at a time, so that this never waits for one while it holds another
         for list in with {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 use super::{
-    access,
+    access, freeze,
     model::{ContactList, ListType, Member, Outcome, Source},
     queries::{lists, members},
     steps::{self, By},
@@ -94,6 +94,9 @@ async fn shift(
         Chosen::MembersOf(other) => {
             let other = access::visible_in(&mut tx, caller, other).await;
             let other = other.map_err(|_| Error::invalid("fromListId", "is not a list that you see"))?;
+            if !other.is_built() {
+                return Err(freeze::unbuilt(other.broken.as_deref()));
+            }
             many(Source::List).of_list(&mut tx, other.id).await?
         }
         Chosen::Matching(_) => many(Source::Criteria).of_criteria(&mut tx, &matching).await?,

@@ -136,6 +136,11 @@ pub struct ContactList {
 }
 
 impl ContactList {
+    /// Whether its members are those of its criteria, and not of former ones or some of them only.
+    pub fn is_built(&self) -> bool {
+        self.list_type == ListType::Static || self.version == self.built_version
+    }
+
     /// What can be set of it.
     pub fn settings(&self) -> Settings {
         Settings {

@@ -416,7 +416,7 @@ async fn copy_in(ctx: &Ctx, tx: &mut Once, caller: &Caller, id: ContactListId, n
     let copied = steps::copy_in(tx, &By::caller(ctx, caller), id, new).await?;
     // one that is being built, or was meanwhile, has members of both criteria
     let after = access::visible_in(tx, caller, id).await?;
-    let is_built = after.list_type == ListType::Static || after.version == after.built_version;
+    let is_built = after.is_built();
     if !is_built || (after.version, after.built_version) != (before.version, before.built_version) {
         return Err(freeze::unbuilt(after.broken.as_deref().filter(|_| !is_built)));
     }

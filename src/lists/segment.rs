@@ -47,6 +47,14 @@ pub async fn check(tx: &mut Tx, caller: &Caller, list: Option<&ContactList>, giv
             let why = "can ask about LISTS only in a list of one's own: they are asked for whoever made the list";
             return Err(Error::invalid(FIELD, why));
         }
+        if list.created_by != caller.user {
+            let named: Vec<_> = checked.lists().iter().copied().map(ContactListId).collect();
+            let seen = lists::visible_of(tx.connection(), caller.workspace, list.created_by, &named).await?;
+            if seen.len() < named.len() {
+                let why = "name a list that whoever made this one does not see: they are asked for that person";
+                return Err(Error::invalid(FIELD, why));
+            }
+        }
         refuse_circle(tx, caller, list.id, &checked).await?;
     }
     serde_json::to_value(checked.node()).map_err(Error::internal)

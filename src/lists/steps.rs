@@ -143,12 +143,18 @@ pub(super) async fn move_in(
 }
 
 /// Brings the membership of these contacts in line with whether they are live: of a static list a
-/// deleted one is suspended and a restored one returns. Dynamic lists follow by themselves, see `live`.
+/// deleted one is suspended and a restored one returns. Dynamic lists follow by themselves, see `live`, but for
+/// broken ones: a deleted contact leaves these, and does not return before they are built again.
 /// Looks at the present, so it may be done late, and again.
 pub async fn follow_in(tx: &mut Tx, by: &By, list: ContactListId, records: &[Uuid]) -> Result<()> {
     match lock(tx, by, list).await {
         Ok(ListType::Static) => {}
-        Ok(ListType::Dynamic) => return Ok(()),
+        Ok(ListType::Dynamic) => {
+            let dead = members::dead_of_broken(tx.connection(), by.workspace, list, records).await?;
+            let change = Change { list, records: &dead, at: by.at, source: Source::Deleted };
+            let left = members::remove(tx.connection(), by.workspace, change).await?;
+            return settle(tx, by, list, &[], &left).await;
+        }
         // deleted meanwhile, and its members with it
         Err(Error::NotFound(_)) => return Ok(()),
         Err(error) => return Err(error),

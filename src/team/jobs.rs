@@ -1,18 +1,20 @@
-//! The mails that the team's operations cause. They wait out a mail server that is away, for as
-//! long as their link is of use; so do the mails of other features, by the same [`send`] and
-//! [`patiently`].
+//! What the team's operations cause later: what the other workspaces of a person are told, and mails. These
+//! wait out a mail server that is away, for as long as their link is of use; so do the mails of other features,
+//! by the same [`send`] and [`patiently`].
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::letters;
+use super::{events, letters, queries};
 use crate::{
+    auth::Actor,
     base::{
         Error,
         ids::{InvitationId, UserId, WorkspaceId},
         text::EmailAddress,
     },
     ctx::Ctx,
+    events::outbox,
     jobs::{Job, JobError, Run, delay},
     mail::{Mail, template},
 };
@@ -64,6 +66,30 @@ impl Job<Ctx> for SendInvitation {
         let invitation = prepared.invitation;
         let sent = send(&ctx, run.job.0, invitation.email, invitation.full_name, letter.render()).await;
         patiently(sent, &ctx, &run, invitation.expires_at)
+    }
+}
+
+/// Tells all workspaces of a person that the profile was changed, which was done in one of them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TellProfile {
+    pub user: UserId,
+}
+
+impl Job<Ctx> for TellProfile {
+    const NAME: &'static str = "team.tell_profile";
+    const PRIORITY: i16 = 10;
+
+    async fn run(self, ctx: Ctx, run: Run) -> Result<(), JobError> {
+        let mut tx = ctx.db.system().await?;
+        let workspaces = queries::members::workspaces_of(tx.connection(), self.user).await?;
+        tx.commit().await?;
+        for workspace in workspaces.into_iter().filter(|id| Some(*id) != run.workspace) {
+            let mut tx = ctx.db.system_in(workspace).await?;
+            let actor = Actor { kind: "user".to_owned(), user: Some(self.user), through: Some(run.job.0) };
+            outbox::emit(&mut tx, &actor, ctx.clock.now(), &[events::user_updated(self.user)]).await?;
+            tx.commit().await?;
+        }
+        Ok(())
     }
 }
 

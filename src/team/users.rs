@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     audit, events,
+    jobs::TellProfile,
     model::{PeopleFilter, PersonPlace, User, UserStatus},
     queries,
     repeat::{self, Turn},
@@ -17,6 +18,7 @@ use crate::{
         text::{self, EmailAddress},
     },
     ctx::Ctx,
+    jobs::{Enqueued, enqueue},
 };
 
 /// A user made by an admin, who tells them the password; inviting is the better way.
@@ -222,6 +224,10 @@ pub async fn update(ctx: &Ctx, caller: &Caller, id: UserId, patch: UserPatch) ->
         audit::record_in(ctx, &mut tx, caller, audit::Entry::new("user.updated", "user", id).with(details)).await?;
     }
     ctx.emit(&mut tx, caller, &told).await?;
+    if !changed.is_empty() && queries::members::is_member_elsewhere(tx.connection(), caller.workspace, id).await? {
+        let about = Enqueued { workspace: Some(caller.workspace), ..Enqueued::default() };
+        enqueue::<Ctx, _>(&mut tx, now, &TellProfile { user: id }, about).await?;
+    }
     tx.commit(id).await?;
     if managing {
         ctx.resolver.forget(id);

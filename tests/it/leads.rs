@@ -211,6 +211,40 @@ async fn a_contact_with_the_address_and_an_account_with_the_name_are_taken_as_th
 }
 
 #[tokio::test]
+async fn a_contact_with_the_address_as_a_further_one_is_taken_too() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let contact =
+        made(&ada, "/contacts", json!({ "first_name": "G.", "last_name": "H.", "email": "g@navy.test" })).await;
+    let further = "mutation($id: ID!, $address: String!) { addExtraAddress(input: { contactId: $id, kind: EMAIL,
+        address: $address }) { contact { id } } }";
+    ada.data(further, json!({ "id": contact["id"], "address": "grace@navy.test" })).await;
+    let id = lead(&ada, json!({})).await;
+    let converted = ada.data(CONVERT, json!({ "input": { "id": id } })).await["convertLead"].clone();
+    assert_eq!(converted["contact"]["id"], contact["id"]);
+    let other = lead(&ada, json!({})).await;
+    let by_rest = ada.post(&format!("/leads/{other}/convert"), json!({})).await.expect(StatusCode::OK);
+    assert!(by_rest["data"]["converted_to"].to_string().contains(&text(&contact["id"])), "{by_rest}");
+    assert_eq!(rows(&server, "contacts").await, 1);
+}
+
+#[tokio::test]
+async fn custom_fields_that_are_required_are_not_asked_of_what_a_lead_becomes() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    for kind in ["CONTACT", "ACCOUNT", "DEAL"] {
+        let field =
+            "mutation($kind: RecordKind!) { createCustomField(input: { kind: $kind, label: \"Plan\", key: \"plan\",
+            type: TEXT, isRequired: true }) { customField { id } } }";
+        ada.data(field, json!({ "kind": kind })).await;
+    }
+    let id = lead(&ada, json!({})).await;
+    let input = json!({ "id": id, "account": { "name": "Navy" }, "deal": { "name": "Ship" } });
+    let converted = ada.data(CONVERT, json!({ "input": input })).await["convertLead"].clone();
+    assert!(["contact", "account", "deal"].iter().all(|kind| converted[kind]["id"].is_string()), "{converted}");
+}
+
+#[tokio::test]
 async fn of_two_who_convert_at_once_one_does() {
     let server = TestServer::start().await;
     let ada = server.admin().await;

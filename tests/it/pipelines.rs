@@ -235,6 +235,33 @@ async fn the_deals_of_a_deleted_stage_move_with_their_histories() {
 }
 
 #[tokio::test]
+async fn a_deal_that_is_open_again_has_no_close_date() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let (_, stages) = pipeline(&ada, "P").await;
+    let id = deal(&ada, &stages[0]).await;
+    let to = async |stage: &Value| {
+        server.advance(TimeDelta::hours(1));
+        ada.data(MOVE, json!({ "id": id, "stage": stage })).await;
+        ada.data(DEAL, json!({ "id": id })).await["deal"]["closeDate"].clone()
+    };
+    let first = to(&stages[2]).await;
+    assert_eq!(to(&stages[3]).await, first, "lost or won, that is when it was closed");
+    assert_eq!(to(&stages[1]).await, Value::Null);
+    let second = to(&stages[2]).await;
+    assert!(second.as_str() > first.as_str(), "{second} is behind {first}");
+    // the same by the deletion of its stage
+    let to = json!({ "id": stages[2], "to": stages[0] });
+    ada.data(DELETE_STAGE, to).await;
+    let deal = ada.data(DEAL, json!({ "id": id })).await["deal"].clone();
+    assert_eq!((&deal["closeDate"], &deal["stage"]["name"]), (&Value::Null, &json!("First")));
+    let history = deal["history"]["nodes"].as_array().expect("a list");
+    let told = history.iter().find(|change| change["field"] == "closeDate").expect("it is told");
+    let second = second.as_str().expect("a time").replace("+00:00", "Z");
+    assert_eq!((&told["before"], &told["after"]), (&json!(second), &Value::Null));
+}
+
+#[tokio::test]
 async fn many_deals_are_moved_by_a_job() {
     let server = TestServer::start().await;
     let ada = server.admin().await;

@@ -226,7 +226,7 @@ impl Checker<'_> {
 
     fn compare(&mut self, comparison: &Comparison, root: Root, path: &Path) -> Option<Leaf> {
         let place = self.find(root, &comparison.field, &path.key("field"))?;
-        let op = usual(comparison, &place.asked);
+        let (op, denied) = usual(comparison, &place.asked);
         let at = path.key("op");
         if HISTORY.contains(&op) {
             if place.history.is_none() {
@@ -243,7 +243,7 @@ impl Checker<'_> {
             None => self.against_values(comparison, &place.asked, op, cased, path)?,
         };
         let match_empty = comparison.match_empty.unwrap_or(true);
-        Some(Leaf { place, base, negated, match_empty })
+        Some(Leaf { place, base, negated: negated != denied, match_empty })
     }
 
     /// What stands in a comparison is used, or somebody has misunderstood it.
@@ -576,11 +576,12 @@ impl Checker<'_> {
     }
 }
 
-/// What the operator is called for the field's type: REST's old form knows one set for all of them.
-fn usual(comparison: &Comparison, asked: &Asked) -> Operator {
+/// What the operator is called for the field's type, and whether its contrary is meant: REST's old form knows
+/// one set for all of them.
+fn usual(comparison: &Comparison, asked: &Asked) -> (Operator, bool) {
     use Operator::*;
     let op = comparison.op;
-    match asked {
+    let called = match asked {
         Asked::Date | Asked::Time => match op {
             Eq => On,
             Ne => NotOn,
@@ -598,16 +599,17 @@ fn usual(comparison: &Comparison, asked: &Asked) -> Operator {
         Asked::Tags | Asked::MultiChoice(_) => match op {
             Contains | In => HasAny,
             NotContains | NotIn => HasNone,
-            Eq => HasExactly,
+            Eq | Ne => HasExactly,
             _ => op,
         },
         Asked::Boolean => match (op, comparison.value.as_ref()) {
-            (Eq, Some(Json::Bool(true))) => IsTrue,
-            (Eq, Some(Json::Bool(false))) => IsFalse,
+            (Eq | Ne, Some(Json::Bool(true))) => IsTrue,
+            (Eq | Ne, Some(Json::Bool(false))) => IsFalse,
             _ => op,
         },
         _ => op,
-    }
+    };
+    (called, op == Ne && matches!(called, HasExactly | IsTrue | IsFalse))
 }
 
 fn filled(text: String) -> Result<String, String> {

@@ -147,8 +147,15 @@ impl Rules for Deal {
         if !is_given {
             after.probability = stage.probability;
         }
-        if stage.stage_type != StageType::Open && !patch.sets("close_date") {
-            after.close_date = after.close_date.or(Some(now));
+        if !patch.sets("close_date") {
+            let was_closed = before.is_some_and(|deal| {
+                stages.iter().any(|stage| stage.id == deal.stage_id && stage.stage_type != StageType::Open)
+            });
+            match stage.stage_type {
+                StageType::Open if was_closed => after.close_date = None,
+                StageType::Open => {}
+                StageType::Won | StageType::Lost => after.close_date = after.close_date.or(Some(now)),
+            }
         }
         Ok(())
     }

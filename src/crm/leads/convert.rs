@@ -18,7 +18,7 @@ use crate::{
         accounts::Account,
         contacts::Contact,
         deals::Deal,
-        record::{Field, Patch, Raw, Record, RecordKind, Rules, Sight, Value, ops, sight},
+        record::{Field, Patch, Raw, Record, RecordKind, Rules, Sight, Value, custom, ops, sight},
         timeline::{self, NewEntry},
     },
     ctx::Ctx,
@@ -322,7 +322,9 @@ impl Maker<'_> {
     }
 
     async fn create<R: Record>(&self, tx: &mut Tx, name: &str, record: R, patch: Patch) -> Result<R> {
-        let made = ops::create_in(self.ctx, tx, self.caller, record, patch).await;
+        // nobody is asked for the custom fields of what a lead becomes
+        let required = custom::Required::No;
+        let made = ops::create_in(self.ctx, tx, self.caller, record, patch, required).await;
         made.map_err(|refused| within(name, refused.into()))
     }
 }

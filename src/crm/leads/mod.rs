@@ -91,6 +91,13 @@ impl Rules for Lead {
         }
     }
 
+    /// Where one of them was converted, all of it was.
+    fn unite(&mut self, losers: &[Self]) {
+        if losers.iter().any(|loser| loser.status == LeadStatus::Converted) {
+            self.status = LeadStatus::Converted;
+        }
+    }
+
     /// Whoever enters a lead works on it, unless they say who does. When it counts as converted, the
     /// time is noted.
     async fn prepare(

@@ -15,7 +15,7 @@ use crate::{
         ids::{ContactId, LeadId, WorkspaceId},
     },
     crm::record::Sight,
-    db::schema::{contacts, lead_conversions},
+    db::schema::lead_conversions,
 };
 
 pub async fn insert_conversion(
@@ -69,20 +69,30 @@ pub async fn sources(
     Ok(rows.load(connection).await?)
 }
 
-/// The live contact with this address: there is one at most.
+#[derive(QueryableByName)]
+struct FoundContact {
+    #[diesel(sql_type = SqlUuid)]
+    id: ContactId,
+}
+
+/// The live contact that has this address, as its own or as a further one: there is one at most.
 pub async fn contact_of_email(
     connection: &mut AsyncPgConnection,
     workspace: WorkspaceId,
     email: &str,
 ) -> Result<Option<ContactId>> {
-    Ok(contacts::table
-        .filter(contacts::workspace_id.eq(workspace))
-        .filter(contacts::email.eq(email))
-        .filter(contacts::deleted_at.is_null())
-        .select(contacts::id)
-        .first(connection)
-        .await
-        .optional()?)
+    let found: Option<FoundContact> = sql_query(
+        "SELECT id FROM contacts WHERE workspace_id = $1 AND email = $2 AND deleted_at IS NULL \
+         UNION ALL \
+         SELECT contact_id FROM contact_extra_addresses \
+          WHERE workspace_id = $1 AND kind = 'email' AND address = $2 AND is_live",
+    )
+    .bind::<SqlUuid, _>(workspace)
+    .bind::<Text, _>(email)
+    .get_result(connection)
+    .await
+    .optional()?;
+    Ok(found.map(|found| found.id))
 }
 
 #[derive(QueryableByName)]

@@ -31,6 +31,7 @@ pub fn merged<R: Record>(winner: &R, losers: &[R], choices: &[FieldChoice]) -> R
         };
         merged.set(field, value);
     }
+    merged.unite(losers);
     Ok(merged)
 }
 

@@ -49,7 +49,7 @@ impl Job<Ctx> for DeleteStage {
             if progress.total.is_none() {
                 progress.total = Some(moves::standing(tx.connection(), workspace, &[self.stage], i64::MAX).await?);
             }
-            let moved = removal::move_in(&ctx, &mut tx, &caller, self.stage, to).await?;
+            let moved = removal::move_in(&ctx, &mut tx, &caller, &removal.stage, to).await?;
             progress.processed += moved;
             progress.succeeded += moved;
             progress.total = progress.total.map(|total| total.max(progress.processed));

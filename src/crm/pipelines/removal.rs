@@ -66,7 +66,7 @@ pub fn require_open(stages: impl IntoIterator<Item = Stage>) -> Result<()> {
 }
 
 /// Moves a batch of deals away; how many it were.
-pub async fn move_in(ctx: &Ctx, tx: &mut Tx, caller: &Caller, from: StageId, to: &Stage) -> Result<i64> {
+pub async fn move_in(ctx: &Ctx, tx: &mut Tx, caller: &Caller, from: &Stage, to: &Stage) -> Result<i64> {
     let actor = caller.actor();
     let mover = moves::Mover { at: ctx.clock.now(), actor: &actor, via: caller.via };
     let moved = moves::advance(tx.connection(), caller.workspace, from, to, mover, BATCH).await?;

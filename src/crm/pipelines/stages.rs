@@ -173,7 +173,7 @@ pub async fn delete(
             tx.commit((pipeline.id, job)).await?;
             return Ok((pipeline, job));
         }
-        removal::move_in(ctx, &mut tx, caller, id, to).await?;
+        removal::move_in(ctx, &mut tx, caller, &removal.stage, to).await?;
     }
     if !removal::finish_in(ctx, &mut tx, caller, &removal).await? {
         return Err(Error::conflict(match removal.move_to {

@@ -14,7 +14,7 @@ use super::{
     events::{ChangeAction, changed},
     field::MOST_TAGS,
     ops,
-    queries::bulk as queries,
+    queries::{bulk as queries, deleted},
     sight,
 };
 use crate::{
@@ -185,7 +185,11 @@ pub async fn apply_in<R: Record>(
         _ => Vec::new(),
     };
     let done = done.into_iter().map(|done| (done.id, done)).collect();
-    let plan = Plan { ctx, caller, work, sent, done };
+    let merged = match work {
+        Work::Restore => deleted::merged(tx.connection(), caller.workspace, R::KIND, ids).await?,
+        _ => Vec::new(),
+    };
+    let plan = Plan { ctx, caller, work, sent, done, merged: merged.into_iter().collect() };
     let (mut applied, mut changes, mut looked) = (Applied::default(), Vec::new(), Looked::default());
     let there: BTreeSet<_> = records.iter().map(|record| record.meta().id).collect();
     for missing in ids.iter().filter(|id| !there.contains(id)) {
@@ -238,6 +242,8 @@ struct Plan<'a> {
     work: &'a Work,
     sent: Option<custom::Sent>,
     done: HashMap<Uuid, queries::Done>,
+    /// Of those that are to be restored: what a merge made a part of another.
+    merged: BTreeSet<Uuid>,
 }
 
 impl Plan<'_> {
@@ -284,6 +290,9 @@ impl Plan<'_> {
             return Ok(Planned::Nothing);
         }
         deletion::require_kept(self.ctx, &before)?;
+        if self.merged.contains(&before.meta().id) {
+            return Err(deletion::merged());
+        }
         let mut after = before.clone();
         after.set_deleted(is_deleted.then(|| self.ctx.clock.now()));
         let action = if is_deleted { ChangeAction::Deleted } else { ChangeAction::Restored };

@@ -50,6 +50,12 @@ pub(super) fn require_kept<R: Record>(ctx: &Ctx, record: &R) -> Result<()> {
     }
 }
 
+/// The refusal to restore by itself what a merge made a part of another record: it would take nothing of its own
+/// with it, and the merge could not be undone.
+pub(super) fn merged() -> Error {
+    Error::conflict("This record is part of another one by a merge; undoMerge brings it back")
+}
+
 /// A page of the deleted records of a kind that can be restored, what was deleted last first. Those that
 /// became part of another one are not among them: undoing the merge brings them back.
 pub async fn page<R: Record>(ctx: &Ctx, caller: &Caller, args: PageArgs) -> Result<Slice<Deleted<R>>> {

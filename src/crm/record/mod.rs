@@ -171,6 +171,9 @@ pub trait Rules: Sized {
     /// Rules over more than one field, on the record as it would be stored.
     fn check_whole(&self, fields: &mut FieldErrors);
 
+    /// What the kind makes of a merge besides the values of its fields: `self` has them already.
+    fn unite(&mut self, _losers: &[Self]) {}
+
     /// Fills in what must not be empty and has a default that its type does not know.
     fn complete(&mut self) {}
 

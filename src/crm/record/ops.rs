@@ -9,7 +9,8 @@ use uuid::Uuid;
 use super::{
     Field, FieldType, Looked, Raw, Record, RecordKind, Sight, Value,
     change::{self, Difference, Patch},
-    custom, deletion,
+    custom::{self, Required},
+    deletion,
     events::{self, ChangeAction},
     order::Numbered,
     queries, sight,
@@ -49,7 +50,7 @@ pub async fn create_with<R: Record>(
         Turn::First(tx) => tx,
         Turn::Again(id, tx) => return repeated(tx, caller, id).await,
     };
-    match create_in(ctx, &mut tx, caller, blank::<R>(ctx, caller), patch).await {
+    match create_in(ctx, &mut tx, caller, blank::<R>(ctx, caller), patch, Required::Yes).await {
         Ok(record) => {
             tx.commit(record.meta().id).await?;
             Ok(record)
@@ -74,6 +75,7 @@ pub async fn create_in<R: Record>(
     caller: &Caller,
     mut record: R,
     mut patch: Patch,
+    required: Required,
 ) -> Result<R, Refused<R>> {
     caller.require(R::WRITE)?;
     patch.apply(&mut record);
@@ -83,7 +85,7 @@ pub async fn create_in<R: Record>(
     let sent = custom::sent_in(tx, caller.workspace, R::KIND, patch.custom_input()).await?;
     R::hold(tx, caller.workspace, None).await?;
     let mut looked = Looked::<R>::default();
-    let set = custom::set_in(tx, caller.workspace, sent.as_ref(), None, &mut record, &mut looked.links).await?;
+    let set = custom::set_in(tx, caller.workspace, sent.as_ref(), required, &mut record, &mut looked.links).await?;
     patch.note_custom(set);
     R::prepare(ctx, tx, caller, None, &mut record, &patch, &mut looked.kind).await?;
     sight::require_write(caller, &record)?;
@@ -168,7 +170,7 @@ pub(super) async fn changed_in<R: Record>(
     sight::require_write(caller, before)?;
     let mut after = before.clone();
     patch.apply(&mut after);
-    let set = custom::set_in(tx, caller.workspace, sent, Some(before), &mut after, &mut looked.links).await?;
+    let set = custom::set_in(tx, caller.workspace, sent, Required::No, &mut after, &mut looked.links).await?;
     patch.note_custom(set);
     change::refuse_stale(tx, caller, before, expected, patch).await?;
     after.complete();
@@ -259,6 +261,9 @@ pub async fn restore<R: Record>(ctx: &Ctx, caller: &Caller, id: Uuid) -> Result<
         return Ok(record);
     }
     deletion::require_kept(ctx, &record)?;
+    if !queries::deleted::merged(tx.connection(), caller.workspace, R::KIND, &[id]).await?.is_empty() {
+        return Err(deletion::merged());
+    }
     record.set_deleted(None);
     if let Err(error) = finish_deletion(ctx, &mut tx, caller, &mut record, ChangeAction::Restored).await {
         drop(tx);

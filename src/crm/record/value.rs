@@ -45,6 +45,16 @@ pub enum Value {
     Json(Json),
 }
 
+/// SQL that makes of a time what [`Value::to_json`] does.
+pub fn time_in_history(sql: &str) -> String {
+    let utc = format!("{sql} AT TIME ZONE 'UTC'");
+    let micros = format!("extract(microseconds FROM {sql})::int");
+    format!(
+        "to_jsonb(to_char({utc}, 'YYYY-MM-DD\"T\"HH24:MI:SS') || CASE WHEN {micros} % 1000000 = 0 THEN '' \
+         WHEN {micros} % 1000 = 0 THEN to_char({utc}, '.MS') ELSE to_char({utc}, '.US') END || 'Z')"
+    )
+}
+
 impl Value {
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)

@@ -21,6 +21,7 @@ use crate::{
     db::Tx,
     jobs::{Job, JobError, Run, enqueue_unless_waiting},
     lists::{
+        build,
         kept::{self, CRITERIA, KeptList, MEMBER, Present},
         queries::kept::{self as queries, Change},
         segment, slow,
@@ -166,9 +167,11 @@ async fn follow_in(tx: &mut Tx, by: &By, present: &Present, changes: &[Change]) 
     Ok(())
 }
 
-/// Lists whose criteria could not be answered, and can be now, are built anew.
+/// Lists whose criteria could not be answered, and can be now, are built anew. Those that wait for a person do
+/// not count as such.
 async fn mend_in(tx: &mut Tx, by: &By, present: &Present) -> Result<()> {
-    let rows = queries::broken_rows(tx.connection(), by.workspace, slow::SLOW).await?;
+    let waiting = [slow::SLOW, build::CANCELLED, build::GIVEN_UP];
+    let rows = queries::broken_rows(tx.connection(), by.workspace, &waiting).await?;
     let (mended, _) = kept::ask_in(tx, by.workspace, present, rows).await?;
     for list in mended {
         segment::rebuild_in(tx, by.at, by.workspace, list.id, list.version).await?;

@@ -163,7 +163,7 @@ pub async fn sizes(
 }
 
 /// Live lists whose criteria name any of these, with what this user may see of them. An id is long
-/// enough to be looked for as a text.
+/// enough to be looked for as a text, in whichever of its forms it was written.
 pub async fn uses(
     connection: &mut AsyncPgConnection,
     workspace: WorkspaceId,
@@ -172,7 +172,8 @@ pub async fn uses(
 ) -> Result<Vec<ListUse>> {
     let statement = format!(
         "SELECT used.id AS list_id, l.id AS by_id, l.name AS by_name, {VISIBLE} AS is_visible \
-           FROM contact_lists l JOIN unnest($3) AS used (id) ON strpos(l.criteria::text, used.id::text) > 0 \
+           FROM contact_lists l JOIN unnest($3) AS used (id) \
+                ON strpos(lower(replace(l.criteria::text, '-', '')), replace(used.id::text, '-', '')) > 0 \
           WHERE l.workspace_id = $1 AND l.criteria IS NOT NULL AND l.deleted_at IS NULL AND l.id <> used.id \
           ORDER BY used.id, l.name, l.id"
     );

@@ -68,14 +68,14 @@ pub async fn rows(
         .await?)
 }
 
-/// The lists whose criteria could not be answered, but for this reason.
+/// The lists whose criteria could not be answered, but for these reasons.
 pub async fn broken_rows(
     connection: &mut AsyncPgConnection,
     workspace: WorkspaceId,
-    but: &str,
+    but: &[&str],
 ) -> Result<Vec<KeptRow>> {
-    let statement = format!("{KEPT} AND l.broken <> $2 ORDER BY l.id");
-    Ok(sql_query(statement).bind::<SqlUuid, _>(workspace).bind::<Text, _>(but).load(connection).await?)
+    let statement = format!("{KEPT} AND l.broken <> ALL($2) ORDER BY l.id");
+    Ok(sql_query(statement).bind::<SqlUuid, _>(workspace).bind::<Array<Text>, _>(but).load(connection).await?)
 }
 
 /// The criteria of these dynamic lists.

@@ -89,6 +89,9 @@ async fn run(
     Ok(rows.into_iter().map(|row| row.record_id).collect())
 }
 
+/// Whether the list `l` keeps members that no criteria choose now.
+const HAND_KEPT: &str = "(l.list_type = 'static' OR l.broken IS NOT NULL) AND l.deleted_at IS NULL";
+
 /// Whether the member `m` is a live contact.
 const LIVE: &str =
     "EXISTS (SELECT FROM contacts c WHERE c.workspace_id = $1 AND c.id = m.record_id AND c.deleted_at IS NULL)";
@@ -497,19 +500,65 @@ pub async fn log_counts(
 }
 
 /// The members of static lists among these contacts whose membership is not what it should be: a deleted
-/// one that is a member, or a live one that is suspended. (Dynamic lists follow by their criteria.)
+/// one that is a member, or a live one that is suspended. (Dynamic lists follow by their criteria; broken
+/// ones, which have none that can be asked, lose who is deleted, too.)
 pub async fn to_follow(
     connection: &mut AsyncPgConnection,
     workspace: WorkspaceId,
     records: &[Uuid],
 ) -> Result<Vec<Uuid>> {
-    let rows: Vec<Found> = sql_query(
+    let rows: Vec<Found> = sql_query(format!(
         "SELECT DISTINCT m.record_id FROM list_members m \
-           JOIN contact_lists l ON l.workspace_id = $1 AND l.id = m.list_id AND l.list_type = 'static' \
+           JOIN contact_lists l ON l.workspace_id = $1 AND l.id = m.list_id AND {HAND_KEPT} \
            LEFT JOIN contacts c ON c.workspace_id = $1 AND c.id = m.record_id AND c.deleted_at IS NULL \
-          WHERE m.workspace_id = $1 AND m.record_id = ANY($2) AND (c.id IS NULL) <> m.is_suspended",
-    )
+          WHERE m.workspace_id = $1 AND m.record_id = ANY($2) AND (c.id IS NULL) <> m.is_suspended"
+    ))
     .bind::<SqlUuid, _>(workspace)
+    .bind::<Array<SqlUuid>, _>(records)
+    .load(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.record_id).collect())
+}
+
+#[derive(QueryableByName)]
+struct OfList {
+    #[diesel(sql_type = SqlUuid)]
+    list_id: ContactListId,
+}
+
+/// The lists that [`to_follow`] looks at and that have any of these contacts, suspended or not, in the order of
+/// their ids.
+pub async fn lists_to_follow(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    records: &[Uuid],
+) -> Result<Vec<ContactListId>> {
+    let rows: Vec<OfList> = sql_query(format!(
+        "SELECT DISTINCT m.list_id FROM list_members m \
+           JOIN contact_lists l ON l.workspace_id = $1 AND l.id = m.list_id AND {HAND_KEPT} \
+          WHERE m.workspace_id = $1 AND m.record_id = ANY($2) ORDER BY m.list_id"
+    ))
+    .bind::<SqlUuid, _>(workspace)
+    .bind::<Array<SqlUuid>, _>(records)
+    .load(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.list_id).collect())
+}
+
+/// Those of these contacts that are deleted and members of the list, which is broken; none where it is not.
+pub async fn dead_of_broken(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    list: ContactListId,
+    records: &[Uuid],
+) -> Result<Vec<Uuid>> {
+    let rows: Vec<Found> = sql_query(format!(
+        "SELECT m.record_id FROM list_members m \
+           JOIN contact_lists l ON l.workspace_id = $1 AND l.id = $2 AND l.broken IS NOT NULL \
+          WHERE m.workspace_id = $1 AND m.list_id = $2 AND m.record_id = ANY($3) AND NOT {LIVE}"
+    ))
+    .bind::<SqlUuid, _>(workspace)
+    .bind::<SqlUuid, _>(list)
     .bind::<Array<SqlUuid>, _>(records)
     .load(connection)
     .await?;
@@ -543,12 +592,12 @@ struct OfWorkspace {
 
 /// As [`to_follow`], of all workspaces. Reads all members: for who has missed what happened.
 pub async fn all_to_follow(connection: &mut AsyncPgConnection) -> Result<Vec<(WorkspaceId, Uuid)>> {
-    let rows: Vec<OfWorkspace> = sql_query(
+    let rows: Vec<OfWorkspace> = sql_query(format!(
         "SELECT DISTINCT m.workspace_id, m.record_id FROM list_members m \
-           JOIN contact_lists l ON l.workspace_id = m.workspace_id AND l.id = m.list_id AND l.list_type = 'static' \
+           JOIN contact_lists l ON l.workspace_id = m.workspace_id AND l.id = m.list_id AND {HAND_KEPT} \
            LEFT JOIN contacts c ON c.workspace_id = m.workspace_id AND c.id = m.record_id AND c.deleted_at IS NULL \
-          WHERE (c.id IS NULL) <> m.is_suspended ORDER BY 1",
-    )
+          WHERE (c.id IS NULL) <> m.is_suspended ORDER BY 1"
+    ))
     .load(connection)
     .await?;
     Ok(rows.into_iter().map(|row| (row.workspace_id, row.record_id)).collect())

@@ -334,7 +334,10 @@ async fn update(
     if content.list_type()?.is_some_and(|given| given != present.list_type) {
         return Err(Error::invalid("listType", "cannot be changed; make a snapshot of a dynamic list").into());
     }
-    let patch = content.patch(present.list_type, present.sharing)?;
+    let mut patch = content.patch(present.list_type, present.sharing)?;
+    // what is only said again need not be answerable any more
+    patch.criteria =
+        patch.criteria.filter(|given| Some(given) != present.criteria.as_ref().map(printed_criteria).as_ref());
     let list = ops::update(&ctx, &caller, id, patch).await?;
     Ok(Json(counted(&ctx, &caller, list).await?))
 }

@@ -100,6 +100,12 @@ pub async fn is_member_elsewhere(
     Ok(select(exists(elsewhere)).get_result(connection).await?)
 }
 
+/// All workspaces that a person belongs to, active there or not.
+pub async fn workspaces_of(connection: &mut AsyncPgConnection, user: UserId) -> Result<Vec<WorkspaceId>> {
+    let of_user = members::table.filter(members::user_id.eq(user)).order(members::workspace_id);
+    Ok(of_user.select(members::workspace_id).load(connection).await?)
+}
+
 pub async fn is_member(connection: &mut AsyncPgConnection, workspace: WorkspaceId, email: &str) -> Result<bool> {
     let found = users::table
         .inner_join(members::table)

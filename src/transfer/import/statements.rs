@@ -2,7 +2,7 @@
 //! from our own field tables; every value is in the staging table or bound.
 
 use super::{map::Mapped, stage, target::Target};
-use crate::crm::record::{Field, FieldType};
+use crate::crm::record::{Field, FieldType, value::time_in_history};
 
 /// The statements for one staging table.
 pub struct Statements {
@@ -149,14 +149,7 @@ fn json(field: &Field, value: &str) -> String {
         FieldType::User | FieldType::Link(_) | FieldType::Pipeline | FieldType::Stage | FieldType::Id => {
             format!("to_jsonb({value}::text)")
         }
-        FieldType::Instant => {
-            let utc = format!("{value} AT TIME ZONE 'UTC'");
-            let micros = format!("extract(microseconds FROM {value})::int");
-            format!(
-                "to_jsonb(to_char({utc}, 'YYYY-MM-DD\"T\"HH24:MI:SS') || CASE WHEN {micros} % 1000000 = 0 THEN '' \
-                 WHEN {micros} % 1000 = 0 THEN to_char({utc}, '.MS') ELSE to_char({utc}, '.US') END || 'Z')"
-            )
-        }
+        FieldType::Instant => time_in_history(value),
         _ => format!("to_jsonb({value})"),
     }
 }

@@ -229,10 +229,33 @@ async fn a_broken_list_is_part_of_no_circle_and_its_deleted_members_are_not_copi
 
     ada.data("mutation($id: ID!) { deleteContact(input: { id: $id }) { deletedId } }", json!({ "id": ids[0] })).await;
     settled(&server).await;
-    assert_eq!(shown(&ada, &gold).await["contactCount"], 2, "a broken list keeps what it has");
+    let list = shown(&ada, &gold).await;
+    let left = &list["entriesAndExits"]["nodes"][0];
+    assert_eq!((&list["contactCount"], left), (&json!(1), &json!({ "entered": false, "source": "DELETED" })));
+    assert!(list["broken"].is_string(), "it keeps the others");
     let copy = "mutation($id: ID!) { snapshotContactList(input: { id: $id, name: \"C\" }) { contactList { id } } }";
     let copy = text(&ada.data(copy, json!({ "id": gold })).await["snapshotContactList"]["contactList"]["id"]);
     assert_eq!(held(&ada, &copy).await, (1, ids[1..].to_vec()));
+}
+
+#[tokio::test]
+async fn a_name_that_was_changed_elsewhere_counts_here_too() {
+    let server = TestServer::start().await;
+    let (ada, there) = (server.admin().await, server.other_workspace().await);
+    let join = format!(
+        "INSERT INTO members (workspace_id, user_id, role, created_at) VALUES ('{}', '{}', 'support', now())",
+        there.workspace(),
+        ada.user()
+    );
+    sql::run(&server.database.db, &join).await;
+    let contact =
+        make_record::<Contact>(&server.ctx, &there.caller(), json!({ "lastName": "N", "ownerId": ada.user() })).await;
+    let id = dynamic(&there, "Countess", equals("owner.fullName", "Ada King")).await;
+    settled(&server).await;
+    assert_eq!(held(&there, &id).await.0, 0);
+    ada.data("mutation { updateUser(input: { fullName: \"Ada King\" }) { user { id } } }", json!({})).await;
+    settled(&server).await;
+    assert_eq!(held(&there, &id).await, (1, vec![contact.id.to_string()]));
 }
 
 #[tokio::test]

@@ -31,6 +31,12 @@ async fn every_operator_means_what_it_says_and_is_printed_again() {
         let fields = json!({ "lastName": name, "city": city, "lastContactDate": date, "status": status, "ownerId": owner.take() });
         make_record::<Contact>(&server.ctx, &ada.caller(), fields).await;
     }
+    let field = "mutation { createCustomField(input: { kind: CONTACT, label: \"Vip\", key: \"vip\", type: BOOLEAN }) { customField { id } } }";
+    ada.data(field, json!({})).await;
+    let marked = "UPDATE contacts SET tags = '{a,b}', custom_fields = '{\"vip\": true}' WHERE last_name = 'A'";
+    sql::run(&server.database.db, marked).await;
+    let marked = "UPDATE contacts SET tags = '{a}', custom_fields = '{\"vip\": false}' WHERE last_name = 'B'";
+    sql::run(&server.database.db, marked).await;
     sql::run(&server.database.db, "UPDATE contacts SET title = '' WHERE last_name = 'A'").await;
     sql::run(&server.database.db, "UPDATE contacts SET title = 'Dr' WHERE last_name = 'B'").await;
     let moment = "2026-01-10T09:30:00Z";
@@ -56,6 +62,12 @@ async fn every_operator_means_what_it_says_and_is_printed_again() {
         (json!({ "status": of("equals", json!("customer")) }), "A"),
         (json!({ "status": of("not_in", json!(["customer", "lead"])) }), "B C D"),
         (json!({ "assigned_to": of("equals", json!(ada.user())) }), "A"),
+        (json!({ "tags": of("equals", json!(["b", "a"])) }), "A"),
+        (json!({ "tags": of("not_equals", json!(["b", "a"])) }), "B C D"),
+        (json!({ "tags": of("contains", json!(["b"])) }), "A"),
+        (json!({ "custom.vip": of("equals", json!(true)) }), "A"),
+        (json!({ "custom.vip": of("not_equals", json!(true)) }), "B C D"),
+        (json!({ "custom.vip": of("not_equals", json!(false)) }), "A C D"),
         // all of it holds
         (json!({ "city": of("contains", json!("berlin")), "title": of("equals", json!("Dr")) }), "B"),
         (json!({ "city": of("contains", json!("berlin")), "status": of("equals", json!("lead")) }), ""),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    add, contacts, held, list, reversed,
+    ADD, REMOVE, add, contacts, held, list, reversed,
     settled::{nothing_is_open, settled, wrong},
 };
 use crate::support::{client::Client, eventually, server::TestServer, sql};
@@ -141,9 +141,15 @@ async fn a_list_whose_building_was_cancelled_or_given_up_says_so_until_it_is_bui
         let refused = ada.refused(keep, json!({ "id": cancelled, "n": name }), "CONFLICT").await;
         assert!(refused["message"].as_str().is_some_and(|why| why.contains("cancelled")), "{refused}");
     }
+    let chosen = list(&ada, json!({ "name": "Chosen" })).await;
+    ada.refused(ADD, json!({ "input": { "id": chosen, "fromListId": cancelled } }), "CONFLICT").await;
+    ada.refused(REMOVE, json!({ "input": { "id": chosen, "fromListId": failed } }), "CONFLICT").await;
     contacts(&server, &ada, 1).await;
+    // what builds anew that could not be asked does not mean these
+    ada.data("mutation { createTeam(input: { name: \"T\" }) { team { id } } }", json!({})).await;
     settled(&server).await;
     assert_eq!(held(&ada, &cancelled).await.0, 0);
+    assert!(broken(&cancelled).await.is_string() && broken(&failed).await.is_string());
     // refreshed, and tried again by whoever looks after jobs
     let refresh = "mutation($id: ID!) { refreshContactList(input: { id: $id }) { contactList { id } } }";
     ada.data(refresh, json!({ "id": cancelled })).await;

@@ -163,6 +163,25 @@ async fn a_put_changes_what_it_names() {
 }
 
 #[tokio::test]
+async fn a_list_whose_criteria_cannot_be_asked_any_more_is_sent_back_with_another_name() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let field = "mutation { createCustomField(input: { kind: CONTACT, label: \"Plan\", key: \"plan\", type: TEXT }) { customField { id } } }";
+    let field = ada.data(field, json!({})).await["createCustomField"]["customField"]["id"].clone();
+    let criteria = json!({ "custom.plan": { "operator": "equals", "value": "gold" } });
+    let list = made(&ada, json!({ "name": "Gold", "list_type": "dynamic", "criteria": criteria })).await;
+    let delete = "mutation($id: ID!) { deleteCustomField(input: { id: $id, force: true }) { jobId } }";
+    ada.data(delete, json!({ "id": field })).await;
+    let path = format!("/contact-lists/{}", list["id"].as_str().expect("an id"));
+    let mut kept = ada.get(&path).await.expect(StatusCode::OK);
+    assert_eq!(kept["criteria"], criteria);
+    kept["name"] = json!("Gone");
+    assert_eq!(ada.put(&path, kept.clone()).await.expect(StatusCode::OK)["name"], "Gone");
+    kept["criteria"]["custom.plan"]["value"] = json!("silver");
+    ada.put(&path, kept).await.expect(StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
 async fn contact_ids_of_a_large_list_are_cut_and_not_taken_back() {
     // as large as this server's limit says
     let server = TestServer::start_with(|ctx| {

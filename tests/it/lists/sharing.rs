@@ -70,6 +70,21 @@ async fn a_private_list_does_not_exist_for_others() {
 }
 
 #[tokio::test]
+async fn who_edits_a_list_names_no_list_that_its_maker_does_not_see() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let other = ada.invite_role(Role::Manager).await;
+    let secret = list(&other, json!({ "name": "Secret" })).await;
+    let id = list(&ada, json!({ "name": "Ours", "sharing": "EDIT", "criteria": { "all": [] } })).await;
+    let edit = "mutation($id: ID!, $c: RecordCriteria!) { updateContactList(input: { id: $id, criteria: $c }) { contactList { id } } }";
+    let refused = other.refused(edit, json!({ "id": id, "c": { "inList": secret } }), "BAD_USER_INPUT").await;
+    assert!(refused["extensions"]["fields"]["criteria"].is_string(), "{refused}");
+    ada.refused(edit, json!({ "id": id, "c": { "inList": secret } }), "BAD_USER_INPUT").await;
+    other.data(SHARE, json!({ "input": { "id": secret, "level": "VIEW" } })).await;
+    other.data(edit, json!({ "id": id, "c": { "inList": secret } })).await;
+}
+
+#[tokio::test]
 async fn sharing_gives_as_much_as_it_says_to_whom_it_names() {
     let server = TestServer::start().await;
     let ada = server.admin().await;

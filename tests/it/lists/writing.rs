@@ -357,6 +357,13 @@ async fn a_list_that_others_need_is_deleted_only_by_force() {
         json!({ "usedBy": [{ "type": "contact_list", "id": user, "name": "User" }], "uses": 2 })
     );
 
+    // however its id is written
+    let other = list(&ada, json!({ "name": "Other" })).await;
+    let plain = other.replace('-', "").to_uppercase();
+    let named = json!({ "related": { "relation": "LISTS", "where": { "compare": { "field": "id", "op": "EQ", "value": plain } } } });
+    list(&ada, json!({ "name": "Of lists", "criteria": named })).await;
+    ada.refused(DELETE, json!({ "input": { "id": other } }), "CONFLICT").await;
+
     ada.data(DELETE, json!({ "input": { "id": id, "force": true } })).await;
     let broken = ada.data("query($id: ID!) { contactList(id: $id) { broken } }", json!({ "id": user })).await;
     assert!(text(&broken["contactList"]["broken"]).contains("was deleted"));

@@ -121,8 +121,10 @@ async fn accounts_leads_and_deals_become_one_as_well() {
     let convert = "mutation($id: ID!) { convertLead(input: { id: $id }) { contact { id } } }";
     let became = ada.data(convert, json!({ "id": second })).await["convertLead"]["contact"]["id"].clone();
     ada.data(run, json!({ "input": { "kind": "LEAD", "intoId": first, "ids": [second] } })).await;
-    let of = "query($id: ID!) { lead(id: $id) { convertedTo { contact { id } } } }";
-    assert_eq!(ada.data(of, json!({ "id": first })).await["lead"]["convertedTo"]["contact"]["id"], became);
+    let of = "query($id: ID!) { lead(id: $id) { status convertedDate convertedTo { contact { id } } } }";
+    let lead = ada.data(of, json!({ "id": first })).await["lead"].clone();
+    assert_eq!((&lead["status"], &lead["convertedTo"]["contact"]["id"]), (&json!("CONVERTED"), &became));
+    assert!(lead["convertedDate"].is_string(), "{lead}");
 
     let (one, two) = (
         made(&ada, "deal", json!({ "name": "A" })).await,

@@ -220,6 +220,29 @@ async fn a_merge_that_something_stands_upon_or_that_is_too_old_is_not_undone() {
     ada.refused(UNDO, json!({ "id": first["merge"]["id"] }), "CONFLICT").await;
 }
 
+#[tokio::test]
+async fn what_was_merged_comes_back_with_the_merge_alone() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let (one, two) =
+        (made(&ada, "lead", json!({ "lastName": "1" })).await, made(&ada, "lead", json!({ "lastName": "2" })).await);
+    made(&ada, "task", json!({ "title": "T", "leadId": two })).await;
+    let run = "mutation($input: MergeRecordsInput!) { mergeRecords(input: $input) { merge { id } } }";
+    let merged = ada.data(run, json!({ "input": { "kind": "LEAD", "intoId": one, "ids": [two] } })).await;
+    let restore = "mutation($id: ID!) { restoreLead(input: { id: $id }) { lead { id } } }";
+    let refused = ada.refused(restore, json!({ "id": two }), "CONFLICT").await;
+    assert!(refused["message"].as_str().is_some_and(|why| why.contains("undoMerge")), "{refused}");
+    let many = "mutation($id: ID!) { bulkRestore(input: { kind: LEAD, ids: [$id] }) { job { id } } }";
+    ada.data(many, json!({ "id": two })).await;
+    server.jobs_done().await;
+    let there = "query($id: ID!) { lead(id: $id) { id } mergedInto(kind: LEAD, id: $id) { id } }";
+    let there = ada.data(there, json!({ "id": two })).await;
+    assert_eq!((&there["lead"], &there["mergedInto"]["id"]), (&Value::Null, &json!(one)));
+    ada.data(UNDO, json!({ "id": merged["mergeRecords"]["merge"]["id"] })).await;
+    let back = ada.data("query($id: ID!) { lead(id: $id) { tasks { totalCount } } }", json!({ "id": two })).await;
+    assert_eq!(back["lead"]["tasks"]["totalCount"], 1);
+}
+
 /// What stands around five contacts, and which become one, one merge after the other.
 #[derive(Debug, Clone)]
 struct Plan {

@@ -77,25 +77,33 @@ pub(super) async fn sent_in(
     Ok(Some(Sent { input, definitions: definitions_in(tx, workspace, kind).await?.into() }))
 }
 
-/// Checks what was sent for custom fields, and sets them in the record; `before` is `None` for a
-/// creation, which needs the required ones.
+/// Whether a record must have the custom fields that are required.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Required {
+    /// As of one that somebody makes.
+    Yes,
+    /// As of one that there is already, or that is made of another.
+    No,
+}
+
+/// Checks what was sent for custom fields, and sets them in the record.
 pub(super) async fn set_in<R: Record>(
     tx: &mut Tx,
     workspace: WorkspaceId,
     sent: Option<&Sent>,
-    before: Option<&R>,
+    required: Required,
     record: &mut R,
     links: &mut Links,
 ) -> Result<Option<BagPatch>> {
     let Some(Sent { input, definitions }) = sent else {
-        if before.is_none() {
+        if required == Required::Yes {
             require_none(tx, workspace, R::KIND).await?;
         }
         return Ok(None);
     };
-    let checked = match before {
-        Some(_) => bag::check(definitions, input),
-        None => bag::check_new(definitions, input),
+    let checked = match required {
+        Required::No => bag::check(definitions, input),
+        Required::Yes => bag::check_new(definitions, input),
     };
     let checked = checked.map_err(Error::Invalid)?;
     let old = bag_of(record);

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{BigInt, Jsonb, Nullable, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value as Json;
@@ -41,6 +41,32 @@ fn deleted(kind: RecordKind, sight: Sight) -> String {
         kind.table(),
         sight.condition()
     )
+}
+
+#[derive(QueryableByName)]
+struct Merged {
+    #[diesel(sql_type = SqlUuid)]
+    record_id: Uuid,
+}
+
+/// Those of these records that are part of another one by a merge.
+pub async fn merged(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    kind: RecordKind,
+    ids: &[Uuid],
+) -> Result<Vec<Uuid>> {
+    let rows: Vec<Merged> = sql_query(
+        "SELECT DISTINCT l.record_id FROM record_merge_losers l \
+           JOIN record_merges m ON m.workspace_id = $1 AND m.id = l.merge_id AND m.kind = $2 AND m.undone_at IS NULL \
+          WHERE l.workspace_id = $1 AND l.record_id = ANY($3)",
+    )
+    .bind::<SqlUuid, _>(workspace)
+    .bind::<Text, _>(kind)
+    .bind::<Array<SqlUuid>, _>(ids)
+    .load(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.record_id).collect())
 }
 
 /// A page, what was deleted last first; one row more than it shows.
