@@ -22,7 +22,7 @@ use crate::{
     lists::{
         self,
         build::{BuildList, NoteUnbuilt},
-        jobs::{FollowContacts, FollowCopy, FreezeLists, PurgeList},
+        jobs::{FollowContacts, FollowList, FreezeLists, PurgeList},
         live::{
             audit::{AuditLists, CompareLists, MendLists},
             changes::FollowLists,
@@ -102,7 +102,7 @@ pub fn registry() -> Registry<Ctx> {
         .register::<PurgeRecords>()
         .register::<BuildList>()
         .register::<FollowContacts>()
-        .register::<FollowCopy>()
+        .register::<FollowList>()
         .register::<FollowChanges>()
         .register::<FollowBulk>()
         .register::<TellTime>()

@@ -77,7 +77,8 @@ pub struct Db {
     searches: deadpool::Pool<AsyncPgConnection>,
     /// For what is looked up to tell of live changes.
     following: deadpool::Pool<AsyncPgConnection>,
-    /// What one workspace has of the two.
+    /// What one workspace has of the pool of requests for looking through records, and of these two.
+    looking_each: shares::Shares,
     asking_each: shares::Shares,
     following_each: shares::Shares,
     copy: deadpool_postgres::Pool,
@@ -112,6 +113,7 @@ impl Db {
             searches: pool::diesel(&connector, Role::System, chores)?,
             following: pool::diesel(&connector, Role::System, copies)?,
             // some are left to the others, however much one workspace asks
+            looking_each: shares::Shares::new(config.connections / 2),
             asking_each: shares::Shares::new(chores * 3 / 4),
             following_each: shares::Shares::new(copies / 2),
             copy: pool::copy(&connector, copies)?,
@@ -127,6 +129,15 @@ impl Db {
     /// Begins a read-only transaction of one snapshot per statement.
     pub async fn read(&self, tenant: &impl Tenant) -> Result<Tx> {
         Tx::begin(&self.app, Some(tenant.workspace()), "BEGIN READ ONLY", &self.shared).await
+    }
+
+    /// The same for what may read all records of a kind, such as a search, a count, or an order without an index:
+    /// one workspace has a part of the connections for that, so that it leaves some to the others.
+    pub async fn look(&self, tenant: &impl Tenant) -> Result<Tx> {
+        let share = self.looking_each.take(tenant.workspace()).await?;
+        let mut tx = self.read(tenant).await?;
+        tx.hold(share);
+        Ok(tx)
     }
 
     /// Begins a transaction that sees all workspaces. For what no single workspace can do:

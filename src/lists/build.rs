@@ -124,7 +124,7 @@ impl BuildList {
             Ok(list) => list,
             Err(why) => {
                 builds::clear(tx.connection(), workspace, self.list).await?;
-                lists::note_broken(tx.connection(), workspace, &[self.list], Some(self.version), &why).await?;
+                kept::break_in(&mut tx, workspace, present.setting.now, &[self.list], Some(self.version), &why).await?;
                 tx.commit().await?;
                 return Ok(None);
             }
@@ -138,7 +138,7 @@ impl BuildList {
         if at.progress.total.is_none() {
             at.progress.total = Some(members::live_count(tx.connection(), workspace).await?);
         }
-        let by = kept::system(workspace, run.job, present.setting.now);
+        let by = By::job(workspace, run.job, present.setting.now);
         let mut is_done = false;
         if at.from < Uuid::max() {
             let to = members::end_of_chunk(tx.connection(), workspace, at.from, at.chunk).await?;

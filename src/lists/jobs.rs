@@ -6,8 +6,9 @@ use uuid::Uuid;
 
 use super::{
     freeze::freeze_in,
-    kept,
+    model::ListType,
     queries::{builds, lists, members},
+    room,
     steps::{self, By},
 };
 use crate::{
@@ -34,7 +35,7 @@ impl Job<Ctx> for FollowContacts {
 
     async fn run(self, ctx: Ctx, run: Run) -> Result<(), JobError> {
         let workspace = run.workspace.ok_or_else(|| JobError::Fail(Error::NotFound("Workspace")))?;
-        let by = kept::system(workspace, run.job, ctx.clock.now());
+        let by = By::job(workspace, run.job, ctx.clock.now());
         let mut tx = ctx.db.begin(&workspace).await?;
         let with = members::lists_to_follow(tx.connection(), workspace, &self.contacts).await?;
         tx.commit().await?;
@@ -50,14 +51,15 @@ impl Job<Ctx> for FollowContacts {
     }
 }
 
-/// Brings a list that began as a copy in line with which of its members are live.
+/// Brings a list that began as a copy, or has just come to be broken, in line with which of its members are live:
+/// one may have been deleted right before.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct FollowCopy {
+pub struct FollowList {
     pub list: ContactListId,
 }
 
-impl Job<Ctx> for FollowCopy {
-    const NAME: &'static str = "lists.follow_copy";
+impl Job<Ctx> for FollowList {
+    const NAME: &'static str = "lists.follow_list";
     const PRIORITY: i16 = 20;
     const PER_WORKSPACE: i32 = 1;
 
@@ -65,7 +67,7 @@ impl Job<Ctx> for FollowCopy {
         let workspace = run.workspace.ok_or_else(|| JobError::Fail(Error::NotFound("Workspace")))?;
         let mut tx = ctx.db.begin(&workspace).await?;
         run.hold_in(&mut tx).await?;
-        steps::suspend_in(&mut tx, &kept::system(workspace, run.job, ctx.clock.now()), self.list).await?;
+        steps::suspend_in(&mut tx, &By::job(workspace, run.job, ctx.clock.now()), self.list).await?;
         Ok(tx.commit().await?)
     }
 }
@@ -89,9 +91,13 @@ impl Job<Ctx> for FreezeLists {
             for lists::Due { workspace_id, id, created_by, .. } in due {
                 let caller = Caller::new(workspace_id, created_by, Role::Support, Origin::Job(run.job), Via::System);
                 let mut tx = ctx.db.begin(&caller).await?;
-                match freeze_in(&mut tx, &By::caller(&ctx, &caller), id).await {
+                let frozen = async {
+                    room::require_in(&ctx, &mut tx, &caller, ListType::Static).await?;
+                    freeze_in(&mut tx, &By::caller(&ctx, &caller), id).await
+                };
+                match frozen.await {
                     Ok(_) => tx.commit().await?,
-                    // it is being built: the next time
+                    // it is being built, or there are as many static lists as there may be: the next time
                     Err(Error::Conflict(_)) => {}
                     // the others are not to wait for it
                     Err(error) => tracing::warn!(?error, list = %id, "a list was not frozen; it will be tried again"),

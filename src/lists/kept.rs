@@ -12,6 +12,7 @@ use chrono_tz::Tz;
 use uuid::Uuid;
 
 use super::{
+    jobs::FollowList,
     memo::{self, Checked, Fields},
     queries::{
         kept::{self as queries, KeptRow},
@@ -19,17 +20,17 @@ use super::{
     },
 };
 use crate::{
-    auth::Actor,
     base::{
         Clock, Result,
-        ids::{ContactListId, JobId, UserId, WorkspaceId},
+        ids::{ContactListId, UserId, WorkspaceId},
     },
     crm::{
         RecordKind,
         criteria::{Criteria, Known, Meets, Setting},
     },
+    ctx::Ctx,
     db::{Tx, locks},
-    lists::steps::By,
+    jobs::{Enqueued, enqueue},
 };
 
 /// Among what a list reads: that its criteria are relative to the present.
@@ -70,11 +71,6 @@ pub struct Present {
     pub took: TimeDelta,
     /// When they were told last, or that was tried since.
     pub tried: Option<DateTime<Utc>>,
-}
-
-/// Who moves members, in the events.
-pub fn system(workspace: WorkspaceId, job: JobId, at: DateTime<Utc>) -> By {
-    By { workspace, actor: Actor { kind: "system".to_owned(), user: None, through: Some(job.0) }, at }
 }
 
 /// Waits until nobody else moves members of this workspace's dynamic lists, and then looks at the clock.
@@ -118,6 +114,24 @@ fn millis(took: Duration) -> i64 {
     i64::try_from(took.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// Notes why the criteria of these lists, with a version only where it is theirs still, cannot be answered any
+/// more. They keep their members but for those that are deleted.
+pub async fn break_in(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    at: DateTime<Utc>,
+    ids: &[ContactListId],
+    version: Option<i32>,
+    why: &str,
+) -> Result<()> {
+    lists::note_broken(tx.connection(), workspace, ids, version, why).await?;
+    for list in ids {
+        let about = Enqueued { workspace: Some(workspace), ..Enqueued::default() };
+        enqueue::<Ctx, _>(tx, at, &FollowList { list: *list }, about).await?;
+    }
+    Ok(())
+}
+
 /// The lists that read any of these, or all. Those whose criteria cannot be answered any more are noted as
 /// broken, and left out.
 pub async fn load_in(
@@ -129,7 +143,7 @@ pub async fn load_in(
     let rows = queries::rows(tx.connection(), workspace, reading).await?;
     let (found, refused) = ask_in(tx, workspace, present, rows).await?;
     for (row, why) in refused {
-        lists::note_broken(tx.connection(), workspace, &[row.id], Some(row.version), &why).await?;
+        break_in(tx, workspace, present.setting.now, &[row.id], Some(row.version), &why).await?;
     }
     Ok(found)
 }

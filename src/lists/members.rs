@@ -73,6 +73,9 @@ async fn shift(
     if matches!(&chosen, Chosen::Contacts(ids) if ids.len() > most) {
         return Err(Error::invalid("contactIds", format!("must be at most {most} (limits.list_ids)")));
     }
+    if let Some((kept, mut tx)) = repeat::earlier::<Kept>(ctx, caller).await? {
+        return Ok((access::visible_in(&mut tx, caller, id).await?, kept.into()));
+    }
     // before the transaction: looking for them takes one of another role, and nobody is to hold both
     let matching = match &chosen {
         Chosen::Matching(node) => matching::all_ids::<Contact>(ctx, caller, node, AT_ONCE).await?,

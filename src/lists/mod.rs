@@ -22,6 +22,7 @@ pub mod ops;
 pub mod purge;
 mod queries;
 pub mod react;
+mod room;
 pub mod segment;
 mod slow;
 pub mod steps;

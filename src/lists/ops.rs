@@ -17,7 +17,7 @@ use super::{
         beside,
         lists::{self, NewRow},
     },
-    segment,
+    room, segment,
     steps::{self, By},
 };
 use crate::{
@@ -31,7 +31,7 @@ use crate::{
     },
     crm::record::{Field, FieldType, Raw, Value},
     ctx::Ctx,
-    db::{Tx, locks},
+    db::Tx,
     jobs::{Enqueued, enqueue},
     team::{
         audit,
@@ -116,6 +116,9 @@ fn checked_filter(filter: &ListFilter) -> Result<ListFilter> {
 
 pub async fn create(ctx: &Ctx, caller: &Caller, new: NewList) -> Result<ContactList> {
     caller.require(Permission::ListsWrite)?;
+    if let Some((id, mut tx)) = repeat::earlier(ctx, caller).await? {
+        return access::visible_in(&mut tx, caller, id).await;
+    }
     let list_type = new.list_type.unwrap_or(match new.patch.criteria {
         Some(_) => ListType::Dynamic,
         None => ListType::Static,
@@ -294,7 +297,7 @@ pub async fn delete(ctx: &Ctx, caller: &Caller, id: ContactListId, force: bool) 
     let now = ctx.clock.now();
     if !uses.is_empty() {
         let users: Vec<_> = uses.iter().map(|one| one.by_id).collect();
-        lists::note_broken(tx.connection(), caller.workspace, &users, None, kept::UNSEEN).await?;
+        kept::break_in(&mut tx, caller.workspace, now, &users, None, kept::UNSEEN).await?;
     }
     lists::delete(tx.connection(), caller.workspace, id, now).await?;
     let about = Enqueued { workspace: Some(caller.workspace), created_by: Some(caller.user), ..Enqueued::default() };
@@ -391,7 +394,7 @@ pub async fn snapshot(ctx: &Ctx, caller: &Caller, id: ContactListId, kind: Snaps
             ctx.emit(&mut tx, caller, &[events::updated(id, &["freezeAt"])]).await?;
         }
         None => {
-            require_room_in(ctx, &mut tx, caller, ListType::Static).await?;
+            room::require_in(ctx, &mut tx, caller, ListType::Static).await?;
             freeze_in(&mut tx, &by, id).await?;
         }
     }
@@ -424,23 +427,9 @@ async fn copy_in(ctx: &Ctx, tx: &mut Once, caller: &Caller, id: ContactListId, n
     Ok(new)
 }
 
-/// Refuses one list more of a type than there may be. Two who make the last one wait for one another.
-async fn require_room_in(ctx: &Ctx, tx: &mut Tx, caller: &Caller, list_type: ListType) -> Result<()> {
-    locks::hold_named_in(tx, &format!("number of lists of {}", caller.workspace)).await?;
-    let present = lists::count_of_type(tx.connection(), caller.workspace, list_type).await?;
-    let (most, limit) = match list_type {
-        ListType::Static => (ctx.limits.static_lists, "limits.static_lists"),
-        ListType::Dynamic => (ctx.limits.dynamic_lists, "limits.dynamic_lists"),
-    };
-    if present < most {
-        return Ok(());
-    }
-    Err(Error::conflict(format!("There are {most} {list_type} lists already ({limit}); delete one first")))
-}
-
 async fn insert_in(ctx: &Ctx, tx: &mut Once, caller: &Caller, id: ContactListId, settings: &Settings) -> Result<()> {
     let is_dynamic = settings.list_type == ListType::Dynamic;
-    require_room_in(ctx, tx, caller, settings.list_type).await?;
+    room::require_in(ctx, tx, caller, settings.list_type).await?;
     let row =
         NewRow { id, settings, built_version: i32::from(!is_dynamic), created_by: caller.user, at: ctx.clock.now() };
     lists::insert(tx.connection(), caller.workspace, row).await?;

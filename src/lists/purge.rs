@@ -3,7 +3,12 @@
 
 use futures_util::future::BoxFuture;
 
-use super::{kept, live::changes, model::Source, queries::purge as queries, steps};
+use super::{
+    live::changes,
+    model::Source,
+    queries::purge as queries,
+    steps::{self, By},
+};
 use crate::{
     base::{Error, Result},
     crm::{
@@ -24,7 +29,7 @@ fn clear<'a>(purging: &'a mut Purging<'_>) -> BoxFuture<'a, Result<Cleared>> {
         }
         let (workspace, ids, room) = (purging.workspace, purging.ids, purging.room);
         if let Some(list) = queries::list_with(purging.tx.connection(), workspace, ids).await? {
-            let by = kept::system(workspace, purging.job, purging.ctx.clock.now());
+            let by = By::job(workspace, purging.job, purging.ctx.clock.now());
             match steps::remove_in(purging.tx, &by, list, ids, Source::Deleted).await {
                 // deleted meanwhile
                 Ok(_) | Err(Error::NotFound(_)) => return Ok(Cleared { again: true, ..Cleared::default() }),

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     events::{self, MembersChanged},
-    jobs::{FollowContacts, FollowCopy},
+    jobs::{FollowContacts, FollowList},
     queries::members,
 };
 use crate::{
@@ -45,7 +45,7 @@ impl Reactor for FollowRecords {
         for event in logged {
             if let Some(list) = events::list_of(event).filter(|_| events::is_copy(event)) {
                 let about = Enqueued { workspace: Some(event.workspace), ..Enqueued::default() };
-                enqueue::<Ctx, _>(tx, self.clock.now(), &FollowCopy { list }, about).await?;
+                enqueue::<Ctx, _>(tx, self.clock.now(), &FollowList { list }, about).await?;
                 continue;
             }
             let touched = match MembersChanged::read(event) {

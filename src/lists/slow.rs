@@ -12,7 +12,7 @@ use crate::{
     ctx::Ctx,
     db::Tx,
     jobs::{JobError, Run},
-    lists::queries::lists,
+    lists::kept,
 };
 
 /// Why such a list is broken. Nothing but other criteria mends that, or somebody who refreshes it.
@@ -53,7 +53,7 @@ pub async fn note(ctx: &Ctx, run: &Run, workspace: WorkspaceId, slow: &[(Contact
     run.hold_in(&mut tx).await?;
     for (list, version) in slow {
         tracing::warn!(%workspace, %list, "a list takes too long to be kept up to date");
-        lists::note_broken(tx.connection(), workspace, &[*list], Some(*version), SLOW).await?;
+        kept::break_in(&mut tx, workspace, ctx.clock.now(), &[*list], Some(*version), SLOW).await?;
     }
     Ok(tx.commit().await?)
 }

@@ -22,7 +22,7 @@ use crate::{
     auth::{Actor, Caller},
     base::{
         Error, Result,
-        ids::{ContactListId, WorkspaceId},
+        ids::{ContactListId, JobId, WorkspaceId},
     },
     ctx::Ctx,
     db::Tx,
@@ -48,6 +48,12 @@ pub struct By {
 }
 
 impl By {
+    /// The program itself, in a job of its own.
+    pub fn job(workspace: WorkspaceId, job: JobId, at: DateTime<Utc>) -> Self {
+        let actor = Actor { kind: "system".to_owned(), user: None, through: Some(job.0) };
+        Self { workspace, actor, at }
+    }
+
     pub fn caller(ctx: &Ctx, caller: &Caller) -> Self {
         Self { workspace: caller.workspace, actor: caller.actor(), at: ctx.clock.now() }
     }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::{
@@ -83,6 +83,9 @@ pub async fn sizes(
     (from, to): (DateTime<Utc>, DateTime<Utc>),
 ) -> Result<HashMap<ContactListId, Vec<SizePoint>>> {
     caller.require(Permission::ListsRead)?;
+    if [from, to].iter().any(|at| !(1..=9999).contains(&at.year())) {
+        return Err(Error::invalid("range", "must be within the years 1 to 9999"));
+    }
     if to <= from || to - from > LONGEST {
         return Err(Error::invalid("range", "must end behind its beginning, at most 366 days"));
     }

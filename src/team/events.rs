@@ -16,8 +16,9 @@ pub fn user_created(user: UserId) -> NewEvent {
     about_user("team.user_created", user)
 }
 
-pub fn user_updated(user: UserId) -> NewEvent {
-    about_user("team.user_updated", user)
+/// `changed` names the fields of the profile that others see.
+pub fn user_updated(user: UserId, changed: &[&str]) -> NewEvent {
+    NewEvent { payload: json!({ "changed": changed }), ..about_user("team.user_updated", user) }
 }
 
 /// Role or status.

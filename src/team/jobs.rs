@@ -73,6 +73,8 @@ impl Job<Ctx> for SendInvitation {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TellProfile {
     pub user: UserId,
+    /// Names of fields.
+    pub changed: Vec<String>,
 }
 
 impl Job<Ctx> for TellProfile {
@@ -86,7 +88,8 @@ impl Job<Ctx> for TellProfile {
         for workspace in workspaces.into_iter().filter(|id| Some(*id) != run.workspace) {
             let mut tx = ctx.db.system_in(workspace).await?;
             let actor = Actor { kind: "user".to_owned(), user: Some(self.user), through: Some(run.job.0) };
-            outbox::emit(&mut tx, &actor, ctx.clock.now(), &[events::user_updated(self.user)]).await?;
+            let changed: Vec<_> = self.changed.iter().map(String::as_str).collect();
+            outbox::emit(&mut tx, &actor, ctx.clock.now(), &[events::user_updated(self.user, &changed)]).await?;
             tx.commit().await?;
         }
         Ok(())

@@ -59,6 +59,21 @@ pub async fn begin<T: DeserializeOwned>(ctx: &Ctx, caller: &Caller) -> Result<Tu
     }
 }
 
+/// What the first request with the caller's key changed, where there was one: for operations that ask much before
+/// they begin. Others are told by [`begin`].
+pub async fn earlier<T: DeserializeOwned>(ctx: &Ctx, caller: &Caller) -> Result<Option<(T, Tx)>> {
+    let Some(key) = &caller.repeat else { return Ok(None) };
+    let mut tx = ctx.db.begin(caller).await?;
+    let kept = queries::keys::kept_outcome(tx.connection(), caller.workspace, caller.user, &key.key).await?;
+    match kept {
+        Some((input, outcome)) if input == ctx.seal(PURPOSE, &key.input_hash) => {
+            Ok(Some((serde_json::from_value(outcome).map_err(Error::internal)?, tx)))
+        }
+        // with other input `begin` refuses it
+        _ => Ok(None),
+    }
+}
+
 impl Once {
     /// Ends the operation, and keeps what a repetition needs to answer: an id as a rule.
     pub async fn commit(mut self, outcome: impl Serialize) -> Result<()> {

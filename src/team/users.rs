@@ -214,7 +214,7 @@ pub async fn update(ctx: &Ctx, caller: &Caller, id: UserId, patch: UserPatch) ->
     }
     let user = queries::users::user(tx.connection(), caller.workspace, id).await?.ok_or(Error::NotFound("User"))?;
     let changed = changed_fields(&before, &user);
-    let mut told = vec![events::user_updated(id)];
+    let mut told = vec![events::user_updated(id, &changed)];
     if managing {
         told.push(events::member_changed(id));
     }
@@ -226,7 +226,13 @@ pub async fn update(ctx: &Ctx, caller: &Caller, id: UserId, patch: UserPatch) ->
     ctx.emit(&mut tx, caller, &told).await?;
     if !changed.is_empty() && queries::members::is_member_elsewhere(tx.connection(), caller.workspace, id).await? {
         let about = Enqueued { workspace: Some(caller.workspace), ..Enqueued::default() };
-        enqueue::<Ctx, _>(&mut tx, now, &TellProfile { user: id }, about).await?;
+        enqueue::<Ctx, _>(
+            &mut tx,
+            now,
+            &TellProfile { user: id, changed: changed.iter().map(ToString::to_string).collect() },
+            about,
+        )
+        .await?;
     }
     tx.commit(id).await?;
     if managing {

@@ -40,6 +40,23 @@ const GLOBAL: &[&str] = &[
     "schedules",
 ];
 
+/// Of eight connections one workspace has four for looking through its records.
+#[tokio::test]
+async fn who_looks_through_records_leaves_connections_to_the_others() {
+    let test = database().await;
+    let (one, other) = (WorkspaceId::new(), WorkspaceId::new());
+    let mut looking = Vec::new();
+    for _ in 0..4 {
+        looking.push(test.db.look(&one).await.expect("a transaction"));
+    }
+    let mut fifth = pin!(test.db.look(&one));
+    assert!(futures_util::poll!(&mut fifth).is_pending());
+    let others = (test.db.read(&one).await, test.db.look(&other).await, test.db.begin(&other).await);
+    assert!(others.0.is_ok() && others.1.is_ok() && others.2.is_ok());
+    drop(looking.pop());
+    assert!(fifth.await.is_ok());
+}
+
 #[tokio::test]
 async fn every_tenant_table_has_both_locks() {
     let test = database().await;

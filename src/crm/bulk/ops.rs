@@ -68,6 +68,9 @@ pub struct Started {
 pub async fn start(ctx: &Ctx, caller: &Caller, new: NewBulk) -> Result<Started> {
     let kind = new.kind;
     for_kind!(kind, R => bulk::require::<R>(caller, &new.asked.work::<R>()?)?);
+    if let Some((id, tx)) = repeat::earlier(ctx, caller).await? {
+        return again(tx, caller, id).await;
+    }
     let (ids, criteria) = match new.chosen {
         Chosen::Ids(ids) => (checked_ids(ctx, ids)?, None),
         Chosen::Where(node) => (Vec::new(), Some(counted(ctx, caller, kind, &node).await?)),

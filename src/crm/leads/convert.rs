@@ -256,8 +256,13 @@ async fn owner_in(tx: &mut Tx, caller: &Caller, lead: &Lead, wanted: Option<User
 async fn known_contact_in(tx: &mut Tx, caller: &Caller, lead: &Lead) -> Result<Option<Contact>> {
     let Some(email) = &lead.email else { return Ok(None) };
     locks::hold_named_in(tx, &format!("convert to contact {} {email}", caller.workspace)).await?;
-    let known = queries::contact_of_email(tx.connection(), caller.workspace, email).await?;
-    live_in(tx, caller, known.map(Into::into)).await
+    let Some(known) = queries::contact_of_email(tx.connection(), caller.workspace, email).await? else {
+        return Ok(None);
+    };
+    if !ops::hold_live_in(tx, caller.workspace, RecordKind::Contact, known.0).await? {
+        return Err(Error::Unavailable("The contact with this address is being merged; try again".into()));
+    }
+    live_in(tx, caller, Some(known.0)).await
 }
 
 /// Makes what a lead becomes.

@@ -7,8 +7,12 @@ use uuid::Uuid;
 
 use super::model::FieldChoice;
 use crate::{
-    base::{FieldErrors, Result},
-    crm::record::{Field, FieldType, Raw, Record, Value, custom, field::MOST_TAGS},
+    base::{Error, FieldErrors, Result},
+    crm::record::{
+        Field, FieldType, Raw, Record, Value,
+        custom::{self, CustomField},
+        field::MOST_TAGS,
+    },
 };
 
 /// The record that stays, with what it gets of the others; they stand in the order in which they were
@@ -18,7 +22,11 @@ pub fn merged<R: Record>(winner: &R, losers: &[R], choices: &[FieldChoice]) -> R
     let mut merged = winner.clone();
     for field in R::FIELDS {
         let value = match (field.field_type, chosen.get(field.name)) {
-            (FieldType::Json, None) => Value::Json(united_bag(winner, losers, &chosen)),
+            (FieldType::Json, None) => {
+                let united = united_bag(winner, losers, &chosen);
+                custom::refuse_large(&united).map_err(Error::Invalid)?;
+                Value::Json(united)
+            }
             (FieldType::Tags, None) => united_tags(field, winner, losers),
             (_, Some(from)) => from.get(field),
             // a stage belongs to its pipeline, and is moved by who moves the deal
@@ -106,8 +114,8 @@ fn object(bag: Json) -> Map<String, Json> {
 }
 
 /// Gives the record the values back that it had before a merge, but for those that have been changed
-/// since: these are named.
-pub fn returned<R: Record>(record: &R, before: &Json, after: &Json) -> (R, Vec<String>) {
+/// since, and custom ones that the present definitions do not take: these are named.
+pub fn returned<R: Record>(record: &R, before: &Json, after: &Json, definitions: &[CustomField]) -> (R, Vec<String>) {
     let mut returned = record.clone();
     let mut bag = object(custom::bag_of(record));
     let mut kept = Vec::new();
@@ -115,12 +123,16 @@ pub fn returned<R: Record>(record: &R, before: &Json, after: &Json) -> (R, Vec<S
     for name in after.as_object().into_iter().flat_map(Map::keys) {
         let (old, new) = (value(before, name), value(after, name));
         if let Some(key) = name.strip_prefix(custom::PREFIX) {
+            let definition = definitions.iter().find(|field| field.key == key);
+            let is_taken = |value: &Json| definition.is_none_or(|field| field.parse(value).is_ok());
             if bag.get(key).cloned().unwrap_or_default() != new {
                 kept.push(name.clone());
             } else if old.is_null() {
                 bag.remove(key);
-            } else {
+            } else if is_taken(&old) {
                 bag.insert(key.to_owned(), old);
+            } else {
+                kept.push(name.clone());
             }
             continue;
         }

@@ -49,7 +49,9 @@ pub async fn merge<R: Record>(ctx: &Ctx, caller: &Caller, request: MergeRequest)
     };
     hold_in::<R>(&mut tx, caller).await?;
     let (winner, losers) = lock::<R>(&mut tx, caller, &request).await?;
+    queries::hold_alone(tx.connection(), caller.workspace, R::TABLE, &request.losers).await?;
     let merged = fields::merged(&winner, &losers, &request.choices)?;
+    ops::may_move(caller, winner.owner(), merged.owner())?;
     ops::check_whole(&merged)?;
     let tried = merged.clone();
     match Box::pin(merge_in(ctx, &mut tx, caller, winner, losers, merged)).await {

@@ -65,6 +65,22 @@ pub async fn find(
     Ok(row.get_result(connection).await.optional()?)
 }
 
+/// Waits for those who are making something that leads to these rows, which are locked already, and keeps others
+/// from it: what is relinked is then all that there is.
+pub async fn hold_alone(
+    connection: &mut AsyncPgConnection,
+    workspace: WorkspaceId,
+    table: &'static str,
+    ids: &[Uuid],
+) -> Result<()> {
+    sql_query(format!("SELECT id FROM {table} WHERE workspace_id = $1 AND id = ANY($2) ORDER BY id FOR UPDATE"))
+        .bind::<SqlUuid, _>(workspace)
+        .bind::<Array<SqlUuid>, _>(ids)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// The merges of which the record is one that stayed or one that did not, the newest first.
 pub async fn of_record(
     connection: &mut AsyncPgConnection,

@@ -16,7 +16,7 @@ use crate::{
     auth::Caller,
     base::{Error, Result, ids::MergeId},
     crm::{
-        record::{Record, RecordKind, Sight, Value, change::Difference, events::ChangeAction, ops, sight},
+        record::{Record, RecordKind, Sight, Value, change::Difference, custom, events::ChangeAction, ops, sight},
         timeline::{self, NewEntry},
     },
     ctx::Ctx,
@@ -132,7 +132,8 @@ async fn undo_in<R: Record>(
     for step in steps.iter().rev().filter(|step| step.returns == Returns::Before) {
         going.back(tx, R::KIND, step).await?;
     }
-    let (mut after, kept_fields) = fields::returned(&winner, &merge.before, &merge.after);
+    let definitions = custom::definitions_in(tx, caller.workspace, R::KIND).await?;
+    let (mut after, kept_fields) = fields::returned(&winner, &merge.before, &merge.after, &definitions);
     // what it led to may be gone for good by now
     for field in R::FIELDS {
         if let (Some(table), Value::Id(id)) = (field.links_to(), after.get(field))

@@ -36,6 +36,9 @@ pub async fn create(ctx: &Ctx, caller: &Caller, new: NewNote) -> Result<Note> {
         Turn::Again(id, tx) => return repeated(tx, caller, id).await,
     };
     require_write(&mut tx, caller, new.kind, new.record).await?;
+    if !ops::hold_live_in(&mut tx, caller.workspace, new.kind, new.record).await? {
+        return Err(Error::NotFound(for_kind!(new.kind, R => <R as Rules>::NOUN)));
+    }
     let now = ctx.clock.now();
     let note = Note {
         id: NoteId::new(),

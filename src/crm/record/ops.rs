@@ -317,6 +317,17 @@ pub async fn live_links(ctx: &Ctx, caller: &Caller, field: &Field, ids: &[Uuid])
     Ok(live.into_iter().collect())
 }
 
+/// Whether a record is live, which it stays until the transaction ends as far as merges go: see
+/// [`queries::hold_live_ids`].
+pub(in crate::crm) async fn hold_live_in(
+    tx: &mut Tx,
+    workspace: WorkspaceId,
+    kind: RecordKind,
+    id: Uuid,
+) -> Result<bool> {
+    Ok(!queries::hold_live_ids(tx.connection(), kind.table(), workspace, &[id]).await?.is_empty())
+}
+
 async fn require_live_links<R: Record>(tx: &mut Tx, caller: &Caller, before: Option<&R>, after: &R) -> Result<()> {
     let refused = dead_links(tx, caller.workspace, &[(before, after)]).await?;
     refused.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
@@ -349,7 +360,7 @@ pub(super) async fn dead_links<R: Record>(
         }
         let ids: Vec<_> = led_to.keys().copied().collect();
         let live = match table {
-            Some(table) => queries::live_ids(tx.connection(), table, workspace, &ids).await?,
+            Some(table) => queries::hold_live_ids(tx.connection(), table, workspace, &ids).await?,
             None => queries::active_ids(tx.connection(), workspace, &ids).await?,
         };
         for place in led_to.into_iter().filter(|(id, _)| !live.contains(id)).flat_map(|(_, places)| places) {
@@ -448,7 +459,12 @@ pub(super) fn may_give(caller: &Caller, patch: &Patch) -> Result<()> {
 /// Taking an unowned record, or letting go of one's own, needs no more than writing; giving one to
 /// somebody else, or taking it from them, does.
 fn may_assign(caller: &Caller, patch: &Patch, before: Option<UserId>, after: Option<UserId>) -> Result<()> {
-    if !patch.sets("owner_id") || before == after || caller.grant(Permission::RecordsAssign) == Grant::All {
+    if patch.sets("owner_id") { may_move(caller, before, after) } else { Ok(()) }
+}
+
+/// The same of an owner that comes about in any other way.
+pub(in crate::crm) fn may_move(caller: &Caller, before: Option<UserId>, after: Option<UserId>) -> Result<()> {
+    if before == after || caller.grant(Permission::RecordsAssign) == Grant::All {
         return Ok(());
     }
     let own = |user: Option<_>| user.is_none_or(|user| user == caller.user);

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use bigdecimal::BigDecimal;
 use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -76,8 +77,14 @@ impl At {
             (None, _) => true,
             (Some(_), None) => false,
             (Some(value), Some(Sort { sql_type: "timestamptz", .. })) => {
-                DateTime::parse_from_str(value, "%Y-%m-%d %H:%M:%S%.f%#z").is_ok()
+                let at = DateTime::parse_from_str(value, "%Y-%m-%d %H:%M:%S%.f%#z");
+                at.is_ok_and(|at| (1..=9999).contains(&at.year()))
             }
+            (Some(value), Some(Sort { sql_type: "integer", .. })) => value.parse::<i32>().is_ok(),
+            (Some(value), Some(Sort { sql_type: "numeric", .. })) => {
+                value.len() <= 40 && !value.contains(['e', 'E']) && value.parse::<BigDecimal>().is_ok()
+            }
+            (Some(value), Some(Sort { sql_type: "uuid", .. })) => Uuid::try_parse(value).is_ok(),
             (Some(value), Some(_)) => !value.contains('\0'),
         };
         self.list.0 == table && self.list.1 == order.column() && comparable

@@ -243,6 +243,26 @@ pub async fn live_ids(
     Ok(found.into_iter().map(|found| found.id).collect())
 }
 
+/// The same, and that they do not become part of others by a merge before this transaction ends: what comes to
+/// lead to them then follows them.
+pub async fn hold_live_ids(
+    connection: &mut AsyncPgConnection,
+    table: &'static str,
+    workspace: WorkspaceId,
+    ids: &[Uuid],
+) -> Result<Vec<Uuid>> {
+    let statement = format!(
+        "SELECT id, NULL::text AS value FROM {table} WHERE workspace_id = $1 AND id = ANY($2) AND deleted_at IS NULL \
+          ORDER BY id FOR KEY SHARE"
+    );
+    let found: Vec<FoundId> = diesel::sql_query(statement)
+        .bind::<diesel::sql_types::Uuid, _>(workspace)
+        .bind::<Array<diesel::sql_types::Uuid>, _>(ids)
+        .load(connection)
+        .await?;
+    Ok(found.into_iter().map(|found| found.id).collect())
+}
+
 /// Which of these rows can be seen, deleted ones too.
 pub async fn seen_ids(
     connection: &mut AsyncPgConnection,

@@ -39,14 +39,16 @@ pub async fn page<R: Record>(
     let sight = Sight::of::<R>(caller)?;
     let request = args.parse::<At>()?;
     request.require_cursor(|at| at.is_of(R::TABLE, order))?;
-    let mut tx = ctx.db.read(caller).await?;
-    let connection = tx.connection();
     if let (None, None, true, Sight::All) = (search, order.field, order.descending, sight) {
+        let mut tx = ctx.db.read(caller).await?;
+        let connection = tx.connection();
         let beyond = request.from.as_ref().map(|at| at.id);
         let rows = R::rows_by_age(connection, caller.workspace, beyond, request.is_backward(), request.fetch()).await?;
         let at = |row: &R| At::new(R::TABLE, order, None, row.meta().id);
         return Ok(request.slice(rows.into_iter().map(|row| (at(&row), row)).collect()));
     }
+    let mut tx = ctx.db.look(caller).await?;
+    let connection = tx.connection();
     let found = queries::ordered_ids(connection, R::TABLE, caller.workspace, sight, search, order, &request).await?;
     Ok(request.slice(rows_of(connection, caller.workspace, found, |at| at.id).await?))
 }
@@ -69,7 +71,7 @@ pub async fn rows_of<R: Record, F>(
 /// How many live records match; exact.
 pub async fn count<R: Record>(ctx: &Ctx, caller: &Caller, search: Option<&Search>) -> Result<i64> {
     let sight = Sight::of::<R>(caller)?;
-    let mut tx = ctx.db.read(caller).await?;
+    let mut tx = ctx.db.look(caller).await?;
     match search {
         None if sight == Sight::All => queries::counts::all(tx.connection(), caller.workspace, R::KIND).await,
         None => queries::count_matching(tx.connection(), R::TABLE, caller.workspace, sight, &[]).await,
@@ -85,7 +87,7 @@ pub async fn numbered<R: Record>(ctx: &Ctx, caller: &Caller, wanted: &Numbered) 
         return Err(Error::invalid(field.name, "cannot be filtered by equality"));
     }
     let search = Search::new(R::KIND, Reach::Contract, wanted.search.as_deref())?;
-    let mut tx = ctx.db.read(caller).await?;
+    let mut tx = ctx.db.look(caller).await?;
     let (ids, total) = match search {
         Some(search) => found_page::<R>(&mut tx, caller, sight, &search, wanted).await?,
         None => matching_page::<R>(&mut tx, caller, sight, wanted).await?,

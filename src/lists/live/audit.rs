@@ -21,6 +21,7 @@ use crate::{
     lists::{
         kept::{self, KeptList},
         queries::{kept as queries, members},
+        steps::By,
     },
 };
 
@@ -118,7 +119,7 @@ impl Job<Ctx> for MendLists {
         run.hold_in(&mut tx).await?;
         let present = kept::hold_in(&mut tx, &ctx.clock, workspace).await?;
         let lists = chosen(kept::load_in(&mut tx, workspace, &present, None).await?, &self.lists);
-        let by = kept::system(workspace, run.job, present.setting.now);
+        let by = By::job(workspace, run.job, present.setting.now);
         let (mended, wrong) = move_in(&mut tx, &by, &lists, &all(&lists, self.contacts)).await?;
         tx.commit().await?;
         if mended > 0 {

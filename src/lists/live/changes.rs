@@ -156,7 +156,14 @@ fn changed(event: &LoggedEvent) -> Vec<Changed> {
             [one("pipeline", None), vec![stages]].concat()
         }
         "team.created" | "team.updated" | "team.deleted" => [one(CRITERIA, None), one("team", None)].concat(),
-        name if name.starts_with("team.") && event.kind.as_deref() == Some("user") => {
+        // of a profile criteria ask the name, and nothing of the sessions and tokens that somebody has
+        "team.user_updated"
+            if texts(event.payload.get("changed"))
+                .is_some_and(|changed| !changed.iter().any(|one| one == "fullName")) =>
+        {
+            Vec::new()
+        }
+        "team.user_created" | "team.user_updated" | "team.member_changed" | "team.user_deactivated" => {
             vec![Changed { source: "user".to_owned(), fields: None, ids: ids() }]
         }
         _ => Vec::new(),

@@ -26,6 +26,7 @@ use crate::{
         kept::{self, CLOCK, DAYS, KeptList, Present},
         queries::kept as queries,
         segment, slow,
+        steps::By,
     },
 };
 
@@ -146,7 +147,7 @@ async fn tell_one(
     let Some(row) = queries::lock(tx.connection(), workspace, list.id, list.version).await? else { return Ok(true) };
     // what cannot be answered any more is told to whoever follows changes
     let Ok(list) = kept::ask_one_in(&mut tx, workspace, &present, row).await? else { return Ok(true) };
-    let (by, lists) = (kept::system(workspace, run.job, present.setting.now), [list]);
+    let (by, lists) = (By::job(workspace, run.job, present.setting.now), [list]);
     tx.limit_statements(slow::limit_of_one(ctx)).await?;
     for some in together(&lists, workspace, told) {
         let (work, many) = match flipped_in(&mut tx, &some).await {
@@ -179,7 +180,7 @@ async fn tell_all(ctx: &Ctx, run: &Run, workspace: WorkspaceId) -> Result<(), Jo
     }
     let reading = [CLOCK.to_owned(), DAYS.to_owned()];
     let lists = kept::load_in(&mut tx, workspace, &present, Some(&reading)).await?;
-    let by = kept::system(workspace, run.job, present.setting.now);
+    let by = By::job(workspace, run.job, present.setting.now);
     let mut rebuild = BTreeSet::new();
     if let Some(told) = present.told.as_ref() {
         if same_days(told, &present.setting) {

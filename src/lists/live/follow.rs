@@ -142,7 +142,7 @@ async fn follow_all(ctx: &Ctx, run: &Run, workspace: WorkspaceId, is_bulk: bool)
     if changes.is_empty() {
         return Ok(false);
     }
-    let by = kept::system(workspace, run.job, present.setting.now);
+    let by = By::job(workspace, run.job, present.setting.now);
     follow_in(&mut tx, &by, &present, &changes).await?;
     tx.commit().await?;
     Ok(true)

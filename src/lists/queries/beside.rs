@@ -170,12 +170,15 @@ pub async fn uses(
     user: UserId,
     lists: &[ContactListId],
 ) -> Result<Vec<ListUse>> {
+    // each list is read once, however many are asked about
     let statement = format!(
-        "SELECT used.id AS list_id, l.id AS by_id, l.name AS by_name, {VISIBLE} AS is_visible \
-           FROM contact_lists l JOIN unnest($3) AS used (id) \
-                ON strpos(lower(replace(l.criteria::text, '-', '')), replace(used.id::text, '-', '')) > 0 \
-          WHERE l.workspace_id = $1 AND l.criteria IS NOT NULL AND l.deleted_at IS NULL AND l.id <> used.id \
-          ORDER BY used.id, l.name, l.id"
+        "WITH named AS MATERIALIZED ( \
+             SELECT DISTINCT l.id, found.hex[1]::uuid AS used FROM contact_lists l \
+              CROSS JOIN regexp_matches(lower(replace(l.criteria::text, '-', '')), '[0-9a-f]{{32}}', 'g') AS found (hex) \
+              WHERE l.workspace_id = $1 AND l.criteria IS NOT NULL AND l.deleted_at IS NULL) \
+         SELECT n.used AS list_id, l.id AS by_id, l.name AS by_name, {VISIBLE} AS is_visible \
+           FROM named n JOIN contact_lists l ON l.workspace_id = $1 AND l.id = n.id \
+          WHERE n.used = ANY($3) AND l.id <> n.used ORDER BY n.used, l.name, l.id"
     );
     Ok(sql_query(statement)
         .bind::<SqlUuid, _>(workspace)

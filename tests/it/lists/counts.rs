@@ -73,4 +73,6 @@ async fn the_history_of_the_size_has_the_end_of_each_hour() {
     for (from, to) in [(from, from), (from, from + TimeDelta::days(400))] {
         ada.refused(query, json!({ "id": id, "from": from, "to": to }), "BAD_USER_INPUT").await;
     }
+    let old = json!({ "id": id, "from": "-10000-01-01T00:00:00Z", "to": "-10000-02-01T00:00:00Z" });
+    ada.refused(query, old, "BAD_USER_INPUT").await;
 }

@@ -239,6 +239,50 @@ async fn a_broken_list_is_part_of_no_circle_and_its_deleted_members_are_not_copi
 }
 
 #[tokio::test]
+async fn who_is_deleted_right_before_a_list_breaks_does_not_stay_in_it() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let field = "mutation { createCustomField(input: { kind: CONTACT, label: \"Plan\", key: \"plan\", type: TEXT }) { customField { id } } }";
+    let made = ada.data(field, json!({})).await;
+    let ids = contacts(&server, &ada, 2).await;
+    for id in &ids {
+        update(&ada, id, json!({ "customFields": { "plan": "gold" } })).await;
+    }
+    let gold = dynamic(&ada, "Gold", equals("custom.plan", "gold")).await;
+    settled(&server).await;
+    ada.data("mutation($id: ID!) { deleteContact(input: { id: $id }) { deletedId } }", json!({ "id": ids[0] })).await;
+    let delete = "mutation($id: ID!) { deleteCustomField(input: { id: $id, force: true }) { jobId } }";
+    ada.data(delete, json!({ "id": made["createCustomField"]["customField"]["id"] })).await;
+    settled(&server).await;
+    let list = shown(&ada, &gold).await;
+    assert!(list["broken"].is_string(), "{list}");
+    assert_eq!(list["contactCount"], 1);
+}
+
+#[tokio::test]
+async fn sessions_and_tokens_are_no_change_of_a_person() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let rep = ada.invite_role(Role::SalesRep).await;
+    let contact = contacts(&server, &ada, 1).await.remove(0);
+    update(&ada, &contact, json!({ "ownerId": rep.user() })).await;
+    let id = dynamic(&ada, "Reps", equals("owner.role", "sales_rep")).await;
+    settled(&server).await;
+    assert_eq!(held(&ada, &id).await.0, 1);
+    let followed = "SELECT count(*) AS value FROM jobs WHERE kind = 'lists.follow_changes'";
+    let before = sql::number(&server.database.db, followed).await;
+    let other = rep.again().await;
+    other.post("/auth/logout", json!({})).await.expect(reqwest::StatusCode::OK);
+    rep.data("mutation { updateUser(input: { preferences: { theme: \"dark\" } }) { user { id } } }", json!({})).await;
+    settled(&server).await;
+    assert_eq!(sql::number(&server.database.db, followed).await, before);
+    let promote = "mutation($id: ID!) { updateUser(input: { id: $id, role: MANAGER }) { user { id } } }";
+    ada.data(promote, json!({ "id": rep.user() })).await;
+    settled(&server).await;
+    assert_eq!(held(&ada, &id).await.0, 0);
+}
+
+#[tokio::test]
 async fn a_name_that_was_changed_elsewhere_counts_here_too() {
     let server = TestServer::start().await;
     let (ada, there) = (server.admin().await, server.other_workspace().await);

@@ -2,6 +2,10 @@
 //! the contacts, and it is told.
 
 use chrono::TimeDelta;
+use kontor::{
+    jobs::{Enqueued, enqueue},
+    lists::jobs::FreezeLists,
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -29,6 +33,24 @@ async fn dynamic(client: &Client, more: Value) -> String {
     let mut input = json!({ "name": "L", "listType": "DYNAMIC", "criteria": riga });
     input.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
     list(client, input).await
+}
+
+#[tokio::test]
+async fn as_many_become_static_as_there_may_be_static_ones() {
+    let server = TestServer::start_with(|ctx| std::sync::Arc::make_mut(&mut ctx.limits).static_lists = 1).await;
+    let ada = server.admin().await;
+    let at = server.ctx.clock.now() + TimeDelta::hours(1);
+    for _ in 0..2 {
+        dynamic(&ada, json!({ "freezeAt": at })).await;
+    }
+    server.jobs_done().await;
+    server.advance(TimeDelta::hours(2));
+    let mut tx = server.database.db.system().await.expect("a transaction");
+    enqueue(&mut tx, server.ctx.clock.now(), &FreezeLists {}, Enqueued::default()).await.expect("enqueued");
+    tx.commit().await.expect("committed");
+    server.jobs_done().await;
+    let statics = "SELECT count(*) AS value FROM contact_lists WHERE list_type = 'static'";
+    assert_eq!(sql::number(&server.database.db, statics).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

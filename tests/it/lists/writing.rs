@@ -395,4 +395,23 @@ async fn what_is_sent_again_is_done_once() {
     remove(&ada, id.as_str().expect("an id"), &ids).await;
     let again = ada.data(ADD, adding).await["addContactsToList"].take();
     assert_eq!((&again["changedCount"], &again["contactList"]["contactCount"]), (&json!(2), &json!(0)));
+    // also where it could not be asked for any more
+    let soon = server.ctx.clock.now() + TimeDelta::minutes(1);
+    let input =
+        json!({ "input": { "name": "Soon", "criteria": { "all": [] }, "freezeAt": soon, "clientMutationId": "c" } });
+    let one = ada.data(CREATE, input.clone()).await;
+    let named = list(&ada, json!({ "name": "Named", "contactIds": ids })).await;
+    let adding = json!({ "input": { "id": id, "where": { "inList": named }, "clientMutationId": "d" } });
+    ada.data(ADD, adding.clone()).await;
+    let marking =
+        "mutation($where: RecordCriteria!) { bulkUpdate(input: { kind: CONTACT, where: $where, addTags: [\"a\"],
+        clientMutationId: \"e\" }) { job { id } } }";
+    let marked = ada.data(marking, json!({ "where": { "inList": named } })).await;
+    server.jobs_done().await;
+    ada.data(DELETE, json!({ "input": { "id": named } })).await;
+    server.advance(TimeDelta::hours(1));
+    let again = ada.data(CREATE, input).await;
+    assert_eq!(again["createContactList"]["contactList"]["id"], one["createContactList"]["contactList"]["id"]);
+    assert_eq!(ada.data(ADD, adding).await["addContactsToList"]["changedCount"], 2);
+    assert_eq!(ada.data(marking, json!({ "where": { "inList": named } })).await, marked);
 }

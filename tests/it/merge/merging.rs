@@ -4,7 +4,7 @@ use kontor::auth::Role;
 use serde_json::{Value, json};
 
 use super::{ADD, MERGE, made, merge, text};
-use crate::support::{server::TestServer, sql};
+use crate::support::{eventually, server::TestServer, sql};
 
 #[tokio::test]
 async fn the_one_that_stays_has_the_best_of_all() {
@@ -179,6 +179,80 @@ async fn what_is_wrong_or_stale_is_refused_and_changes_nothing() {
     merge(&rep, &one, &[&own]).await;
     let merges = "SELECT count(*) AS value FROM record_merges";
     assert_eq!(sql::number(&server.database.db, merges).await, 1);
+}
+
+#[tokio::test]
+async fn a_merge_takes_no_record_from_anybody_without_the_right_to_assign() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let (rep, manager) = (ada.invite_role(Role::SalesRep).await, ada.invite_role(Role::Manager).await);
+    let run = "mutation($input: MergeRecordsInput!) { mergeRecords(input: $input) { merge { id } } }";
+    for (kind, name) in [("contact", "lastName"), ("account", "name"), ("deal", "name")] {
+        let theirs = made(&ada, kind, json!({ name: "1", "ownerId": ada.user() })).await;
+        let nobodys = made(&ada, kind, json!({ name: "2" })).await;
+        let mut own = Vec::new();
+        for _ in 0..2 {
+            own.push(made(&rep, kind, json!({ name: "3", "ownerId": rep.user() })).await);
+        }
+        let input = |into: &str, from: &str| {
+            json!({ "input": { "kind": kind.to_uppercase(), "intoId": into, "ids": [from],
+                "fieldsFrom": [{ "field": "ownerId", "recordId": from }] } })
+        };
+        rep.refused(run, input(&theirs, &own[0]), "FORBIDDEN").await;
+        rep.data(run, input(&nobodys, &own[0])).await;
+        manager.data(run, input(&theirs, &own[1])).await;
+        let owner = format!("query($id: ID!) {{ {kind}(id: $id) {{ ownerId }} }}");
+        for id in [&nobodys, &theirs] {
+            assert_eq!(ada.data(&owner, json!({ "id": id })).await[kind]["ownerId"], json!(rep.user()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn values_that_are_too_many_together_are_not_merged() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let large = |key: &str| json!({ "lastName": "N", "customFields": { key: "x".repeat(40_000) } });
+    let (one, two) = (made(&ada, "contact", large("a")).await, made(&ada, "contact", large("b")).await);
+    let refusal = ada.refused(MERGE, json!({ "input": { "intoId": one, "ids": [two] } }), "BAD_USER_INPUT").await;
+    assert!(refusal["extensions"]["fields"]["customFields"].is_string(), "{refusal}");
+    let chosen = json!([{ "field": "customFields", "recordId": one }]);
+    let merged = ada.data(MERGE, json!({ "input": { "intoId": one, "ids": [two], "fieldsFrom": chosen } })).await;
+    assert_eq!(merged["mergeContacts"]["contact"]["customFields"].as_object().map(|values| values.len()), Some(1));
+}
+
+#[tokio::test]
+async fn what_comes_to_lead_to_a_record_while_it_is_merged_follows_it_or_is_refused() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let (one, two) = (
+        made(&ada, "contact", json!({ "lastName": "1" })).await,
+        made(&ada, "contact", json!({ "lastName": "2" })).await,
+    );
+    let db = &server.database.db;
+    // somebody who has just looked whether it is there, as who writes what leads to it does
+    let mut writing = db.system_in(ada.workspace()).await.expect("a transaction");
+    sql::run_in(&mut writing, &format!("SELECT FROM contacts WHERE id = '{two}' FOR KEY SHARE")).await;
+    let waits = "SELECT count(*) AS value FROM pg_locks JOIN pg_stat_activity USING (pid) \
+                  WHERE NOT granted AND datname = current_database()";
+    let losers = [two.as_str()];
+    let (merged, ()) = tokio::join!(merge(&ada, &one, &losers), async {
+        eventually("the merge waits", async || sql::number(db, waits).await == 1).await;
+        let note = format!(
+            "INSERT INTO notes (workspace_id, id, contact_id, body, created_by, created_at, updated_at) \
+             VALUES ('{}', gen_random_uuid(), '{two}', 'N', '{}', now(), now())",
+            ada.workspace(),
+            ada.user()
+        );
+        sql::run_in(&mut writing, &note).await;
+        writing.commit().await.expect("written");
+    });
+    assert!(merged["merge"]["id"].is_string());
+    let of = format!("SELECT count(*) AS value FROM notes WHERE contact_id = '{one}'");
+    assert_eq!(sql::number(db, &of).await, 1);
+    let late =
+        "mutation($id: ID!) { createNote(input: { recordKind: CONTACT, recordId: $id, body: \"N\" }) { note { id } } }";
+    ada.refused(late, json!({ "id": two }), "NOT_FOUND").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -243,6 +243,30 @@ async fn what_was_merged_comes_back_with_the_merge_alone() {
     assert_eq!(back["lead"]["tasks"]["totalCount"], 1);
 }
 
+#[tokio::test]
+async fn a_value_that_its_field_does_not_take_any_more_does_not_return() {
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    let field =
+        "mutation($type: CustomFieldType!) { createCustomField(input: { kind: CONTACT, label: \"X\", key: \"x\",
+        type: $type }) { customField { id } } }";
+    let text_field = ada.data(field, json!({ "type": "TEXT" })).await["createCustomField"]["customField"]["id"].clone();
+    let one = made(&ada, "contact", json!({ "lastName": "1", "customFields": { "x": "old" } })).await;
+    let two = made(&ada, "contact", json!({ "lastName": "2" })).await;
+    let chosen = json!([{ "field": "custom.x", "recordId": two }]);
+    let merged = ada.data(MERGE, json!({ "input": { "intoId": one, "ids": [two], "fieldsFrom": chosen } })).await;
+    let merged = merged["mergeContacts"].clone();
+    assert_eq!(merged["contact"]["customFields"], json!({}));
+    ada.data("mutation($id: ID!) { deleteCustomField(input: { id: $id }) { jobId } }", json!({ "id": text_field }))
+        .await;
+    server.jobs_done().await;
+    ada.data(field, json!({ "type": "NUMBER" })).await;
+    let undone = undo(&ada, &merged).await;
+    assert_eq!(undone["keptFields"], json!(["custom.x"]));
+    let of = ada.data("query($id: ID!) { contact(id: $id) { customFields } }", json!({ "id": one })).await;
+    assert_eq!(of["contact"]["customFields"], json!({}));
+}
+
 /// What stands around five contacts, and which become one, one merge after the other.
 #[derive(Debug, Clone)]
 struct Plan {

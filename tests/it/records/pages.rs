@@ -150,6 +150,37 @@ async fn rows_that_come_and_go_between_two_pages_move_no_other() {
 }
 
 #[tokio::test]
+async fn a_cursor_that_was_bent_is_refused_whatever_it_is_compared_with() {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+    let server = TestServer::start().await;
+    let ada = server.admin().await;
+    ada.data("mutation { createLead(input: { lead: { lastName: \"N\", leadScore: 7 } }) { lead { id } } }", json!({}))
+        .await;
+    ada.data("mutation { createDeal(input: { deal: { name: \"N\", amount: \"7.5\" } }) { deal { id } } }", json!({}))
+        .await;
+    for (list, field, bent) in [
+        ("leads", "LEAD_SCORE", "x"),
+        ("leads", "LEAD_SCORE", "99999999999"),
+        ("deals", "AMOUNT", "x"),
+        ("deals", "AMOUNT", "1e999999"),
+        ("deals", "UPDATED_AT", "+99999-01-01 00:00:00+00"),
+    ] {
+        let query = format!(
+            "query($after: String) {{ {list}(first: 1, after: $after, orderBy: [{{ field: {field} }}]) {{ \
+             pageInfo {{ endCursor }} }} }}"
+        );
+        let cursor = text(&ada.data(&query, json!({})).await[list]["pageInfo"]["endCursor"]);
+        ada.data(&query, json!({ "after": cursor })).await;
+        let mut place: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(cursor).expect("base64")).expect("JSON");
+        place["v"] = json!(bent);
+        let after = URL_SAFE_NO_PAD.encode(place.to_string());
+        let refused = ada.refused(&query, json!({ "after": after }), "BAD_USER_INPUT").await;
+        assert!(refused["extensions"]["fields"]["after"].is_string(), "{field} {bent}: {refused}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_cursor_of_this_list_is_refused_by_name() {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 

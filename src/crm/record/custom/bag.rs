@@ -121,12 +121,17 @@ pub fn apply(bag: &Json, patch: &BagPatch) -> Result<Json, FieldErrors> {
         }
     }
     let values = Json::Object(values);
-    if values.to_string().len() > MOST_JSON {
-        let mut errors = FieldErrors::new();
-        errors.add(NAME, "must be at most 64 KiB of JSON in all");
-        return Err(errors);
-    }
+    refuse_large(&values)?;
     Ok(values)
+}
+
+/// Refuses more than the values of one record may be in all.
+pub fn refuse_large(values: &Json) -> Result<(), FieldErrors> {
+    let mut errors = FieldErrors::new();
+    if values.to_string().len() > MOST_JSON {
+        errors.add(NAME, "must be at most 64 KiB of JSON in all");
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
 /// The keys whose values differ, each with the value before and after; a null is no value.

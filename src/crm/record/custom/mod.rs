@@ -19,6 +19,7 @@ use crate::{
     base::{Error, FieldErrors, Result, error::Conflict, ids::WorkspaceId},
     db::{Tx, locks},
 };
+pub use bag::refuse_large;
 use bag::{BagPatch, LinksTo};
 pub use model::{CustomField, CustomType};
 
@@ -197,7 +198,7 @@ impl Links {
         let leads = match to {
             LinksTo::User => records::is_active(tx.connection(), workspace, id).await?,
             LinksTo::Record(kind) => {
-                !records::live_ids(tx.connection(), kind.table(), workspace, &[id]).await?.is_empty()
+                !records::hold_live_ids(tx.connection(), kind.table(), workspace, &[id]).await?.is_empty()
             }
         };
         self.0.insert((to, id), leads);
