@@ -22,7 +22,10 @@ use std::{sync::Arc, time::Duration};
 use diesel_async::{AsyncPgConnection, pooled_connection::deadpool};
 use tokio::{sync::Notify, time::timeout};
 
-use crate::base::{Error, Result, ids::WorkspaceId};
+use crate::base::{
+    Error, Result,
+    ids::{UserId, WorkspaceId},
+};
 
 pub use errors::from_postgres;
 pub use pool::{Connector, Role, Roles, connect_plain, quote_identifier};
@@ -78,9 +81,11 @@ pub struct Db {
     /// For what is looked up to tell of live changes.
     following: deadpool::Pool<AsyncPgConnection>,
     /// What one workspace has of the pool of requests for looking through records, and of these two.
-    looking_each: shares::Shares,
-    asking_each: shares::Shares,
-    following_each: shares::Shares,
+    looking_each: shares::Shares<WorkspaceId>,
+    asking_each: shares::Shares<WorkspaceId>,
+    following_each: shares::Shares<WorkspaceId>,
+    /// What one person has of the last.
+    following_own: shares::Shares<(WorkspaceId, UserId)>,
     copy: deadpool_postgres::Pool,
     shared: tx::Shared,
 }
@@ -116,6 +121,7 @@ impl Db {
             looking_each: shares::Shares::new(config.connections / 2),
             asking_each: shares::Shares::new(chores * 3 / 4),
             following_each: shares::Shares::new(copies / 2),
+            following_own: shares::Shares::new(1),
             copy: pool::copy(&connector, copies)?,
             shared: tx::Shared { connector, relay: Arc::default(), jobs: Arc::default() },
         })
@@ -164,10 +170,12 @@ impl Db {
         Ok(tx)
     }
 
-    /// The same for what is looked up to tell of live changes, with connections that no search uses. Waits for
-    /// its turn in the workspace: who is told late is told all the same.
-    pub async fn follow_in(&self, workspace: WorkspaceId) -> Result<Tx> {
-        let share = self.following_each.wait(workspace).await?;
+    /// The same for what is looked up to tell a person of live changes, with connections that no search uses. Waits
+    /// for its turn, of the person's first, so that nobody holds up their colleagues: who is told late is told all
+    /// the same.
+    pub async fn follow_in(&self, workspace: WorkspaceId, user: UserId) -> Result<Tx> {
+        let own = self.following_own.wait((workspace, user)).await?;
+        let share = self.following_each.wait(workspace).await?.and(own);
         let mut tx = Tx::begin(&self.following, Some(workspace), "BEGIN", &self.shared).await?;
         tx.hold(share);
         Ok(tx)

@@ -1,7 +1,9 @@
-//! How much of a pool one workspace uses at once: whoever is past that waits for its own, not for the others.
+//! How much of a pool one workspace, or one of its people, uses at once: whoever is past that waits for its own,
+//! not for the others.
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
@@ -11,34 +13,42 @@ use tokio::{
 };
 
 use super::pool::WAIT_FOR_CONNECTION;
-use crate::base::{Error, Result, ids::WorkspaceId};
+use crate::base::{Error, Result};
 
-/// Places per workspace; clones share them.
+/// Places per owner, such as a workspace; clones share them.
 #[derive(Debug, Clone)]
-pub struct Shares {
+pub struct Shares<K> {
     each: usize,
-    /// Of the workspaces that use some or wait.
-    used: Arc<Mutex<HashMap<WorkspaceId, Weak<Semaphore>>>>,
+    /// Of the owners that use some or wait.
+    used: Arc<Mutex<HashMap<K, Weak<Semaphore>>>>,
 }
 
-/// One place; dropped, it is free again.
+/// Some places; dropped, they are free again.
 #[derive(Debug)]
 pub struct Share {
-    _permit: OwnedSemaphorePermit,
+    permits: Vec<OwnedSemaphorePermit>,
 }
 
-impl Shares {
-    /// So many for each workspace, one at least.
+impl Share {
+    /// Both.
+    pub fn and(mut self, other: Self) -> Self {
+        self.permits.extend(other.permits);
+        self
+    }
+}
+
+impl<K: Copy + Eq + Hash> Shares<K> {
+    /// So many for each owner, one at least.
     pub fn new(each: usize) -> Self {
         Self { each: each.max(1), used: Arc::default() }
     }
 
-    /// Waits for a place of this workspace's; `Unavailable` where that takes as long as anybody waits for a
+    /// Waits for a place of this owner's; `Unavailable` where that takes as long as anybody waits for a
     /// connection.
-    pub async fn take(&self, workspace: WorkspaceId) -> Result<Share> {
-        let places = self.of(workspace);
+    pub async fn take(&self, owner: K) -> Result<Share> {
+        let places = self.of(owner);
         match timeout(WAIT_FOR_CONNECTION, places.acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(Share { _permit: permit }),
+            Ok(Ok(permit)) => Ok(Share { permits: vec![permit] }),
             Ok(Err(closed)) => Err(Error::internal(closed)),
             Err(_) => Err(Error::Unavailable(
                 "Your workspace asks for as many searches as may run at once; try again in a moment".into(),
@@ -47,20 +57,20 @@ impl Shares {
     }
 
     /// The same, for however long that takes.
-    pub async fn wait(&self, workspace: WorkspaceId) -> Result<Share> {
-        let permit = self.of(workspace).acquire_owned().await.map_err(Error::internal)?;
-        Ok(Share { _permit: permit })
+    pub async fn wait(&self, owner: K) -> Result<Share> {
+        let permit = self.of(owner).acquire_owned().await.map_err(Error::internal)?;
+        Ok(Share { permits: vec![permit] })
     }
 
-    fn of(&self, workspace: WorkspaceId) -> Arc<Semaphore> {
+    fn of(&self, owner: K) -> Arc<Semaphore> {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(places) = used.get(&workspace).and_then(Weak::upgrade) {
+        if let Some(places) = used.get(&owner).and_then(Weak::upgrade) {
             return places;
         }
         // a permit holds its semaphore, so what nobody holds is nobody's
         used.retain(|_, places| places.strong_count() > 0);
         let places = Arc::new(Semaphore::new(self.each));
-        used.insert(workspace, Arc::downgrade(&places));
+        used.insert(owner, Arc::downgrade(&places));
         places
     }
 }
@@ -70,6 +80,7 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
+    use crate::base::ids::WorkspaceId;
 
     #[tokio::test]
     async fn one_workspace_waits_for_its_own_and_the_others_do_not() -> Result<()> {

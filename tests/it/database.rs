@@ -5,7 +5,10 @@ use std::pin::pin;
 use diesel::{QueryableByName, sql_query, sql_types::Text};
 use diesel_async::RunQueryDsl;
 use kontor::{
-    base::{Error, ids::WorkspaceId},
+    base::{
+        Error,
+        ids::{UserId, WorkspaceId},
+    },
     db::{self, Connector, Db, Role, connect_plain, migrate},
 };
 
@@ -55,6 +58,18 @@ async fn who_looks_through_records_leaves_connections_to_the_others() {
     assert!(others.0.is_ok() && others.1.is_ok() && others.2.is_ok());
     drop(looking.pop());
     assert!(fifth.await.is_ok());
+}
+
+#[tokio::test]
+async fn who_follows_much_holds_up_nobody_else() {
+    let test = database().await;
+    let (workspace, one, other) = (WorkspaceId::new(), UserId::new(), UserId::new());
+    let first = test.db.follow_in(workspace, one).await.expect("a transaction");
+    let mut second = pin!(test.db.follow_in(workspace, one));
+    assert!(futures_util::poll!(&mut second).is_pending());
+    assert!(test.db.follow_in(workspace, other).await.is_ok());
+    drop(first);
+    assert!(second.await.is_ok());
 }
 
 #[tokio::test]

@@ -324,7 +324,7 @@ pub async fn concerned(
     records: &[(Uuid, Option<i32>)],
 ) -> Result<HashSet<Uuid>> {
     let (workspace, Followed { asked, former }) = (caller.workspace, followed);
-    let mut tx = ctx.db.follow_in(workspace).await?;
+    let mut tx = ctx.db.follow_in(workspace, caller.user).await?;
     tx.limit_statements(limit(ctx)).await?;
     // who sees a list may change while somebody listens
     require_lists(&mut tx, caller, &asked.criteria, ARGUMENT).await?;
