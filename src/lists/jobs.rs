@@ -92,6 +92,8 @@ impl Job<Ctx> for FreezeLists {
                 let caller = Caller::new(workspace_id, created_by, Role::Support, Origin::Job(run.job), Via::System);
                 let mut tx = ctx.db.begin(&caller).await?;
                 let frozen = async {
+                    // the list before the number of lists, as whoever makes one static by hand
+                    lists::lock_built(tx.connection(), workspace_id, id).await?;
                     room::require_in(&ctx, &mut tx, &caller, ListType::Static).await?;
                     freeze_in(&mut tx, &By::caller(&ctx, &caller), id).await
                 };

@@ -232,15 +232,7 @@ pub async fn live_ids(
     workspace: WorkspaceId,
     ids: &[Uuid],
 ) -> Result<Vec<Uuid>> {
-    let statement = format!(
-        "SELECT id, NULL::text AS value FROM {table} WHERE workspace_id = $1 AND id = ANY($2) AND deleted_at IS NULL"
-    );
-    let found: Vec<FoundId> = diesel::sql_query(statement)
-        .bind::<diesel::sql_types::Uuid, _>(workspace)
-        .bind::<Array<diesel::sql_types::Uuid>, _>(ids)
-        .load(connection)
-        .await?;
-    Ok(found.into_iter().map(|found| found.id).collect())
+    live(connection, table, workspace, ids, "").await
 }
 
 /// The same, and that they do not become part of others by a merge before this transaction ends: what comes to
@@ -251,9 +243,19 @@ pub async fn hold_live_ids(
     workspace: WorkspaceId,
     ids: &[Uuid],
 ) -> Result<Vec<Uuid>> {
+    live(connection, table, workspace, ids, "ORDER BY id FOR KEY SHARE").await
+}
+
+async fn live(
+    connection: &mut AsyncPgConnection,
+    table: &'static str,
+    workspace: WorkspaceId,
+    ids: &[Uuid],
+    hold: &'static str,
+) -> Result<Vec<Uuid>> {
     let statement = format!(
-        "SELECT id, NULL::text AS value FROM {table} WHERE workspace_id = $1 AND id = ANY($2) AND deleted_at IS NULL \
-          ORDER BY id FOR KEY SHARE"
+        "SELECT id, NULL::text AS value FROM {table} \
+          WHERE workspace_id = $1 AND id = ANY($2) AND deleted_at IS NULL {hold}"
     );
     let found: Vec<FoundId> = diesel::sql_query(statement)
         .bind::<diesel::sql_types::Uuid, _>(workspace)

@@ -28,6 +28,18 @@ async fn update(client: &Client, contact: &str, patch: Value) {
     client.data(UPDATE, json!({ "id": contact, "p": patch })).await;
 }
 
+/// The custom field `plan` of contacts.
+async fn plan_field(client: &Client) -> Value {
+    let field = "mutation { createCustomField(input: { kind: CONTACT, label: \"Plan\", key: \"plan\", type: TEXT }) {
+        customField { id } } }";
+    client.data(field, json!({})).await["createCustomField"]["customField"]["id"].take()
+}
+
+async fn delete_field(client: &Client, field: &Value) {
+    let delete = "mutation($id: ID!) { deleteCustomField(input: { id: $id, force: true }) { jobId } }";
+    client.data(delete, json!({ "id": field })).await;
+}
+
 async fn shown(client: &Client, list: &str) -> Value {
     let query = "query($id: ID!) { contactList(id: $id) { contactCount broken building { status }
         entriesAndExits { totalCount nodes { entered source } } } }";
@@ -180,16 +192,14 @@ async fn lists_of_lists_follow_down_the_chain() {
 async fn criteria_over_a_field_that_is_gone_are_broken_and_keep_their_members() {
     let server = TestServer::start().await;
     let ada = server.admin().await;
-    let field = "mutation { createCustomField(input: { kind: CONTACT, label: \"Plan\", key: \"plan\", type: TEXT }) { customField { id } } }";
-    let made = ada.data(field, json!({})).await;
+    let plan = plan_field(&ada).await;
     let ids = contacts(&server, &ada, 2).await;
     update(&ada, &ids[0], json!({ "customFields": { "plan": "gold" } })).await;
     let id = dynamic(&ada, "Gold", equals("custom.plan", "gold")).await;
     let other = dynamic(&ada, "Riga", equals("city", "Riga")).await;
     settled(&server).await;
     assert_eq!(held(&ada, &id).await.0, 1);
-    let delete = "mutation($id: ID!) { deleteCustomField(input: { id: $id, force: true }) { jobId } }";
-    ada.data(delete, json!({ "id": made["createCustomField"]["customField"]["id"] })).await;
+    delete_field(&ada, &plan).await;
     settled(&server).await;
     let list = shown(&ada, &id).await;
     assert!(list["broken"].as_str().is_some_and(|why| why.contains("custom.plan") || why.contains("field")), "{list}");
@@ -198,7 +208,7 @@ async fn criteria_over_a_field_that_is_gone_are_broken_and_keep_their_members() 
     update(&ada, &ids[1], json!({ "city": "Riga" })).await;
     settled(&server).await;
     assert_eq!(held(&ada, &other).await, (1, ids[1..].to_vec()));
-    ada.data(field, json!({})).await;
+    plan_field(&ada).await;
     settled(&server).await;
     let list = shown(&ada, &id).await;
     assert_eq!((&list["broken"], &list["contactCount"]), (&Value::Null, &json!(0)));
@@ -208,8 +218,7 @@ async fn criteria_over_a_field_that_is_gone_are_broken_and_keep_their_members() 
 async fn a_broken_list_is_part_of_no_circle_and_its_deleted_members_are_not_copied() {
     let server = TestServer::start().await;
     let ada = server.admin().await;
-    let field = "mutation { createCustomField(input: { kind: CONTACT, label: \"Plan\", key: \"plan\", type: TEXT }) { customField { id } } }";
-    let made = ada.data(field, json!({})).await;
+    let plan = plan_field(&ada).await;
     let ids = contacts(&server, &ada, 2).await;
     for id in &ids {
         update(&ada, id, json!({ "city": "Riga", "customFields": { "plan": "gold" } })).await;
@@ -218,8 +227,7 @@ async fn a_broken_list_is_part_of_no_circle_and_its_deleted_members_are_not_copi
     let gold = dynamic(&ada, "Gold", json!({ "all": [{ "inList": riga }, equals("custom.plan", "gold")] })).await;
     settled(&server).await;
     assert_eq!(held(&ada, &gold).await.0, 2);
-    let delete = "mutation($id: ID!) { deleteCustomField(input: { id: $id, force: true }) { jobId } }";
-    ada.data(delete, json!({ "id": made["createCustomField"]["customField"]["id"] })).await;
+    delete_field(&ada, &plan).await;
     settled(&server).await;
     assert!(shown(&ada, &gold).await["broken"].is_string());
     // it would be one as soon as the field is there again
@@ -242,8 +250,7 @@ async fn a_broken_list_is_part_of_no_circle_and_its_deleted_members_are_not_copi
 async fn who_is_deleted_right_before_a_list_breaks_does_not_stay_in_it() {
     let server = TestServer::start().await;
     let ada = server.admin().await;
-    let field = "mutation { createCustomField(input: { kind: CONTACT, label: \"Plan\", key: \"plan\", type: TEXT }) { customField { id } } }";
-    let made = ada.data(field, json!({})).await;
+    let plan = plan_field(&ada).await;
     let ids = contacts(&server, &ada, 2).await;
     for id in &ids {
         update(&ada, id, json!({ "customFields": { "plan": "gold" } })).await;
@@ -251,8 +258,7 @@ async fn who_is_deleted_right_before_a_list_breaks_does_not_stay_in_it() {
     let gold = dynamic(&ada, "Gold", equals("custom.plan", "gold")).await;
     settled(&server).await;
     ada.data("mutation($id: ID!) { deleteContact(input: { id: $id }) { deletedId } }", json!({ "id": ids[0] })).await;
-    let delete = "mutation($id: ID!) { deleteCustomField(input: { id: $id, force: true }) { jobId } }";
-    ada.data(delete, json!({ "id": made["createCustomField"]["customField"]["id"] })).await;
+    delete_field(&ada, &plan).await;
     settled(&server).await;
     let list = shown(&ada, &gold).await;
     assert!(list["broken"].is_string(), "{list}");
@@ -286,12 +292,7 @@ async fn sessions_and_tokens_are_no_change_of_a_person() {
 async fn a_name_that_was_changed_elsewhere_counts_here_too() {
     let server = TestServer::start().await;
     let (ada, there) = (server.admin().await, server.other_workspace().await);
-    let join = format!(
-        "INSERT INTO members (workspace_id, user_id, role, created_at) VALUES ('{}', '{}', 'support', now())",
-        there.workspace(),
-        ada.user()
-    );
-    sql::run(&server.database.db, &join).await;
+    server.join(&ada, &there).await;
     let contact =
         make_record::<Contact>(&server.ctx, &there.caller(), json!({ "lastName": "N", "ownerId": ada.user() })).await;
     let id = dynamic(&there, "Countess", equals("owner.fullName", "Ada King")).await;

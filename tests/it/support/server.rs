@@ -159,6 +159,16 @@ impl TestServer {
         self.found_workspace(&format!("{}@other.test", uuid::Uuid::now_v7().simple()), "Other").await
     }
 
+    /// Makes a person a member of another's workspace, too; for support.
+    pub async fn join(&self, person: &Client, other: &Client) {
+        let join = format!(
+            "INSERT INTO members (workspace_id, user_id, role, created_at) VALUES ('{}', '{}', 'support', now())",
+            other.workspace(),
+            person.user()
+        );
+        sql::run(&self.database.db, &join).await;
+    }
+
     async fn found_workspace(&self, email: &str, name: &str) -> Client {
         let registration = registration::Registration {
             email: email.to_owned(),

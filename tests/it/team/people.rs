@@ -118,12 +118,7 @@ async fn of_two_admins_who_demote_each_other_one_remains() {
 async fn switching_the_workspace_takes_the_session_along() {
     let server = TestServer::start().await;
     let (ada, there) = (server.admin().await, server.other_workspace().await);
-    let join = format!(
-        "INSERT INTO members (workspace_id, user_id, role, created_at) VALUES ('{}', '{}', 'support', now())",
-        there.workspace(),
-        ada.user()
-    );
-    sql::run(&server.database.db, &join).await;
+    server.join(&ada, &there).await;
     let other = ada.again().await;
     let mut live = ada.subscribe(CHANGES, json!({ "after": server.cursor().await })).await;
     change_something(&server, &ada).await;
